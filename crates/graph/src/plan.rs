@@ -1,0 +1,242 @@
+//! The dense form of a graph: what a scheduler runs.
+//!
+//! A plan has no strings and no values. Task ids are dense, dependencies and dependents are
+//! [`Csr`] tables, and `rank` is the static order. A task's dependencies stand in the order of
+//! its operation's arguments and may repeat (`add(x, x)`); the dependents repeat as often, so
+//! that counting edges is always right.
+
+use std::sync::Arc;
+
+use crate::csr::Csr;
+use crate::error::GraphError;
+use crate::ids::{AnnotationId, OperationId, TaskId};
+
+/// Where one step of a fused task takes an argument from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StepInput {
+    /// The value of the task's dependency at this position.
+    Dependency(u32),
+    /// The value of an earlier step of the same task.
+    Step(u32),
+}
+
+/// One operation inside a fused task.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// What runs.
+    pub operation: OperationId,
+    /// The position of the original task in its layer.
+    pub index: u32,
+    /// The arguments, in order.
+    pub inputs: Vec<StepInput>,
+}
+
+/// What a task runs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Work<'plan> {
+    /// One operation; its arguments are the task's dependencies, in order.
+    Single {
+        /// What runs.
+        operation: OperationId,
+        /// The position of the task in its layer: the block, the partition, the branch.
+        index: u32,
+    },
+    /// Several operations, run one after the other; the last one's value is the task's.
+    Fused(&'plan [Step]),
+}
+
+/// One task's work in eight bytes; the top bit of `operation` marks a row of the fused table.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct PackedWork {
+    operation: u32,
+    index: u32,
+}
+
+const FUSED: u32 = 1 << 31;
+
+/// A run of tasks that came from one layer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct LayerSpan {
+    first: u32,
+    name: Arc<str>,
+    annotation: Option<AnnotationId>,
+}
+
+/// A graph ready to run. Built by [`PlanBuilder`] or [`Graph::plan`](crate::Graph::plan).
+#[derive(Clone, Debug)]
+pub struct Plan {
+    work: Vec<PackedWork>,
+    fused: Vec<Arc<[Step]>>,
+    dependencies: Csr,
+    dependents: Csr,
+    rank: Vec<u32>,
+    outputs: Vec<TaskId>,
+    spans: Vec<LayerSpan>,
+}
+
+impl Plan {
+    /// The number of tasks.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.work.len()
+    }
+
+    /// Whether there is nothing to run.
+    pub fn is_empty(&self) -> bool {
+        self.work.is_empty()
+    }
+
+    /// What a task runs.
+    #[inline]
+    pub fn work(&self, task: TaskId) -> Work<'_> {
+        let packed = self.work[task.index()];
+        if packed.operation & FUSED != 0 {
+            Work::Fused(&self.fused[(packed.operation & !FUSED) as usize])
+        } else {
+            Work::Single { operation: OperationId(packed.operation), index: packed.index }
+        }
+    }
+
+    /// The tasks whose values a task needs, in the order of its arguments, repeats kept.
+    #[inline]
+    pub fn dependencies(&self, task: TaskId) -> &[TaskId] {
+        self.dependencies.row(task)
+    }
+
+    /// The tasks that need this task's value, once for each use.
+    #[inline]
+    pub fn dependents(&self, task: TaskId) -> &[TaskId] {
+        self.dependents.row(task)
+    }
+
+    /// The number of uses of values by tasks.
+    pub fn edges(&self) -> usize {
+        self.dependencies.edges()
+    }
+
+    /// A task's place in the static order: of two ready tasks the one of lower rank runs first.
+    #[inline]
+    pub fn rank(&self, task: TaskId) -> u32 {
+        self.rank[task.index()]
+    }
+
+    /// The tasks whose values are the result, in the order asked for, repeats kept.
+    pub fn outputs(&self) -> &[TaskId] {
+        &self.outputs
+    }
+
+    /// The name of the layer that a task came from; empty where the builder gave none.
+    pub fn layer_name(&self, task: TaskId) -> &str {
+        self.span(task).map_or("", |span| &span.name)
+    }
+
+    /// The annotation of the layer that a task came from.
+    pub fn annotation(&self, task: TaskId) -> Option<AnnotationId> {
+        self.span(task).and_then(|span| span.annotation)
+    }
+
+    fn span(&self, task: TaskId) -> Option<&LayerSpan> {
+        let after = self.spans.partition_point(|span| span.first <= task.0);
+        self.spans[..after].last()
+    }
+}
+
+/// Builds a [`Plan`] task by task.
+#[derive(Debug, Default)]
+pub struct PlanBuilder {
+    work: Vec<PackedWork>,
+    fused: Vec<Arc<[Step]>>,
+    dependencies: Csr,
+    spans: Vec<LayerSpan>,
+}
+
+impl PlanBuilder {
+    /// An empty builder with room for `tasks` and `edges`.
+    pub fn with_capacity(tasks: usize, edges: usize) -> Self {
+        Self {
+            work: Vec::with_capacity(tasks),
+            dependencies: Csr::with_capacity(tasks, edges),
+            ..Self::default()
+        }
+    }
+
+    /// Begins a layer: the tasks pushed from here on carry this name and annotation.
+    pub fn begin_layer(&mut self, name: impl Into<Arc<str>>, annotation: Option<AnnotationId>) {
+        self.spans.push(LayerSpan { first: self.work.len() as u32, name: name.into(), annotation });
+    }
+
+    /// The number of tasks so far, which is the id of the next one.
+    pub fn len(&self) -> usize {
+        self.work.len()
+    }
+
+    /// Whether no task was pushed yet.
+    pub fn is_empty(&self) -> bool {
+        self.work.is_empty()
+    }
+
+    /// Appends a task that runs one operation. Dependencies may have any id, also a later one.
+    pub fn push(
+        &mut self,
+        operation: OperationId,
+        index: u32,
+        dependencies: impl IntoIterator<Item = TaskId>,
+    ) -> TaskId {
+        self.append(PackedWork { operation: operation.0, index }, dependencies)
+    }
+
+    /// Appends a task that runs several steps.
+    pub fn push_fused(
+        &mut self,
+        steps: impl Into<Arc<[Step]>>,
+        dependencies: impl IntoIterator<Item = TaskId>,
+    ) -> TaskId {
+        let row = self.fused.len() as u32;
+        self.fused.push(steps.into());
+        self.append(PackedWork { operation: row | FUSED, index: 0 }, dependencies)
+    }
+
+    fn append(
+        &mut self,
+        work: PackedWork,
+        dependencies: impl IntoIterator<Item = TaskId>,
+    ) -> TaskId {
+        let task = TaskId::from_index(self.work.len());
+        self.work.push(work);
+        self.dependencies.push_row(dependencies);
+        task
+    }
+
+    /// Checks the graph, orders it, and closes the plan.
+    ///
+    /// # Errors
+    /// [`GraphError::Cycle`] names the tasks of one cycle; [`GraphError::MissingTask`] a
+    /// dependency or output that no task has; [`GraphError::TooLarge`] a table over its limit.
+    pub fn finish(self, outputs: Vec<TaskId>) -> Result<Plan, GraphError> {
+        let tasks = self.work.len();
+        if tasks >= FUSED as usize || self.dependencies.edges() >= u32::MAX as usize {
+            return Err(GraphError::TooLarge { tasks, edges: self.dependencies.edges() });
+        }
+        for task in (0..tasks).map(TaskId::from_index) {
+            for &needed in self.dependencies.row(task) {
+                if needed.index() >= tasks {
+                    return Err(GraphError::MissingTask { missing: needed, wanted_by: Some(task) });
+                }
+            }
+        }
+        if let Some(&missing) = outputs.iter().find(|output| output.index() >= tasks) {
+            return Err(GraphError::MissingTask { missing, wanted_by: None });
+        }
+        let dependents = self.dependencies.transposed();
+        let rank = crate::order::order(&self.dependencies, &dependents, &outputs)?;
+        Ok(Plan {
+            work: self.work,
+            fused: self.fused,
+            dependencies: self.dependencies,
+            dependents,
+            rank,
+            outputs,
+            spans: self.spans,
+        })
+    }
+}
