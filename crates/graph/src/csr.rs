@@ -46,6 +46,30 @@ impl Csr {
         &self.targets[start..end]
     }
 
+    /// Whether every target is smaller than its row, so that the rows are in topological order.
+    pub fn is_ascending(&self) -> bool {
+        (0..self.rows())
+            .map(TaskId::from_index)
+            .all(|task| self.row(task).iter().all(|target| *target < task))
+    }
+
+    /// Whether every target is a row.
+    pub fn is_closed(&self) -> bool {
+        let rows = self.rows();
+        self.targets.iter().all(|target| target.index() < rows)
+    }
+
+    /// The memory reserved, in bytes.
+    pub fn memory(&self) -> usize {
+        (self.offsets.capacity() + self.targets.capacity()) * size_of::<u32>()
+    }
+
+    /// Gives back memory that was reserved and not needed.
+    pub fn shrink(&mut self) {
+        self.offsets.shrink_to_fit();
+        self.targets.shrink_to_fit();
+    }
+
     /// The same edges seen from their targets: row `t` lists each source whose row holds `t`, as
     /// often as it does, in ascending order of sources.
     pub fn transposed(&self) -> Self {

@@ -89,12 +89,7 @@ impl Plan {
     /// What a task runs.
     #[inline]
     pub fn work(&self, task: TaskId) -> Work<'_> {
-        let packed = self.work[task.index()];
-        if packed.operation & FUSED != 0 {
-            Work::Fused(&self.fused[(packed.operation & !FUSED) as usize])
-        } else {
-            Work::Single { operation: OperationId(packed.operation), index: packed.index }
-        }
+        unpack(self.work[task.index()], &self.fused)
     }
 
     /// The tasks whose values a task needs, in the order of its arguments, repeats kept.
@@ -107,6 +102,21 @@ impl Plan {
     #[inline]
     pub fn dependents(&self, task: TaskId) -> &[TaskId] {
         self.dependents.row(task)
+    }
+
+    /// The memory that the plan's tables take, in bytes.
+    pub fn memory(&self) -> usize {
+        let steps = |fused: &Arc<[Step]>| {
+            let inputs: usize = fused.iter().map(|step| size_of_val(step.inputs.as_slice())).sum();
+            size_of_val(fused) + size_of_val(&**fused) + inputs
+        };
+        size_of_val(self.work.as_slice())
+            + size_of_val(self.rank.as_slice())
+            + size_of_val(self.outputs.as_slice())
+            + size_of_val(self.spans.as_slice())
+            + self.dependencies.memory()
+            + self.dependents.memory()
+            + self.fused.iter().map(steps).sum::<usize>()
     }
 
     /// The number of uses of values by tasks.
@@ -135,10 +145,29 @@ impl Plan {
         self.span(task).and_then(|span| span.annotation)
     }
 
-    fn span(&self, task: TaskId) -> Option<&LayerSpan> {
-        let after = self.spans.partition_point(|span| span.first <= task.0);
-        self.spans[..after].last()
+    /// The tables of dependencies and of dependents.
+    pub(crate) fn tables(&self) -> (&Csr, &Csr) {
+        (&self.dependencies, &self.dependents)
     }
+
+    fn span(&self, task: TaskId) -> Option<&LayerSpan> {
+        span_of(&self.spans, task)
+    }
+}
+
+#[inline]
+fn unpack(packed: PackedWork, fused: &[Arc<[Step]>]) -> Work<'_> {
+    if packed.operation & FUSED != 0 {
+        Work::Fused(&fused[(packed.operation & !FUSED) as usize])
+    } else {
+        Work::Single { operation: OperationId(packed.operation), index: packed.index }
+    }
+}
+
+/// The layer that a task came from.
+fn span_of(spans: &[LayerSpan], task: TaskId) -> Option<&LayerSpan> {
+    let after = spans.partition_point(|span| span.first <= task.0);
+    spans[..after].last()
 }
 
 /// Builds a [`Plan`] task by task.
@@ -148,6 +177,8 @@ pub struct PlanBuilder {
     fused: Vec<Arc<[Step]>>,
     dependencies: Csr,
     spans: Vec<LayerSpan>,
+    /// Whether any layer carries an annotation: most graphs have none, and need no look-up.
+    annotated: bool,
 }
 
 impl PlanBuilder {
@@ -162,6 +193,7 @@ impl PlanBuilder {
 
     /// Begins a layer: the tasks pushed from here on carry this name and annotation.
     pub fn begin_layer(&mut self, name: impl Into<Arc<str>>, annotation: Option<AnnotationId>) {
+        self.annotated |= annotation.is_some();
         self.spans.push(LayerSpan { first: self.work.len() as u32, name: name.into(), annotation });
     }
 
@@ -196,6 +228,65 @@ impl PlanBuilder {
         self.append(PackedWork { operation: row | FUSED, index: 0 }, dependencies)
     }
 
+    /// What a task runs.
+    ///
+    /// # Panics
+    /// Where no task has this id.
+    pub fn work(&self, task: TaskId) -> Work<'_> {
+        unpack(self.work[task.index()], &self.fused)
+    }
+
+    /// What a task needs, in the order of its arguments.
+    ///
+    /// # Panics
+    /// Where no task has this id.
+    pub fn dependencies(&self, task: TaskId) -> &[TaskId] {
+        self.dependencies.row(task)
+    }
+
+    /// All dependencies.
+    pub(crate) fn table(&self) -> &Csr {
+        &self.dependencies
+    }
+
+    /// An empty builder for a rewritten form of this one's tasks.
+    pub(crate) fn sibling(&self, tasks: usize) -> Self {
+        Self::with_capacity(tasks, self.dependencies.edges().min(tasks * 2))
+    }
+
+    /// Appends a task of another builder as it is, with other dependencies.
+    pub(crate) fn push_like(
+        &mut self,
+        other: &Self,
+        task: TaskId,
+        dependencies: impl IntoIterator<Item = TaskId>,
+    ) {
+        let work = other.work[task.index()];
+        if work.operation & FUSED != 0 {
+            let steps = Arc::clone(&other.fused[(work.operation & !FUSED) as usize]);
+            self.push_fused(steps, dependencies);
+        } else {
+            self.append(work, dependencies);
+        }
+    }
+
+    /// Begins the layer that a task of another builder is in, unless it was the last one begun.
+    pub(crate) fn continue_layer(&mut self, other: &Self, task: TaskId) {
+        let Some(span) = span_of(&other.spans, task) else { return };
+        let same = |last: &LayerSpan| {
+            Arc::ptr_eq(&last.name, &span.name) && last.annotation == span.annotation
+        };
+        if !self.spans.last().is_some_and(same) {
+            self.begin_layer(Arc::clone(&span.name), span.annotation);
+        }
+    }
+
+    /// Whether two tasks carry the same annotation.
+    pub(crate) fn same_annotation(&self, left: TaskId, right: TaskId) -> bool {
+        let annotation = |task| span_of(&self.spans, task).and_then(|span| span.annotation);
+        !self.annotated || annotation(left) == annotation(right)
+    }
+
     fn append(
         &mut self,
         work: PackedWork,
@@ -212,23 +303,24 @@ impl PlanBuilder {
     /// # Errors
     /// [`GraphError::Cycle`] names the tasks of one cycle; [`GraphError::MissingTask`] a
     /// dependency or output that no task has; [`GraphError::TooLarge`] a table over its limit.
-    pub fn finish(self, outputs: Vec<TaskId>) -> Result<Plan, GraphError> {
+    pub fn finish(mut self, outputs: Vec<TaskId>) -> Result<Plan, GraphError> {
         let tasks = self.work.len();
-        if tasks >= FUSED as usize || self.dependencies.edges() >= u32::MAX as usize {
-            return Err(GraphError::TooLarge { tasks, edges: self.dependencies.edges() });
+        let edges = self.dependencies.edges();
+        if tasks >= FUSED as usize || edges >= u32::MAX as usize {
+            return Err(GraphError::TooLarge { tasks, edges });
         }
-        for task in (0..tasks).map(TaskId::from_index) {
-            for &needed in self.dependencies.row(task) {
-                if needed.index() >= tasks {
-                    return Err(GraphError::MissingTask { missing: needed, wanted_by: Some(task) });
-                }
-            }
+        // Dependencies that all come earlier are all there, and cannot make a cycle.
+        let ascending = self.dependencies.is_ascending();
+        if !ascending && !self.dependencies.is_closed() {
+            return Err(self.missing_dependency());
         }
         if let Some(&missing) = outputs.iter().find(|output| output.index() >= tasks) {
             return Err(GraphError::MissingTask { missing, wanted_by: None });
         }
+        self.work.shrink_to_fit();
+        self.dependencies.shrink();
         let dependents = self.dependencies.transposed();
-        let rank = crate::order::order(&self.dependencies, &dependents, &outputs)?;
+        let rank = crate::order::rank(&self.dependencies, &dependents, &outputs, ascending)?;
         Ok(Plan {
             work: self.work,
             fused: self.fused,
@@ -238,5 +330,16 @@ impl PlanBuilder {
             outputs,
             spans: self.spans,
         })
+    }
+
+    fn missing_dependency(&self) -> GraphError {
+        let tasks = self.work.len();
+        let rows = (0..tasks).map(TaskId::from_index);
+        let edges = rows.flat_map(|task| {
+            self.dependencies.row(task).iter().map(move |needed| (*needed, Some(task)))
+        });
+        let mut missing = edges.filter(|(needed, _)| needed.index() >= tasks);
+        let (missing, wanted_by) = missing.next().unwrap_or((TaskId(tasks as u32), None));
+        GraphError::MissingTask { missing, wanted_by }
     }
 }

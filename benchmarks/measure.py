@@ -1,0 +1,233 @@
+"""Measure contenders side by side: fresh processes, interleaved, with the machine's facts.
+
+A benchmark script declares topics. Each topic has contenders: functions that take a size, do the
+work once and return {"seconds": ..., more facts}. `run` starts a process for every repetition of
+every contender, in turn, so that a disturbance of the machine hits all of them, and none inherits
+another's memory, threads or caches. It prints a table with minimum and median, and writes
+everything as JSON.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib.metadata
+import importlib.util
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+
+Facts = dict[str, object]
+
+
+@dataclass
+class Contender:
+    """One way to do a topic's work; `size` and `quick` replace the topic's where it is slow."""
+
+    work: Callable[[int], Facts]
+    size: int | None = None
+    quick: int | None = None
+    needs: tuple[str, ...] = ()
+    repeat: int | None = None
+
+    def missing(self) -> list[str]:
+        return [name for name in self.needs if importlib.util.find_spec(name) is None]
+
+
+@dataclass
+class Topic:
+    """One comparison. Ratios are per task against `reference`, in the same run."""
+
+    title: str
+    size: int
+    quick: int
+    contenders: dict[str, Contender]
+    reference: str = "samite"
+    unit: str = "task"
+    # A goal to compare with: (contender, at least this many times the reference's time a task).
+    goal: tuple[str, float] | None = None
+    rows: list[dict] = field(default_factory=list)
+
+
+def timed(work: Callable[[], object]) -> Facts:
+    """Wall-clock seconds of one call."""
+    began = time.perf_counter()
+    work()
+    return {"seconds": time.perf_counter() - began}
+
+
+def memory(name: str) -> int:
+    """VmRSS (now) or VmHWM (the most so far) of this process in bytes."""
+    for line in Path("/proc/self/status").read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1]) * 1024
+    raise LookupError(f"/proc/self/status has no {name}")
+
+
+def machine() -> Facts:
+    """What somebody needs to know to compare figures with their own."""
+    cpu = "unknown"
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            cpu = line.partition(":")[2].strip()
+            break
+    versions = {}
+    for name in ("samite", "dask", "frisky", "numpy", "xarray"):
+        try:
+            versions[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    command = ["git", "-C", str(Path(__file__).parent), "rev-parse", "--short", "HEAD"]
+    commit = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    pages = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    return {
+        "cpu": cpu,
+        "cores": len(os.sched_getaffinity(0)),
+        "memory_gb": round(pages / 1e9, 1),
+        "system": f"{platform.system()} {platform.release()}",
+        "python": platform.python_version(),
+        "versions": versions,
+        "commit": commit,
+        "load_at_start": round(os.getloadavg()[0], 2),
+        "date": time.strftime("%Y-%m-%d"),
+    }
+
+
+def trial(script: str, topic: str, contender: str, size: int, limit: float) -> Facts:
+    """One repetition in a process of its own."""
+    command = [sys.executable, script, "--trial", topic, contender, str(size)]
+    try:
+        found = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+    except subprocess.TimeoutExpired:
+        return {"error": f"more than {limit:.0f} s"}
+    if found.returncode:
+        return {"error": (found.stderr.strip().splitlines() or ["no message"])[-1][:200]}
+    return json.loads(found.stdout.strip().splitlines()[-1])
+
+
+def compare(script: str, name: str, topic: Topic, args: argparse.Namespace) -> None:
+    """All repetitions of a topic, the contenders in turn; fills topic.rows."""
+    done: dict[str, list[Facts]] = {}
+    sizes = {}
+    for label, contender in topic.contenders.items():
+        if contender.missing():
+            print(f"  {label}: left out, {', '.join(contender.missing())} is not installed")
+            continue
+        full = contender.size or topic.size
+        sizes[label] = (contender.quick or min(full, topic.quick)) if args.quick else full
+        done[label] = []
+    for repetition in range(args.repeat):
+        for label, size in sizes.items():
+            most = topic.contenders[label].repeat or args.repeat
+            failed = any("error" in facts for facts in done[label])
+            if repetition < most and not failed:
+                done[label].append(trial(script, name, label, size, args.limit))
+    for label, facts in done.items():
+        topic.rows.append(summary(label, sizes[label], facts))
+    add_ratios(topic)
+
+
+def add_ratios(topic: Topic) -> None:
+    """Compare each row's time a task with the reference's."""
+    reference = next((r for r in topic.rows if r["contender"] == topic.reference), None)
+    for row in topic.rows:
+        if reference and "per_unit" in row and "per_unit" in reference:
+            row["ratio"] = row["per_unit"] / reference["per_unit"]
+
+
+def summary(label: str, size: int, trials: list[Facts]) -> dict:
+    row: dict = {"contender": label, "size": size, "trials": trials}
+    errors = [facts["error"] for facts in trials if "error" in facts]
+    if errors or not trials:
+        return {**row, "error": errors[0] if errors else "not run"}
+    seconds = [float(facts["seconds"]) for facts in trials]  # type: ignore[arg-type]
+    return {
+        **row,
+        "min": min(seconds),
+        "median": statistics.median(seconds),
+        "per_unit": min(seconds) / size,
+    }
+
+
+def short(seconds: float) -> str:
+    for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= scale:
+            return f"{seconds / scale:.3g} {unit}"
+    return f"{seconds / 1e-9:.3g} ns"
+
+
+def table(topic: Topic) -> str:
+    """A Markdown table of a topic that has run."""
+    lines = [
+        f"### {topic.title}",
+        "",
+        f"| contender | size | min | median | a {topic.unit} | times {topic.reference}'s | notes |",
+        "|---|---:|---:|---:|---:|---:|---|",
+    ]
+    for row in topic.rows:
+        head = f"| {row['contender']} | {row['size']:,} |"
+        if "error" in row:
+            lines.append(f"{head} – | – | – | – | {row['error']} |")
+            continue
+        ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
+        others = {key: value for key, value in row["trials"][0].items() if key != "seconds"}
+        notes = ", ".join(f"{key} {shown(value)}" for key, value in others.items())
+        if row["size"] != topic.rows[0]["size"]:
+            notes = "; ".join(filter(None, ["smaller size, compared a " + topic.unit, notes]))
+        lines.append(
+            f"{head} {short(row['min'])} | {short(row['median'])} | {short(row['per_unit'])} "
+            f"| {ratio} | {notes} |"
+        )
+    if topic.goal:
+        against, times = topic.goal
+        found = next((row.get("ratio") for row in topic.rows if row["contender"] == against), None)
+        met = "not measured" if found is None else "met" if found >= times else "not met"
+        lines += ["", f"Goal: at least {times:g} times less than {against}: {met}."]
+    return "\n".join(lines)
+
+
+def shown(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
+
+
+def run(script: str, topics: dict[str, Topic], description: str) -> int:
+    """The command line of a benchmark script."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("topics", nargs="*", help=f"of {', '.join(topics)}; all by default")
+    parser.add_argument("--quick", action="store_true", help="small sizes: minutes become seconds")
+    parser.add_argument(
+        "--repeat", type=int, default=5, help="repetitions (slow contenders: fewer)"
+    )
+    parser.add_argument("--limit", type=float, default=600, help="seconds for one repetition")
+    parser.add_argument("--json", type=Path, help="where to write all figures")
+    parser.add_argument("--trial", nargs=3, help=argparse.SUPPRESS)
+    args = parser.parse_args()
+    if args.trial:
+        topic, contender, size = args.trial
+        print(json.dumps(topics[topic].contenders[contender].work(int(size))))
+        return 0
+    unknown = set(args.topics) - set(topics)
+    if unknown:
+        parser.error(f"no such topic: {', '.join(sorted(unknown))}")
+    facts, chosen = machine(), {name: topics[name] for name in args.topics or topics}
+    print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
+    for name, topic in chosen.items():
+        print(flush=True)
+        compare(script, name, topic, args)
+        print(table(topic), flush=True)
+    if args.json:
+        report = {
+            "machine": facts,
+            "quick": args.quick,
+            "topics": {name: {"title": t.title, "rows": t.rows} for name, t in chosen.items()},
+        }
+        args.json.parent.mkdir(parents=True, exist_ok=True)
+        args.json.write_text(json.dumps(report, indent=1))
+    failed = [row for t in chosen.values() for row in t.rows if "error" in row]
+    return 1 if any(row["contender"] == "samite" for row in failed) else 0

@@ -1,0 +1,201 @@
+"""Replacements for Dask's test helpers, for conform.py: original code, public API only.
+
+VALUE_ASSERTS  assert_eq functions that compare computed values and look at no graph, key or meta
+               (`--asserts values`); the wheel's own are the default.
+cluster_shim   what distributed's tests take from distributed.utils_test to start a cluster,
+               made with LocalCluster and Client alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import functools
+import importlib
+import inspect
+
+
+def computed(x, scheduler):
+    if isinstance(x, (list, tuple)):
+        return type(x)(computed(item, scheduler) for item in x)
+    return x.compute(scheduler=scheduler) if hasattr(x, "compute") else x
+
+
+def array_values_eq(
+    a,
+    b,
+    check_shape=True,
+    check_dtype=True,
+    equal_nan=True,
+    scheduler="sync",
+    rtol=1e-5,
+    atol=1e-8,
+    **ignored,
+):
+    """Equal computed values; a lazy side must also have the dtype and shape it announced."""
+    import numpy as np
+
+    done = []
+    for x in (a, b):
+        value = computed(x, scheduler)
+        value = value.todense() if hasattr(value, "todense") else value
+        value = value if isinstance(value, np.ma.MaskedArray) else np.asarray(value)
+        if hasattr(x, "compute") and hasattr(x, "dtype") and value.size and value.ndim:
+            assert value.dtype == x.dtype, (value.dtype, x.dtype)
+        if check_shape and hasattr(x, "compute") and hasattr(x, "shape"):
+            assert len(x.shape) == value.ndim, (x.shape, value.shape)
+            assert all(n != n or n == m for n, m in zip(x.shape, value.shape)), (
+                x.shape,
+                value.shape,
+            )
+        done.append(value)
+    left, right = done
+    assert left.shape == right.shape, (left.shape, right.shape)
+    assert not check_dtype or left.dtype == right.dtype, (left.dtype, right.dtype)
+    inexact = left.dtype.kind in "fc" or right.dtype.kind in "fc"
+    if any(isinstance(x, np.ma.MaskedArray) for x in done):
+        assert (np.ma.allclose if inexact else np.ma.allequal)(left, right), (left, right)
+    elif inexact:
+        np.testing.assert_allclose(left, right, rtol, atol, equal_nan=equal_nan)
+    else:
+        np.testing.assert_array_equal(left, right)
+    return True
+
+
+def frame_values_eq(
+    a,
+    b,
+    check_names=True,
+    check_dtype=True,
+    check_divisions=True,
+    check_index=True,
+    sort_results=True,
+    scheduler="sync",
+    **kwargs,
+):
+    """Equal computed frames, series, indexes or scalars, whatever the order of the rows."""
+    import numpy as np
+    import pandas as pd
+
+    done = []
+    for x in (a, b):
+        x = computed(x, scheduler)
+        if sort_results and isinstance(x, (pd.DataFrame, pd.Series)):
+            for sort in ("sort_values", "sort_index"):
+                by = {"by": list(x.columns)} if sort == "sort_values" and x.ndim == 2 else {}
+                with contextlib.suppress(TypeError, ValueError, KeyError, NotImplementedError):
+                    x = getattr(x, sort)(**by)
+        if not check_index and hasattr(x, "reset_index"):
+            x = x.reset_index(drop=True)
+        done.append(x)
+    left, right = done
+    options = {"check_names": check_names, "check_dtype": check_dtype, **kwargs}
+    if isinstance(left, pd.DataFrame):
+        pd.testing.assert_frame_equal(left, right, **options)
+    elif isinstance(left, pd.Series):
+        pd.testing.assert_series_equal(left, right, **options)
+    elif isinstance(left, pd.Index):
+        pd.testing.assert_index_equal(left, right, exact=check_dtype, check_names=check_names)
+    else:
+        assert left is right or left == right or np.allclose(left, right, equal_nan=True), done
+    return True
+
+
+VALUE_ASSERTS = {"dask.array.utils": array_values_eq, "dask.dataframe.utils": frame_values_eq}
+
+
+def local_cluster(n=2, threads=1, **kwargs):
+    maker = importlib.import_module("distributed").LocalCluster
+    kwargs = {"processes": False, "dashboard_address": ":0", **kwargs}
+    return maker(n_workers=n, threads_per_worker=threads, **kwargs)
+
+
+def as_sync_test(fn, given, body, timeout):
+    """A plain test function that runs `body(fixtures)`; fn's first parameters are not fixtures."""
+
+    @functools.wraps(fn)
+    def test(**fixtures):
+        asyncio.run(asyncio.wait_for(body(fixtures), timeout))
+
+    parameters = list(inspect.signature(fn).parameters.values())
+    positional = [p for p in parameters if p.kind == p.POSITIONAL_OR_KEYWORD]
+    by_keyword = [p for p in parameters if p.kind == p.KEYWORD_ONLY]
+    test.__signature__ = inspect.Signature(positional[given:] + by_keyword)
+    return test
+
+
+def gen_cluster(nthreads=None, client=False, timeout=30, client_kwargs=None, config=None, **_):
+    """Async tests called with (client,) scheduler, worker, worker...: whatever the cluster has."""
+    threads = [worker[1] for worker in nthreads] if nthreads is not None else [1, 2]
+
+    def decorate(fn):
+        async def body(fixtures):
+            stack = contextlib.AsyncExitStack()
+            async with stack:
+                stack.enter_context(importlib.import_module("dask").config.set(config or {}))
+                cluster = await stack.enter_async_context(
+                    local_cluster(len(threads), max(threads or [1]), asynchronous=True)
+                )
+                given = [
+                    getattr(cluster, "scheduler", None),
+                    *getattr(cluster, "workers", {}).values(),
+                ]
+                if client:
+                    maker = importlib.import_module("distributed").Client
+                    given.insert(
+                        0,
+                        await stack.enter_async_context(
+                            maker(cluster, asynchronous=True, **client_kwargs or {})
+                        ),
+                    )
+                await fn(*given, **fixtures)
+
+        return as_sync_test(fn, int(client) + 1 + len(threads), body, timeout)
+
+    return decorate
+
+
+def gen_test(timeout=30, **_):
+    return lambda fn: as_sync_test(fn, 0, lambda fixtures: fn(**fixtures), timeout)
+
+
+@contextlib.contextmanager
+def cluster(nworkers=2, **_):
+    with local_cluster(nworkers, processes=True) as made:
+        workers = getattr(made, "workers", {}).values()
+        address = made.scheduler_address
+        yield (
+            {"address": address},
+            [
+                {"address": getattr(w, "worker_address", None) or getattr(w, "address", "")}
+                for w in workers
+            ],
+        )
+
+
+@functools.cache
+def cluster_shim():
+    import pytest
+
+    def cluster_fixture():
+        with cluster() as made:
+            yield made
+
+    def client(cluster_fixture):
+        with importlib.import_module("distributed").Client(cluster_fixture[0]["address"]) as c:
+            yield c
+
+    fixtures = {
+        "cluster_fixture": cluster_fixture,
+        "client": client,
+        "s": lambda cluster_fixture: cluster_fixture[0],
+        "a": lambda cluster_fixture: cluster_fixture[1][0],
+        "b": lambda cluster_fixture: cluster_fixture[1][1],
+        **{name: lambda: None for name in ("cleanup", "loop", "loop_in_thread")},
+    }
+    return {
+        **{name: pytest.fixture(function) for name, function in fixtures.items()},
+        "gen_cluster": gen_cluster,
+        "gen_test": gen_test,
+        "cluster": cluster,
+    }

@@ -1,0 +1,134 @@
+//! The runtime's table of operations, where each operation is a Python call.
+
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+use samite::graph::OperationId;
+use samite::runtime::{Context, Lane, OperationError, Program, Value};
+
+use crate::node::Node;
+use crate::processes::ProcessMode;
+use crate::template::Template;
+use crate::value::{PyValue, TaskInputs};
+
+/// What one task runs.
+pub enum Op {
+    /// A lazy call.
+    Node(Py<Node>),
+    /// A task of a graph that was given as a dict.
+    Template { template: Template, key: Py<PyAny> },
+}
+
+impl Op {
+    /// Runs on the values of the task's dependencies.
+    pub fn run<'py>(&self, py: Python<'py>, inputs: &[Value]) -> PyResult<Bound<'py, PyAny>> {
+        let mut inputs = TaskInputs::new(inputs);
+        match self {
+            Self::Node(node) => node.get().run(py, &mut inputs),
+            Self::Template { template, .. } => template.evaluate(py, &mut inputs),
+        }
+    }
+
+    /// The key of the task.
+    pub fn key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self {
+            Self::Node(node) => node.get().key(py),
+            Self::Template { key, .. } => Ok(key.bind(py).clone()),
+        }
+    }
+
+    /// The key as text, for messages.
+    pub fn name(&self, py: Python<'_>) -> String {
+        let Ok(key) = self.key(py) else { return "<unnamed>".to_owned() };
+        match key.cast::<PyString>() {
+            Ok(text) => text.to_string(),
+            Err(_) => key.repr().map_or_else(|_| "<unnamed>".to_owned(), |text| text.to_string()),
+        }
+    }
+}
+
+/// Where the calls are made.
+pub enum Mode {
+    /// On the worker thread.
+    Local,
+    /// By a pool that the user gave: `submit(task)` waits for and returns the result.
+    Executor { submit: Py<PyAny> },
+    /// In worker processes.
+    Processes(ProcessMode),
+}
+
+/// A table of Python operations.
+pub struct PyProgram {
+    pub operations: Arc<Vec<Op>>,
+    pub mode: Mode,
+}
+
+impl Program for PyProgram {
+    fn run(
+        &self,
+        operation: OperationId,
+        _index: u32,
+        context: &Context<'_>,
+        inputs: &mut Vec<Value>,
+    ) -> Result<Value, OperationError> {
+        let op = &self.operations[operation.index()];
+        Python::attach(|py| match &self.mode {
+            Mode::Local => op.run(py, inputs).map(PyValue::value),
+            Mode::Executor { submit } => {
+                let task = BoundTask {
+                    operations: self.operations.clone(),
+                    operation: operation.index(),
+                    inputs: std::mem::take(inputs),
+                };
+                submit.bind(py).call1((Bound::new(py, task)?,)).map(PyValue::value)
+            }
+            Mode::Processes(processes) => processes.run(py, op, context, inputs),
+        })
+        .map_err(OperationError::new)
+    }
+
+    fn lane(&self, _operation: OperationId) -> Lane {
+        Lane::Guarded
+    }
+
+    fn name(&self, operation: OperationId, _index: u32) -> String {
+        Python::attach(|py| self.operations[operation.index()].name(py))
+    }
+}
+
+/// A task with its inputs, for executors that the user brings.
+#[pyclass(frozen, module = "samite._engine")]
+pub struct BoundTask {
+    operations: Arc<Vec<Op>>,
+    operation: usize,
+    inputs: Vec<Value>,
+}
+
+#[pymethods]
+impl BoundTask {
+    /// Runs the task here.
+    fn __call__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        self.operations[self.operation].run(py, &self.inputs)
+    }
+
+    /// The task as plain data and its inputs, for a pool of processes: see `samite._worker`.
+    fn parts<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
+        let spec = crate::spec::of_operation(py, &self.operations[self.operation])?;
+        let inputs = self
+            .inputs
+            .iter()
+            .map(|value| crate::value::to_python(py, value))
+            .collect::<PyResult<_>>()?;
+        Ok((spec, inputs))
+    }
+
+    /// The key of the task as text.
+    #[getter]
+    fn name(&self, py: Python<'_>) -> String {
+        self.operations[self.operation].name(py)
+    }
+}

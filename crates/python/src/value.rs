@@ -1,0 +1,103 @@
+//! Python objects as values of the runtime.
+
+use std::any::Any;
+use std::io;
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+use samite::runtime::{Data, Restore, SpillError, Value};
+
+use crate::helpers;
+use crate::pickled::{self, PickledValue};
+
+/// A Python object in the result store.
+pub struct PyValue {
+    object: Py<PyAny>,
+    nbytes: usize,
+}
+
+impl PyValue {
+    /// Measures an object and takes it into the store.
+    pub fn value(object: Bound<'_, PyAny>) -> Value {
+        let nbytes = sizeof(&object);
+        Arc::new(Self { object: object.unbind(), nbytes })
+    }
+}
+
+impl Data for PyValue {
+    fn nbytes(&self) -> usize {
+        self.nbytes
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn spill(&self, sink: &mut dyn io::Write) -> Result<Box<dyn Restore>, SpillError> {
+        pickled::spill(&self.object, sink)
+    }
+}
+
+/// The Python object of a value: itself, or unpickled where a worker process made it.
+pub fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
+    let any = value.as_any();
+    if let Some(value) = any.downcast_ref::<PyValue>() {
+        return Ok(value.object.bind(py).clone());
+    }
+    if let Some(value) = any.downcast_ref::<PickledValue>() {
+        return pickled::load(py, value.frames());
+    }
+    Err(pyo3::exceptions::PyTypeError::new_err(
+        "a task of another kind made a value that is not a Python object",
+    ))
+}
+
+/// Where a template's holes get their values from.
+pub trait Inputs {
+    /// The next input.
+    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>>;
+}
+
+/// The inputs of a running task.
+pub struct TaskInputs<'run> {
+    values: std::slice::Iter<'run, Value>,
+}
+
+impl<'run> TaskInputs<'run> {
+    pub fn new(values: &'run [Value]) -> Self {
+        Self { values: values.iter() }
+    }
+}
+
+impl Inputs for TaskInputs<'_> {
+    fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        match self.values.next() {
+            Some(value) => to_python(py, value),
+            None => Err(pyo3::exceptions::PyRuntimeError::new_err(
+                "a task was given fewer inputs than it has dependencies",
+            )),
+        }
+    }
+}
+
+/// The bytes that an object holds, as `samite.sizeof` counts them. The commonest results of small
+/// tasks are recognised without a call into Python.
+pub fn sizeof(object: &Bound<'_, PyAny>) -> usize {
+    if object.is_none() || object.is_exact_instance_of::<PyBool>() {
+        return 16;
+    }
+    if object.is_exact_instance_of::<PyInt>() || object.is_exact_instance_of::<PyFloat>() {
+        return 28;
+    }
+    if let Ok(bytes) = object.cast_exact::<PyBytes>() {
+        return 33 + bytes.as_bytes().len();
+    }
+    if let Ok(text) = object.cast_exact::<PyString>() {
+        return 56 + text.len().unwrap_or(0);
+    }
+    helpers::sizeof(object.py())
+        .and_then(|function| function.call1((object,)))
+        .and_then(|bytes| bytes.extract::<usize>())
+        .unwrap_or(64)
+}

@@ -1,0 +1,142 @@
+//! Tasks a second through the scheduler machine: events in, actions out, no worker behind it.
+//!
+//! Each run submits a planned graph, answers every `Run` with `TaskFinished` (and every moved
+//! input with `ReplicaAdded`) until the graph is done, and releases it. Graphs of 10⁷ tasks need
+//! 3 GB and are left out unless `SAMITE_BENCH_LARGE` is set.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use divan::counter::ItemsCount;
+use divan::{AllocProfiler, Bencher};
+use samite_graph::{OperationId, Plan, PlanBuilder, TaskId};
+use samite_scheduling::{
+    Action, Event, GraphId, Options, Scheduler, TaskKey, Time, WorkerId, WorkerOptions,
+};
+
+#[global_allocator]
+static ALLOCATOR: AllocProfiler = AllocProfiler::system();
+
+fn main() {
+    divan::main();
+}
+
+/// Half of the tasks are sources, and the others each add up two or so earlier values: the shape
+/// of chunked reductions.
+fn tree(tasks: usize) -> Arc<Plan> {
+    let mut builder = PlanBuilder::with_capacity(tasks, tasks);
+    let leaves = tasks.div_ceil(2);
+    let mut open: VecDeque<TaskId> = VecDeque::with_capacity(leaves);
+    for index in 0..leaves {
+        open.push_back(builder.push(OperationId(0), index as u32, []));
+    }
+    let mut index = 0;
+    while open.len() > 1 {
+        let pair: Vec<TaskId> = open.drain(..2).collect();
+        open.push_back(builder.push(OperationId(1), index, pair));
+        index += 1;
+    }
+    let outputs = open.into_iter().collect();
+    Arc::new(builder.finish(outputs).expect("a tree has no cycles"))
+}
+
+/// Columns of a grid where each task needs its own and its neighbour's earlier value.
+fn stencil(tasks: usize) -> Arc<Plan> {
+    let width = 1000.min(tasks);
+    let mut builder = PlanBuilder::with_capacity(tasks, 2 * tasks);
+    for task in 0..tasks {
+        let above = task.checked_sub(width);
+        let needed = above.into_iter().flat_map(|above| {
+            let column = above % width;
+            [above, above - column + (column + 1) % width].map(TaskId::from_index)
+        });
+        builder.push(OperationId((task / width) as u32), (task % width) as u32, needed);
+    }
+    let outputs = (tasks - width..tasks).map(TaskId::from_index).collect();
+    Arc::new(builder.finish(outputs).expect("a stencil has no cycles"))
+}
+
+/// Runs a graph on workers that finish tasks in the order in which they got them; `batch` events
+/// come between two placements.
+fn run(plan: &Arc<Plan>, options: Options, workers: u32, slots: u32, batch: usize) -> u64 {
+    let graph = GraphId(1);
+    let now = Time(0);
+    let mut scheduler = Scheduler::new(options);
+    let mut actions = Vec::new();
+    for worker in (0..workers).map(WorkerId) {
+        let options = WorkerOptions::with_slots(slots);
+        scheduler.handle(now, Event::WorkerJoined { worker, options }, &mut actions);
+    }
+    let annotations = Arc::from([]);
+    let event = Event::GraphSubmitted { graph, plan: plan.clone(), annotations };
+    scheduler.handle(now, event, &mut actions);
+    let mut inbox: VecDeque<Event> = VecDeque::new();
+    let mut done = false;
+    while !done {
+        scheduler.place(now, &mut actions);
+        for action in actions.drain(..) {
+            match action {
+                Action::Run { worker, task, attempt, sources, .. } => {
+                    for source in &sources {
+                        let task = TaskKey { graph, task: source.input };
+                        inbox.push_back(Event::ReplicaAdded { worker, task, bytes: 1000 });
+                    }
+                    let bytes = 1000;
+                    let duration = 1_000_000;
+                    inbox.push_back(Event::TaskFinished { worker, task, attempt, bytes, duration });
+                }
+                Action::Steal { worker, task, attempt } => {
+                    inbox.push_back(Event::StealAnswered { worker, task, attempt, given: false });
+                }
+                Action::GraphDone { .. } => done = true,
+                _ => {}
+            }
+        }
+        for _ in 0..batch {
+            let Some(event) = inbox.pop_front() else { break };
+            scheduler.handle(now, event, &mut actions);
+        }
+    }
+    scheduler.handle(now, Event::GraphReleased { graph }, &mut actions);
+    scheduler.counters().finished
+}
+
+fn sizes() -> Vec<usize> {
+    let mut sizes = vec![10_000, 100_000, 1_000_000];
+    if std::env::var_os("SAMITE_BENCH_LARGE").is_some() {
+        sizes.push(10_000_000);
+    }
+    sizes
+}
+
+#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+fn one_worker_tree(bencher: Bencher<'_, '_>, tasks: usize) {
+    let plan = tree(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::one_machine(), 1, 16, 16));
+}
+
+#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+fn one_worker_stencil(bencher: Bencher<'_, '_>, tasks: usize) {
+    let plan = stencil(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::one_machine(), 1, 16, 16));
+}
+
+#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+fn thousand_workers_tree(bencher: Bencher<'_, '_>, tasks: usize) {
+    let plan = tree(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 64));
+}
+
+#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+fn thousand_workers_stencil(bencher: Bencher<'_, '_>, tasks: usize) {
+    let plan = stencil(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 64));
+}

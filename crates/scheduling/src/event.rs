@@ -1,0 +1,168 @@
+//! What the scheduler machine is told.
+
+use std::sync::Arc;
+
+use samite_graph::{Plan, TaskId};
+
+use crate::ids::{Attempt, GraphId, TaskKey, WorkerId};
+use crate::options::{TaskOptions, WorkerOptions};
+
+/// How short of memory a worker is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Pressure {
+    /// It takes any task.
+    #[default]
+    Normal,
+    /// It takes no tasks without dependencies, unless nothing else can be done.
+    HoldSources,
+    /// It takes no tasks at all until it says otherwise.
+    Pause,
+}
+
+/// An input of the scheduler machine.
+///
+/// Reports of workers may be late, doubled or wrong: what does not fit the present state is
+/// dropped and counted in [`Counters`](crate::Counters).
+#[derive(Clone, Debug)]
+pub enum Event {
+    /// A graph to run. The values of its plan's outputs are kept until they are released.
+    GraphSubmitted {
+        /// A number that no earlier graph had.
+        graph: GraphId,
+        /// The tasks.
+        plan: Arc<Plan>,
+        /// The rows that the plan's annotations point at; a row that is missing means no options.
+        annotations: Arc<[TaskOptions]>,
+    },
+    /// The outputs are not needed any more; what still runs is cancelled.
+    GraphReleased {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// The graph shall stop; its values are dropped.
+    GraphCancelled {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// Some of the outputs are not needed any more; the graph goes on.
+    OutputsReleased {
+        /// The graph.
+        graph: GraphId,
+        /// Tasks of the plan's outputs; others are left alone.
+        tasks: Box<[TaskId]>,
+    },
+
+    /// A worker that can take tasks.
+    WorkerJoined {
+        /// A number that no earlier worker had.
+        worker: WorkerId,
+        /// What it can do.
+        options: WorkerOptions,
+    },
+    /// A worker is gone, with all that it held.
+    WorkerLost {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// A worker takes more or fewer tasks at once.
+    CapacityChanged {
+        /// The worker.
+        worker: WorkerId,
+        /// How many unfinished tasks it may hold; tasks already there stay.
+        capacity: u32,
+    },
+    /// A worker reports its memory.
+    MemoryChanged {
+        /// The worker.
+        worker: WorkerId,
+        /// Bytes of values that it holds.
+        bytes: u64,
+        /// What it can still take.
+        pressure: Pressure,
+    },
+
+    /// A run ended well; the worker holds the value.
+    TaskFinished {
+        /// Who ran it.
+        worker: WorkerId,
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+        /// The size of the value.
+        bytes: u64,
+        /// Nanoseconds that the run took.
+        duration: u64,
+    },
+    /// A run ended with an error.
+    TaskFailed {
+        /// Who ran it.
+        worker: WorkerId,
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// The task asked to be run again, perhaps elsewhere; this is no failure.
+    TaskRescheduled {
+        /// Who ran it.
+        worker: WorkerId,
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// A run could not begin, because an input could not be had; the worker has dropped the run.
+    FetchFailed {
+        /// Who should have run it.
+        worker: WorkerId,
+        /// The task that was to run.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+        /// The dependency that could not be had.
+        input: TaskId,
+        /// The worker that was asked for it.
+        source: WorkerId,
+    },
+
+    /// A worker holds a copy of a value: it fetched one, or brought it along when it joined.
+    ReplicaAdded {
+        /// The worker.
+        worker: WorkerId,
+        /// The task whose value it is.
+        task: TaskKey,
+        /// The size of the value.
+        bytes: u64,
+    },
+    /// A worker does not hold a value any more, though nobody told it to drop it.
+    ReplicaLost {
+        /// The worker.
+        worker: WorkerId,
+        /// The task whose value it was.
+        task: TaskKey,
+    },
+    /// The value of a task shall live on so many workers, now and as long as it exists.
+    ReplicasWanted {
+        /// The task.
+        task: TaskKey,
+        /// The number of workers.
+        copies: u32,
+    },
+
+    /// The answer to [`Action::Steal`](crate::Action::Steal).
+    StealAnswered {
+        /// The worker that was asked.
+        worker: WorkerId,
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+        /// Whether the worker gave the run up; otherwise it goes on with it.
+        given: bool,
+    },
+
+    /// After [`Scheduler::replay`](crate::Scheduler::replay): the workers have had their time to
+    /// join and to report what they hold. What is missing is computed again from here on.
+    RestoreEnded,
+}

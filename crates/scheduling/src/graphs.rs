@@ -1,0 +1,323 @@
+//! The graphs that run: per-task tables, and where to find them.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use samite_graph::{Plan, TaskId, Work};
+
+use crate::ids::{GraphId, GraphSlot, Priority, WorkerSlot};
+use crate::options::TaskOptions;
+use crate::task::{State, Task};
+
+/// A running graph.
+#[derive(Debug)]
+pub(crate) struct Graph {
+    pub(crate) id: GraphId,
+    /// The place in the order of submissions; tells a graph from the next one in the same slot.
+    pub(crate) submission: u32,
+    pub(crate) plan: Arc<Plan>,
+    pub(crate) annotations: Arc<[TaskOptions]>,
+    pub(crate) tasks: Vec<Task>,
+    /// Tasks that still have to run or are running.
+    pub(crate) unfinished: usize,
+    /// Unrestricted sources in the order in which they shall run; those before `next_source` have
+    /// left the list.
+    pub(crate) sources: Vec<TaskId>,
+    pub(crate) next_source: usize,
+    pub(crate) replicas: Replicas,
+    pub(crate) durations: Durations,
+    /// For each annotation the queues of its restricted sources and dependents, once there are any.
+    pub(crate) queues: Vec<[Option<u32>; 2]>,
+    /// How many copies of a value were asked for, where it is more than one.
+    pub(crate) copies_wanted: FxHashMap<TaskId, u32>,
+}
+
+impl Graph {
+    pub(crate) fn new(
+        id: GraphId,
+        submission: u32,
+        plan: Arc<Plan>,
+        annotations: Arc<[TaskOptions]>,
+    ) -> Self {
+        let mut tasks: Vec<Task> = (0..plan.len())
+            .map(TaskId::from_index)
+            .map(|task| {
+                Task::new(plan.dependencies(task).len() as u32, plan.dependents(task).len() as u32)
+            })
+            .collect();
+        for output in plan.outputs() {
+            tasks[output.index()].wanted = true;
+        }
+        let queues = vec![[None; 2]; annotations.len()];
+        Self {
+            id,
+            submission,
+            unfinished: tasks.len(),
+            plan,
+            annotations,
+            tasks,
+            sources: Vec::new(),
+            next_source: 0,
+            replicas: Replicas::default(),
+            durations: Durations::default(),
+            queues,
+            copies_wanted: FxHashMap::default(),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn task(&self, task: TaskId) -> &Task {
+        &self.tasks[task.index()]
+    }
+
+    #[inline]
+    pub(crate) fn task_mut(&mut self, task: TaskId) -> &mut Task {
+        &mut self.tasks[task.index()]
+    }
+
+    /// Every task's id, in order.
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
+        (0..self.tasks.len()).map(TaskId::from_index)
+    }
+
+    #[inline]
+    pub(crate) fn is_source(&self, task: TaskId) -> bool {
+        self.plan.dependencies(task).is_empty()
+    }
+
+    /// The annotation row of a task and its options, where it has any.
+    #[inline]
+    pub(crate) fn options(&self, task: TaskId) -> Option<(usize, &TaskOptions)> {
+        if self.annotations.is_empty() {
+            return None;
+        }
+        let row = self.plan.annotation(task)?.index();
+        self.annotations.get(row).map(|options| (row, options))
+    }
+
+    #[inline]
+    pub(crate) fn priority(&self, task: TaskId) -> Priority {
+        let user = self.options(task).map_or(0, |(_, options)| options.priority);
+        Priority::new(user, self.submission, self.plan.rank(task))
+    }
+
+    /// All workers that hold a task's value, in the order in which they came to it.
+    #[inline]
+    pub(crate) fn holders(&self, task: TaskId) -> &[WorkerSlot] {
+        match &self.tasks[task.index()].state {
+            State::Held { worker } => std::slice::from_ref(worker),
+            State::Shared { row } => self.replicas.row(*row),
+            _ => &[],
+        }
+    }
+
+    /// Notes one more holder of an existing value; false where there is none or it is known.
+    pub(crate) fn add_holder(&mut self, task: TaskId, worker: WorkerSlot) -> bool {
+        if self.holders(task).contains(&worker) {
+            return false;
+        }
+        match self.tasks[task.index()].state {
+            State::Held { worker: first } => {
+                let row = self.replicas.insert(vec![first, worker]);
+                self.tasks[task.index()].state = State::Shared { row };
+                true
+            }
+            State::Shared { row } => {
+                self.replicas.push(row, worker);
+                true
+            }
+            _ => false,
+        }
+    }
+
+    /// Forgets a holder of a value. The last one is not forgotten here: its loss is a matter of
+    /// recovery.
+    pub(crate) fn remove_holder(&mut self, task: TaskId, worker: WorkerSlot) -> Removed {
+        match self.tasks[task.index()].state {
+            State::Held { worker: only } if only == worker => Removed::Last,
+            State::Shared { row } if self.replicas.row(row).contains(&worker) => {
+                if let Some(only) = self.replicas.remove(row, worker) {
+                    self.tasks[task.index()].state = State::Held { worker: only };
+                }
+                Removed::OthersLeft
+            }
+            _ => Removed::Unknown,
+        }
+    }
+
+    /// Gives a value's row of replicas back, where it has one, before the state changes.
+    pub(crate) fn clear_holders(&mut self, task: TaskId) {
+        if let State::Shared { row } = self.tasks[task.index()].state {
+            self.replicas.release(row);
+        }
+    }
+
+    /// The row of the duration table that a task belongs to.
+    #[inline]
+    pub(crate) fn duration_row(&self, task: TaskId) -> u32 {
+        match self.plan.work(task) {
+            Work::Single { operation, .. } => operation.0,
+            Work::Fused(steps) => steps.last().map_or(0, |step| step.operation.0),
+        }
+    }
+}
+
+/// What was known of a holder that is to be forgotten.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Removed {
+    /// It was none.
+    Unknown,
+    /// Other workers hold the value.
+    OthersLeft,
+    /// Nobody else holds it.
+    Last,
+}
+
+/// Lists of holders, for values that more than one worker holds.
+#[derive(Debug, Default)]
+pub(crate) struct Replicas {
+    rows: Vec<Vec<WorkerSlot>>,
+    free: Vec<u32>,
+}
+
+impl Replicas {
+    pub(crate) fn row(&self, row: u32) -> &[WorkerSlot] {
+        &self.rows[row as usize]
+    }
+
+    /// The number of rows in use.
+    pub(crate) fn used(&self) -> usize {
+        self.rows.len() - self.free.len()
+    }
+
+    fn insert(&mut self, holders: Vec<WorkerSlot>) -> u32 {
+        if let Some(row) = self.free.pop() {
+            self.rows[row as usize] = holders;
+            return row;
+        }
+        self.rows.push(holders);
+        (self.rows.len() - 1) as u32
+    }
+
+    fn push(&mut self, row: u32, worker: WorkerSlot) {
+        self.rows[row as usize].push(worker);
+    }
+
+    /// Removes a holder; where one is left, the row is given back and that one returned.
+    fn remove(&mut self, row: u32, worker: WorkerSlot) -> Option<WorkerSlot> {
+        let holders = &mut self.rows[row as usize];
+        holders.retain(|holder| *holder != worker);
+        if let [only] = holders[..] {
+            self.release(row);
+            return Some(only);
+        }
+        None
+    }
+
+    fn release(&mut self, row: u32) {
+        self.rows[row as usize] = Vec::new();
+        self.free.push(row);
+    }
+}
+
+/// The mean duration of each operation of a graph, in nanoseconds.
+///
+/// Graphs where every task has an operation of its own would need a row a task; those beyond the
+/// limit share the last row.
+#[derive(Debug, Default)]
+pub(crate) struct Durations {
+    means: Vec<u64>,
+}
+
+const DURATION_ROWS: u32 = 4096;
+const NOT_MEASURED: u64 = u64::MAX;
+
+impl Durations {
+    #[inline]
+    pub(crate) fn measured(&mut self, row: u32, duration: u64) {
+        let row = row.min(DURATION_ROWS) as usize;
+        if row >= self.means.len() {
+            self.means.resize(row + 1, NOT_MEASURED);
+        }
+        let duration = duration.min(NOT_MEASURED / 8);
+        let mean = &mut self.means[row];
+        // An exponential mean follows an operation whose duration drifts.
+        *mean = if *mean == NOT_MEASURED { duration } else { (*mean * 3 + duration) / 4 };
+    }
+
+    #[inline]
+    pub(crate) fn expected(&self, row: u32) -> Option<u64> {
+        let row = row.min(DURATION_ROWS) as usize;
+        self.means.get(row).copied().filter(|mean| *mean != NOT_MEASURED)
+    }
+}
+
+/// All graphs, found by their id or their slot.
+#[derive(Debug, Default)]
+pub(crate) struct Graphs {
+    slots: Vec<Option<Graph>>,
+    by_id: FxHashMap<GraphId, GraphSlot>,
+    free: Vec<GraphSlot>,
+    next_submission: u32,
+}
+
+impl Graphs {
+    /// Adds a graph; `None` where the id is taken.
+    pub(crate) fn insert(
+        &mut self,
+        id: GraphId,
+        plan: Arc<Plan>,
+        annotations: Arc<[TaskOptions]>,
+    ) -> Option<GraphSlot> {
+        if self.by_id.contains_key(&id) {
+            return None;
+        }
+        let graph = Graph::new(id, self.next_submission, plan, annotations);
+        self.next_submission = self.next_submission.wrapping_add(1);
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            GraphSlot((self.slots.len() - 1) as u32)
+        });
+        self.slots[slot.index()] = Some(graph);
+        self.by_id.insert(id, slot);
+        Some(slot)
+    }
+
+    pub(crate) fn remove(&mut self, slot: GraphSlot) -> Option<Graph> {
+        let graph = self.slots.get_mut(slot.index())?.take()?;
+        self.by_id.remove(&graph.id);
+        self.free.push(slot);
+        Some(graph)
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, id: GraphId) -> Option<GraphSlot> {
+        self.by_id.get(&id).copied()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: GraphSlot) -> Option<&Graph> {
+        self.slots.get(slot.index())?.as_ref()
+    }
+
+    #[inline]
+    pub(crate) fn get_mut(&mut self, slot: GraphSlot) -> Option<&mut Graph> {
+        self.slots.get_mut(slot.index())?.as_mut()
+    }
+
+    /// The slots in use, in order.
+    pub(crate) fn used(&self) -> Vec<GraphSlot> {
+        self.iter().map(|(slot, _)| slot).collect()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (GraphSlot, &Graph)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, graph)| Some((GraphSlot(slot as u32), graph.as_ref()?)))
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+}

@@ -1,0 +1,327 @@
+//! The scheduler machine: its state, and which reaction an event leads to.
+
+use samite_graph::TaskId;
+
+use crate::action::Action;
+use crate::event::Event;
+use crate::graphs::Graphs;
+use crate::ids::{Attempt, GraphSlot, TaskKey, Time, WorkerSlot};
+use crate::journal::Record;
+use crate::options::Options;
+use crate::placement::Scratch;
+use crate::queues::{DEPENDENTS, Entry, Kind, Queues, SOURCES};
+use crate::task::State;
+use crate::workers::{Assigned, Workers};
+
+/// What happened, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Runs that ended well.
+    pub finished: u64,
+    /// Runs that ended with an error.
+    pub failed: u64,
+    /// Reports that did not fit the present state and were dropped.
+    pub stale: u64,
+    /// Reports about graphs, tasks or workers that do not exist, and submissions of a taken id.
+    pub unknown: u64,
+    /// Values that were lost and computed again.
+    pub recomputed: u64,
+    /// Inputs that a worker could not get.
+    pub fetches_failed: u64,
+    /// Tasks that a busy worker was asked to give up.
+    pub steals_asked: u64,
+    /// Tasks that a busy worker gave up.
+    pub steals_given: u64,
+}
+
+/// Decides which task runs where, and which value is dropped when.
+///
+/// The machine is pure: it reads no clock and does no I/O. Its driver passes every event to
+/// [`handle`](Self::handle), and after a batch of events calls [`place`](Self::place) once; both
+/// append the actions that the driver then carries out in order.
+///
+/// ```
+/// use std::sync::Arc;
+/// use samite_graph::{OperationId, PlanBuilder};
+/// use samite_scheduling::{
+///     Action, Attempt, Event, GraphId, Options, Scheduler, Time, WorkerId, WorkerOptions,
+/// };
+///
+/// let mut builder = PlanBuilder::with_capacity(1, 0);
+/// let only = builder.push(OperationId(0), 0, []);
+/// let plan = Arc::new(builder.finish(vec![only])?);
+///
+/// let mut scheduler = Scheduler::new(Options::one_machine());
+/// let mut actions = Vec::new();
+/// let (graph, worker, now) = (GraphId(0), WorkerId(0), Time(0));
+/// let joined = Event::WorkerJoined { worker, options: WorkerOptions::with_slots(1) };
+/// scheduler.handle(now, joined, &mut actions);
+/// let submitted = Event::GraphSubmitted { graph, plan, annotations: Arc::from([]) };
+/// scheduler.handle(now, submitted, &mut actions);
+/// scheduler.place(now, &mut actions);
+/// let Some(Action::Run { task, attempt, .. }) = actions.pop() else { unreachable!() };
+///
+/// let finished = Event::TaskFinished { worker, task, attempt, bytes: 8, duration: 100 };
+/// scheduler.handle(now, finished, &mut actions);
+/// assert!(matches!(actions[..], [Action::OutputReady { .. }, Action::GraphDone { .. }]));
+/// # Ok::<(), samite_graph::GraphError>(())
+/// ```
+#[derive(Debug)]
+pub struct Scheduler {
+    pub(crate) options: Options,
+    pub(crate) graphs: Graphs,
+    pub(crate) workers: Workers,
+    pub(crate) queues: Queues,
+    pub(crate) counters: Counters,
+    /// Between a replay and `RestoreEnded`: replicas are gathered and nothing is placed.
+    pub(crate) restoring: bool,
+    /// Tasks that workers were asked to give up and have not answered for.
+    pub(crate) steals_open: usize,
+    pub(crate) scratch: Scratch,
+}
+
+impl Scheduler {
+    /// A scheduler without graphs and workers.
+    pub fn new(options: Options) -> Self {
+        Self {
+            options,
+            graphs: Graphs::default(),
+            workers: Workers::default(),
+            queues: Queues::default(),
+            counters: Counters::default(),
+            restoring: false,
+            steals_open: 0,
+            scratch: Scratch::default(),
+        }
+    }
+
+    /// What happened so far.
+    pub fn counters(&self) -> Counters {
+        self.counters
+    }
+
+    /// The number of graphs that were not released, cancelled or failed.
+    pub fn graphs(&self) -> usize {
+        self.graphs.len()
+    }
+
+    /// The number of workers.
+    pub fn workers(&self) -> usize {
+        self.workers.len()
+    }
+
+    /// The tasks of a graph that still have to run or are running; `None` for no such graph.
+    pub fn unfinished(&self, graph: crate::GraphId) -> Option<usize> {
+        Some(self.graphs.get(self.graphs.slot(graph)?)?.unfinished)
+    }
+
+    /// Takes note of an event and appends what follows from it at once. New runs come only from
+    /// [`place`](Self::place).
+    pub fn handle(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
+        let _ = now;
+        match event {
+            Event::TaskFinished { worker, task, attempt, bytes, duration } => {
+                self.task_finished(worker, task, attempt, bytes, duration, actions);
+            }
+            Event::TaskFailed { worker, task, attempt } => {
+                self.task_failed(worker, task, attempt, actions);
+            }
+            Event::TaskRescheduled { worker, task, attempt } => {
+                self.task_rescheduled(worker, task, attempt);
+            }
+            Event::FetchFailed { worker, task, attempt, input, source } => {
+                self.fetch_failed(worker, task, attempt, input, source, actions);
+            }
+            Event::StealAnswered { worker, task, attempt, given } => {
+                self.steal_answered(worker, task, attempt, given);
+            }
+            Event::ReplicaAdded { worker, task, bytes } => {
+                self.replica_added(worker, task, bytes, actions);
+            }
+            Event::ReplicaLost { worker, task } => self.replica_lost(worker, task, actions),
+            Event::ReplicasWanted { task, copies } => {
+                self.replicas_wanted(task, copies, actions);
+            }
+            Event::GraphSubmitted { graph, plan, annotations } => {
+                self.graph_submitted(graph, plan, annotations, actions);
+            }
+            Event::GraphReleased { graph } | Event::GraphCancelled { graph } => {
+                self.graph_closed(graph, actions);
+            }
+            Event::OutputsReleased { graph, tasks } => {
+                self.outputs_released(graph, tasks, actions);
+            }
+            Event::WorkerJoined { worker, options } => self.worker_joined(worker, options, actions),
+            Event::WorkerLost { worker } => self.worker_lost(worker, actions),
+            Event::CapacityChanged { worker, capacity } => self.capacity_changed(worker, capacity),
+            Event::MemoryChanged { worker, bytes, pressure } => {
+                self.memory_changed(worker, bytes, pressure);
+            }
+            Event::RestoreEnded => self.restore_ended(actions),
+        }
+    }
+
+    /// Sends ready tasks to workers that have room, as one batch, and lets idle workers take from
+    /// busy ones.
+    pub fn place(&mut self, now: Time, actions: &mut Vec<Action>) {
+        let _ = now;
+        if self.restoring || self.workers.len() == 0 {
+            return;
+        }
+        self.place_ready(actions);
+        if self.options.stealing {
+            self.steal(actions);
+        }
+    }
+
+    /// The public name of a task.
+    #[inline]
+    pub(crate) fn key(&self, slot: GraphSlot, task: TaskId) -> Option<TaskKey> {
+        Some(TaskKey { graph: self.graphs.get(slot)?.id, task })
+    }
+
+    /// Finds what a report speaks of; counts it as unknown otherwise.
+    #[inline]
+    pub(crate) fn find_task(&mut self, key: TaskKey) -> Option<GraphSlot> {
+        let slot = self.graphs.slot(key.graph).filter(|slot| {
+            self.graphs.get(*slot).is_some_and(|graph| key.task.index() < graph.tasks.len())
+        });
+        if slot.is_none() {
+            self.counters.unknown += 1;
+        }
+        slot
+    }
+
+    /// Finds the worker that reports; counts the report as unknown otherwise.
+    #[inline]
+    pub(crate) fn find_worker(&mut self, worker: crate::WorkerId) -> Option<WorkerSlot> {
+        let slot = self.workers.slot(worker);
+        if slot.is_none() {
+            self.counters.unknown += 1;
+        }
+        slot
+    }
+
+    /// Whether a report speaks of the run that the task is in now; counts it as stale otherwise.
+    #[inline]
+    pub(crate) fn is_current(
+        &mut self,
+        slot: GraphSlot,
+        task: TaskId,
+        worker: WorkerSlot,
+        attempt: Attempt,
+    ) -> bool {
+        let current = self.graphs.get(slot).is_some_and(|graph| {
+            let task = graph.task(task);
+            task.attempt == attempt && task.state.runner() == Some(worker)
+        });
+        if !current {
+            self.counters.stale += 1;
+        }
+        current
+    }
+
+    /// Puts a task whose inputs exist into the queue of its kind.
+    #[inline]
+    pub(crate) fn make_ready(&mut self, slot: GraphSlot, task: TaskId) {
+        let Some(graph) = self.graphs.get_mut(slot) else { return };
+        graph.task_mut(task).state = State::Ready;
+        let priority = graph.priority(task);
+        let queue = self.queue_of(slot, task);
+        self.queues.push(queue, Entry { priority, graph: slot, task });
+    }
+
+    /// The queue of a task's kind; made when its first task comes.
+    #[inline]
+    pub(crate) fn queue_of(&mut self, slot: GraphSlot, task: TaskId) -> usize {
+        let Some(graph) = self.graphs.get(slot) else { return DEPENDENTS };
+        let source = graph.is_source(task);
+        match graph.options(task) {
+            Some((annotation, options)) if options.is_restricted() => {
+                self.restricted_queue(slot, annotation, source)
+            }
+            _ => if source { SOURCES } else { DEPENDENTS },
+        }
+    }
+
+    fn restricted_queue(&mut self, slot: GraphSlot, annotation: usize, source: bool) -> usize {
+        let Some(graph) = self.graphs.get(slot) else { return DEPENDENTS };
+        if let Some(queue) = graph.queues[annotation][usize::from(source)] {
+            return queue as usize;
+        }
+        let names = &graph.annotations[annotation].workers;
+        let allowed = self
+            .workers
+            .iter()
+            .filter(|(_, worker)| names.iter().any(|name| worker.options.answers_to(name)))
+            .map(|(slot, _)| slot)
+            .collect();
+        let submission = graph.submission;
+        let kind = Kind::Restricted { graph: slot, submission, annotation, source, allowed };
+        let queue = self.queues.add(kind, &self.graphs);
+        if let Some(graph) = self.graphs.get_mut(slot) {
+            graph.queues[annotation][usize::from(source)] = Some(queue as u32);
+        }
+        queue
+    }
+
+    /// Notes that a ready task was given to a worker; the caller tells the worker.
+    #[inline]
+    pub(crate) fn assign(&mut self, slot: GraphSlot, task: TaskId, to: WorkerSlot) -> Attempt {
+        let Some(graph) = self.graphs.get_mut(slot) else { return Attempt(0) };
+        let expected = graph
+            .durations
+            .expected(graph.duration_row(task))
+            .unwrap_or(self.options.unknown_duration);
+        let options = graph.options(task).map(|(row, _)| row);
+        let annotations = options.map(|_| graph.annotations.clone());
+        let row = graph.task_mut(task);
+        row.state = State::Assigned { worker: to };
+        row.attempt = row.attempt.next();
+        let attempt = row.attempt;
+        let position = self.workers.change(to, |worker| {
+            worker.assigned.push(Assigned { graph: slot, task, expected, asked: false });
+            worker.occupancy = worker.occupancy.saturating_add(expected);
+            if let (Some(row), Some(annotations)) = (options, &annotations) {
+                worker.take_resources(&annotations[row].resources);
+            }
+            worker.assigned.len() - 1
+        });
+        row.position = position.unwrap_or(0) as u32;
+        attempt
+    }
+
+    /// Takes a task off the list of the worker that runs it; the caller sets its next state.
+    #[inline]
+    pub(crate) fn unassign(&mut self, slot: GraphSlot, task: TaskId, from: WorkerSlot) {
+        let Some(graph) = self.graphs.get(slot) else { return };
+        if matches!(graph.task(task).state, State::Stealing { .. }) {
+            self.steals_open = self.steals_open.saturating_sub(1);
+        }
+        let position = graph.task(task).position as usize;
+        let options = graph.options(task).map(|(row, _)| row);
+        let annotations = options.map(|_| graph.annotations.clone());
+        let moved = self.workers.change(from, |worker| {
+            if position >= worker.assigned.len() {
+                return None;
+            }
+            let assigned = worker.assigned.swap_remove(position);
+            worker.occupancy = worker.occupancy.saturating_sub(assigned.expected);
+            if let (Some(row), Some(annotations)) = (options, &annotations) {
+                worker.give_resources_back(&annotations[row].resources);
+            }
+            worker.assigned.get(position).copied()
+        });
+        if let Some(Some(moved)) = moved
+            && let Some(graph) = self.graphs.get_mut(moved.graph)
+        {
+            graph.task_mut(moved.task).position = position as u32;
+        }
+    }
+
+    pub(crate) fn journal(&self, actions: &mut Vec<Action>, record: impl FnOnce() -> Record) {
+        if self.options.journal {
+            actions.push(Action::Journal(record()));
+        }
+    }
+}

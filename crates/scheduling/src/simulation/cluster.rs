@@ -1,0 +1,598 @@
+//! The simulated cluster: carries messages between the machines and plays the world around them.
+
+use rustc_hash::FxHashMap;
+use samite_graph::TaskId;
+
+use crate::action::Action;
+use crate::event::{Event, Pressure};
+use crate::ids::{Attempt, GraphId, TaskKey, Time, WorkerId};
+use crate::journal::Record;
+use crate::options::{Options, WorkerOptions};
+use crate::scheduler::Scheduler;
+use crate::simulation::faults::Faults;
+use crate::simulation::jobs::{Client, Job, value};
+use crate::simulation::network::{Agenda, End, Happening};
+use crate::simulation::node::Node;
+use crate::simulation::outcome::{Outcome, SimulationError};
+use crate::simulation::random::Random;
+use crate::worker::{Input, Output};
+
+/// A cluster, its clients, and its faults.
+#[derive(Debug)]
+pub struct Simulation {
+    random: Random,
+    faults: Faults,
+    options: Options,
+    scheduler: Scheduler,
+    /// How often the scheduler was restarted.
+    life: u32,
+    journal: Vec<Record>,
+    agenda: Agenda,
+    placing: bool,
+    nodes: Vec<Node>,
+    node_of: FxHashMap<WorkerId, usize>,
+    next_worker: u32,
+    jobs: Vec<(Job, Client)>,
+    outcome: Outcome,
+    trace: Option<Vec<String>>,
+}
+
+const BYTES: u64 = 50_000;
+const DURATION: (u64, u64) = (100_000, 10_000_000);
+
+impl Simulation {
+    /// A cluster of these workers. Where the faults hold restarts, the options must have the
+    /// journal switched on.
+    pub fn new(seed: u64, options: Options, faults: Faults, workers: Vec<WorkerOptions>) -> Self {
+        let mut simulation = Self {
+            random: Random::new(seed),
+            faults,
+            scheduler: Scheduler::new(options.clone()),
+            options,
+            life: 0,
+            journal: Vec::new(),
+            agenda: Agenda::default(),
+            placing: false,
+            nodes: Vec::new(),
+            node_of: FxHashMap::default(),
+            next_worker: 0,
+            jobs: Vec::new(),
+            outcome: Outcome::default(),
+            trace: None,
+        };
+        let count = workers.len();
+        for options in workers {
+            let slow = simulation.random.chance(simulation.faults.slow);
+            simulation.add_node(options, if slow { 10 } else { 1 });
+        }
+        simulation.plan_faults(count);
+        simulation
+    }
+
+    /// Keeps a line for each happening, action and message, for [`trace`](Self::trace).
+    pub fn keep_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// The lines kept.
+    pub fn trace(&self) -> &[String] {
+        self.trace.as_deref().unwrap_or_default()
+    }
+
+    /// Adds a graph and its client.
+    pub fn add_job(&mut self, job: Job) {
+        let number = self.jobs.len();
+        self.agenda.at(job.submitted, Happening::Submit { job: number });
+        if let Some(time) = job.released {
+            self.agenda.at(time.max(job.submitted + 1), Happening::Release { job: number });
+        }
+        self.jobs.push((job, Client::default()));
+    }
+
+    /// Runs until nothing happens any more.
+    ///
+    /// # Errors
+    /// Whatever a correct machine would never do; see [`SimulationError`].
+    pub fn run(&mut self) -> Result<Outcome, SimulationError> {
+        let tasks: usize = self.jobs.iter().map(|(job, _)| job.plan.len()).sum();
+        let limit = 100_000 + 2_000 * tasks as u64;
+        let mut happenings = 0;
+        while let Some(happening) = self.agenda.next() {
+            happenings += 1;
+            if happenings > limit {
+                return Err(SimulationError::Endless { happenings });
+            }
+            if self.trace.is_some() {
+                let line = format!("{:>12} {happening:?}", self.agenda.now());
+                self.note(line);
+            }
+            let name = happening.clone();
+            self.happen(happening)?;
+            self.scheduler.check_consistent().map_err(|source| {
+                SimulationError::Scheduler { after: format!("{name:?}"), source }
+            })?;
+        }
+        self.check_end()?;
+        self.outcome.ended = Time(self.agenda.now());
+        self.outcome.counters = self.scheduler.counters();
+        Ok(self.outcome)
+    }
+
+    fn note(&mut self, line: String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push(line);
+        }
+    }
+
+    fn plan_faults(&mut self, workers: usize) {
+        let Faults { kills, joins, squeezes, losses, restarts, horizon, .. } = self.faults;
+        let Self { random, agenda, .. } = self;
+        for _ in 0..kills {
+            agenda.at(random.below(horizon), Happening::Kill { victim: random.next() });
+        }
+        for _ in 0..joins {
+            let like = random.below(workers as u64) as usize;
+            agenda.at(random.below(horizon), Happening::Join { like });
+        }
+        for _ in 0..squeezes {
+            let time = random.below(horizon);
+            let until = time + random.between(1, horizon);
+            let (victim, kind) = (random.next(), random.below(3));
+            agenda.at(time, Happening::Squeeze { victim, kind, until });
+        }
+        for _ in 0..losses {
+            let (victim, value) = (random.next(), random.next());
+            agenda.at(random.below(horizon), Happening::LoseValue { victim, value });
+        }
+        for _ in 0..restarts {
+            agenda.at(random.below(horizon), Happening::Restart);
+        }
+    }
+
+    fn add_node(&mut self, options: WorkerOptions, slowness: u64) {
+        let id = self.new_id(self.nodes.len());
+        self.nodes.push(Node::new(id, options.clone(), slowness));
+        let event = Event::WorkerJoined { worker: id, options };
+        self.agenda.after(0, Happening::ToScheduler { life: self.life, event });
+    }
+
+    fn new_id(&mut self, node: usize) -> WorkerId {
+        let id = WorkerId(self.next_worker);
+        self.next_worker += 1;
+        self.node_of.insert(id, node);
+        id
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), SimulationError> {
+        match happening {
+            Happening::Submit { job } => {
+                let (rows, client) = &mut self.jobs[job];
+                if client.released {
+                    return Ok(());
+                }
+                client.submitted = true;
+                let event = Event::GraphSubmitted {
+                    graph: GraphId(job as u32),
+                    plan: rows.plan.clone(),
+                    annotations: rows.annotations.clone(),
+                };
+                self.tell_scheduler(event);
+            }
+            Happening::Release { job } => self.release(job),
+            Happening::Gather { job } => self.gather(job)?,
+            Happening::ToScheduler { life, event } => {
+                if life == self.life {
+                    self.outcome.messages += 1;
+                    self.tell_scheduler(event);
+                }
+            }
+            Happening::ToWorker { life, node, input } => {
+                if life == self.life && self.nodes[node].connected {
+                    self.outcome.messages += 1;
+                    self.tell_worker(node, input)?;
+                }
+            }
+            Happening::Place => {
+                self.placing = false;
+                let mut actions = Vec::new();
+                self.scheduler.place(Time(self.agenda.now()), &mut actions);
+                self.carry_out(actions);
+            }
+            Happening::FetchEnds { node, task, source } => self.end_fetch(node, task, source)?,
+            Happening::ExecutionEnds { node, task, attempt, end } => {
+                self.end_execution(node, task, attempt, end)?;
+            }
+            Happening::Kill { victim } => self.kill(victim),
+            Happening::Join { like } => {
+                let options = self.nodes[like].options.clone();
+                self.add_node(options, 1);
+            }
+            Happening::Squeeze { victim, kind, until } => self.squeeze(victim, kind, until),
+            Happening::LoseValue { victim, value } => self.lose_value(victim, value)?,
+            Happening::Restart => self.restart(),
+            Happening::Reconnect { life, node } => self.reconnect(life, node)?,
+        }
+        Ok(())
+    }
+
+    fn tell_scheduler(&mut self, event: Event) {
+        let mut actions = Vec::new();
+        self.scheduler.handle(Time(self.agenda.now()), event, &mut actions);
+        self.carry_out(actions);
+        // Placement is put off a little, so that it sees batches of events.
+        if !self.placing {
+            self.placing = true;
+            let delay = self.random.below(self.faults.delay.0 + 1);
+            self.agenda.after(delay, Happening::Place);
+        }
+    }
+
+    fn carry_out(&mut self, actions: Vec<Action>) {
+        for action in actions {
+            if self.trace.is_some() {
+                self.note(format!("             -> {action:?}"));
+            }
+            match action {
+                Action::Run { worker, task, attempt, priority, sources } => {
+                    let Some((job, _)) = self.jobs.get(task.graph.0 as usize) else { continue };
+                    let inputs = job.plan.dependencies(task.task).into();
+                    let input = Input::Run { task, attempt, priority, inputs, sources };
+                    self.send_to_worker(worker, input, true);
+                }
+                Action::Free { worker, task } => {
+                    self.send_to_worker(worker, Input::Free { task }, false);
+                }
+                Action::Cancel { worker, task, attempt } => {
+                    self.send_to_worker(worker, Input::Cancel { task, attempt }, true);
+                }
+                Action::Steal { worker, task, attempt } => {
+                    self.send_to_worker(worker, Input::Steal { task, attempt }, true);
+                }
+                Action::Replicate { worker, task, source } => {
+                    self.send_to_worker(worker, Input::Replicate { task, source }, false);
+                }
+                Action::OutputReady { task, worker } => {
+                    let job = task.graph.0 as usize;
+                    if let Some((_, client)) = self.jobs.get_mut(job) {
+                        client.ready.insert(task.task, worker);
+                        self.gather_later(job);
+                    }
+                }
+                Action::GraphDone { graph } => self.gather_later(graph.0 as usize),
+                Action::GraphFailed { graph, task, .. } => {
+                    if let Some((_, client)) = self.jobs.get_mut(graph.0 as usize) {
+                        client.failed = Some(task);
+                    }
+                }
+                Action::Journal(record) => self.journal.push(record),
+            }
+        }
+    }
+
+    fn send_to_worker(&mut self, worker: WorkerId, input: Input, may_come_twice: bool) {
+        let Some(&node) = self.node_of.get(&worker) else { return };
+        let Self { faults, random, agenda, nodes, life, .. } = self;
+        let life = *life;
+        let now = agenda.now();
+        let arrival = nodes[node].from_scheduler.arrival(now, faults, random);
+        if may_come_twice && random.chance(faults.duplicate) {
+            let again = arrival + random.below(faults.delay.1 * 20);
+            agenda.at(again, Happening::ToWorker { life, node, input: input.clone() });
+        }
+        agenda.at(arrival, Happening::ToWorker { life, node, input });
+    }
+
+    fn tell_worker(&mut self, node: usize, input: Input) -> Result<(), SimulationError> {
+        if !self.nodes[node].alive {
+            return Ok(());
+        }
+        let mut outputs = Vec::new();
+        let name = self.trace.is_some().then(|| format!("{input:?}"));
+        let after = input.clone();
+        self.nodes[node].machine.handle(input, &mut outputs);
+        let check = self.nodes[node].machine.check_consistent();
+        check.map_err(|source| SimulationError::Worker { after: format!("{after:?}"), source })?;
+        for output in outputs {
+            if let Some(name) = &name {
+                self.note(format!("             {:?} {name} => {output:?}", self.nodes[node].id()));
+            }
+            match output {
+                Output::Fetch { task, source } => self.begin_fetch(node, task, source),
+                Output::Execute { task, attempt } => self.begin_execution(node, task, attempt)?,
+                // The simulated tasks cannot be stopped.
+                Output::Interrupt { .. } => {}
+                Output::Drop { task } => {
+                    self.nodes[node].store.remove(&task);
+                }
+                Output::Report(event) => self.send_to_scheduler(node, event),
+            }
+        }
+        Ok(())
+    }
+
+    fn send_to_scheduler(&mut self, node: usize, event: Event) {
+        let Self { faults, random, agenda, nodes, life, .. } = self;
+        let life = *life;
+        if !nodes[node].connected {
+            return;
+        }
+        let now = agenda.now();
+        let arrival = nodes[node].to_scheduler.arrival(now, faults, random);
+        if random.chance(faults.duplicate) {
+            let again = arrival + random.below(faults.delay.1 * 20);
+            agenda.at(again, Happening::ToScheduler { life, event: event.clone() });
+        }
+        agenda.at(arrival, Happening::ToScheduler { life, event });
+    }
+
+    fn begin_fetch(&mut self, node: usize, task: TaskKey, source: WorkerId) {
+        let delay = self.random.between(self.faults.delay.0, self.faults.delay.1)
+            + self.random.below(BYTES * 10);
+        self.agenda.after(delay, Happening::FetchEnds { node, task, source });
+    }
+
+    fn end_fetch(
+        &mut self,
+        node: usize,
+        task: TaskKey,
+        source: WorkerId,
+    ) -> Result<(), SimulationError> {
+        let there = self
+            .node_of
+            .get(&source)
+            .map(|peer| &self.nodes[*peer])
+            .filter(|peer| peer.alive)
+            .and_then(|peer| peer.store.get(&task).copied());
+        let failed = self.random.chance(self.faults.fetch);
+        let Some(value) = there.filter(|_| !failed && self.nodes[node].alive) else {
+            return self.tell_worker(node, Input::FetchFailed { task });
+        };
+        let bytes = bytes_of(task.task);
+        self.outcome.bytes_moved += bytes;
+        self.nodes[node].store.insert(task, value);
+        self.tell_worker(node, Input::Fetched { task, bytes })
+    }
+
+    fn begin_execution(
+        &mut self,
+        node: usize,
+        task: TaskKey,
+        attempt: Attempt,
+    ) -> Result<(), SimulationError> {
+        let Some((job, _)) = self.jobs.get_mut(task.graph.0 as usize) else { return Ok(()) };
+        let store = &self.nodes[node].store;
+        let mut inputs = Vec::new();
+        for &input in job.plan.dependencies(task.task) {
+            let input = TaskKey { graph: task.graph, task: input };
+            let Some(value) = store.get(&input) else {
+                return Err(SimulationError::InputMissing { task, input });
+            };
+            inputs.push(*value);
+        }
+        let mut end = End::Value(value(task.task, inputs.into_iter()));
+        let failures = &mut job.failures[task.task.index()];
+        if self.random.chance(self.faults.reschedule) {
+            end = End::Reschedule;
+        } else if *failures > 0 {
+            end = End::Error;
+            // A task that is to fail for ever has the highest count.
+            if *failures < u32::MAX {
+                *failures -= 1;
+            }
+        }
+        self.outcome.executed += 1;
+        let duration = self.random.between(DURATION.0, DURATION.1) * self.nodes[node].slowness;
+        self.agenda.after(duration, Happening::ExecutionEnds { node, task, attempt, end });
+        Ok(())
+    }
+
+    fn end_execution(
+        &mut self,
+        node: usize,
+        task: TaskKey,
+        attempt: Attempt,
+        end: End,
+    ) -> Result<(), SimulationError> {
+        let input = match end {
+            End::Value(value) => {
+                if self.nodes[node].alive {
+                    self.nodes[node].store.insert(task, value);
+                }
+                let bytes = bytes_of(task.task);
+                Input::Executed { task, attempt, bytes, duration: DURATION.1 / 2 }
+            }
+            End::Error => Input::ExecutionFailed { task, attempt },
+            End::Reschedule => Input::ExecutionRescheduled { task, attempt },
+        };
+        self.tell_worker(node, input)
+    }
+
+    /// One of the workers that are alive.
+    fn some_node(&self, number: u64) -> Option<usize> {
+        let alive: Vec<usize> =
+            (0..self.nodes.len()).filter(|node| self.nodes[*node].alive).collect();
+        alive.get((number % alive.len().max(1) as u64) as usize).copied()
+    }
+
+    fn kill(&mut self, victim: u64) {
+        let Some(node) = self.some_node(victim) else { return };
+        let dead = &mut self.nodes[node];
+        dead.alive = false;
+        dead.store.clear();
+        let worker = dead.id();
+        // The connection breaks after what was sent has arrived, or is found dead much later.
+        let notice = self.random.below(self.faults.delay.1 * 5);
+        let event = Event::WorkerLost { worker };
+        self.agenda.after(notice, Happening::ToScheduler { life: self.life, event });
+        let back = self.random.below(self.faults.horizon);
+        self.agenda.after(back, Happening::Join { like: node });
+    }
+
+    fn squeeze(&mut self, victim: u64, kind: u64, until: u64) {
+        let Some(node) = self.some_node(victim) else { return };
+        let worker = self.nodes[node].id();
+        let bytes = self.nodes[node].store.len() as u64 * BYTES;
+        let capacity = self.nodes[node].options.capacity;
+        let memory = |pressure| Event::MemoryChanged { worker, bytes, pressure };
+        let (event, undo) = match kind {
+            0 => (memory(Pressure::HoldSources), memory(Pressure::Normal)),
+            1 => (memory(Pressure::Pause), memory(Pressure::Normal)),
+            _ => (
+                Event::CapacityChanged { worker, capacity: 1 },
+                Event::CapacityChanged { worker, capacity },
+            ),
+        };
+        let life = self.life;
+        self.agenda.at(until, Happening::ToScheduler { life, event: undo });
+        self.tell_scheduler(event);
+    }
+
+    fn lose_value(&mut self, victim: u64, value: u64) -> Result<(), SimulationError> {
+        let Some(node) = self.some_node(victim) else { return Ok(()) };
+        let mut held: Vec<TaskKey> = self.nodes[node].store.keys().copied().collect();
+        held.sort_unstable();
+        let lost = held.get((value % held.len().max(1) as u64) as usize).copied();
+        match lost {
+            // A value that the machine does not know yet is about to be reported.
+            Some(task) if self.nodes[node].machine.holds(task) => {
+                self.nodes[node].store.remove(&task);
+                self.tell_worker(node, Input::ValueLost { task })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.life += 1;
+        let life = self.life;
+        self.scheduler = Scheduler::replay(self.options.clone(), self.journal.iter().cloned());
+        self.journal = self.scheduler.snapshot();
+        for (_, client) in &mut self.jobs {
+            client.ready.clear();
+        }
+        for node in 0..self.nodes.len() {
+            self.nodes[node].connected = false;
+            if self.nodes[node].alive {
+                let delay = self.random.below(self.faults.delay.1 * 20);
+                self.agenda.after(delay, Happening::Reconnect { life, node });
+            }
+        }
+        // Some workers come back only after the scheduler has stopped waiting for them.
+        let window = self.random.below(self.faults.delay.1 * 30);
+        let event = Event::RestoreEnded;
+        self.agenda.after(window, Happening::ToScheduler { life, event });
+    }
+
+    fn reconnect(&mut self, life: u32, node: usize) -> Result<(), SimulationError> {
+        if life != self.life || !self.nodes[node].alive {
+            return Ok(());
+        }
+        let worker = self.new_id(node);
+        let rows = &mut self.nodes[node];
+        rows.connected = true;
+        let event = Event::WorkerJoined { worker, options: rows.options.clone() };
+        self.tell_scheduler(event);
+        self.tell_worker(node, Input::Reconnected { worker })
+    }
+
+    fn gather_later(&mut self, job: usize) {
+        let Some((_, client)) = self.jobs.get_mut(job) else { return };
+        if !client.gathering {
+            client.gathering = true;
+            let delay = self.random.between(self.faults.delay.0, self.faults.delay.1);
+            self.agenda.after(delay, Happening::Gather { job });
+        }
+    }
+
+    /// A client fetches the outputs of which it was told, and releases its graph when it has all.
+    fn gather(&mut self, number: usize) -> Result<(), SimulationError> {
+        let (job, client) = &mut self.jobs[number];
+        client.gathering = false;
+        if client.released || client.failed.is_some() {
+            return Ok(());
+        }
+        let graph = GraphId(number as u32);
+        let mut lost = Vec::new();
+        let outputs = job.plan.outputs().iter();
+        for &output in outputs {
+            let Some(&worker) = client.ready.get(&output) else { continue };
+            let task = TaskKey { graph, task: output };
+            let node = self.node_of.get(&worker).map(|node| &self.nodes[*node]);
+            let node = node.filter(|node| node.alive);
+            if let Some(value) = node.and_then(|node| node.store.get(&task)) {
+                client.collected.insert(output, *value);
+            } else if !client.collected.contains_key(&output) {
+                client.ready.remove(&output);
+                lost.push(Event::ReplicaLost { worker, task });
+            }
+        }
+        let all = job.plan.outputs().iter().all(|output| client.collected.contains_key(output));
+        if all && job.released.is_none() {
+            let expected = job.expected();
+            for output in job.plan.outputs() {
+                let expected = expected[output.index()];
+                let found = client.collected.get(output).copied().unwrap_or_default();
+                if found != expected {
+                    let task = TaskKey { graph, task: *output };
+                    return Err(SimulationError::WrongValue { task, found, expected });
+                }
+            }
+            self.outcome.completed += 1;
+            self.release(number);
+        } else {
+            for event in lost {
+                self.tell_scheduler(event);
+            }
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, job: usize) {
+        let client = &mut self.jobs[job].1;
+        if client.released {
+            return;
+        }
+        client.released = true;
+        if client.submitted && client.failed.is_none() {
+            self.tell_scheduler(Event::GraphReleased { graph: GraphId(job as u32) });
+        }
+    }
+
+    fn check_end(&mut self) -> Result<(), SimulationError> {
+        for (number, (job, client)) in self.jobs.iter().enumerate() {
+            let graph = GraphId(number as u32);
+            match client.failed {
+                Some(task) if fails_for_ever(job, task) => self.outcome.failed += 1,
+                Some(task) => return Err(SimulationError::Failed { task: TaskKey { graph, task } }),
+                None if client.released => {}
+                None => {
+                    let unfinished = self.scheduler.unfinished(graph);
+                    return Err(SimulationError::Stalled { graph: graph.0, unfinished });
+                }
+            }
+        }
+        let alive = self.nodes.iter().filter(|node| node.alive);
+        let (values, runs) = alive.fold((0, 0), |(values, runs), node| {
+            let held = node.store.len().max(node.machine.values());
+            (values + held, runs + node.machine.unfinished())
+        });
+        let graphs = self.scheduler.graphs();
+        if values + runs + graphs > 0 {
+            let alive = self.nodes.iter().filter(|node| node.alive);
+            let first = alive
+                .flat_map(|node| node.store.keys().map(|task| (node.id(), *task)))
+                .min();
+            return Err(SimulationError::Leak { first, values, runs, graphs });
+        }
+        Ok(())
+    }
+}
+
+fn bytes_of(task: TaskId) -> u64 {
+    BYTES * (1 + u64::from(task.0) % 5)
+}
+
+/// Whether a task fails more often than its retries allow.
+fn fails_for_ever(job: &Job, task: TaskId) -> bool {
+    job.failures.get(task.index()) == Some(&u32::MAX)
+}

@@ -1,0 +1,144 @@
+//! Graphs to simulate, and what their values must be.
+//!
+//! A value is a number: the hash of the task and of its inputs' values. So a task that ran with a
+//! wrong or missing input shows in the outputs.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use samite_graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
+
+use crate::ids::WorkerId;
+use crate::options::{Resource, TaskOptions};
+use crate::simulation::random::{Random, mix};
+
+/// A graph and what its client does with it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The tasks.
+    pub plan: Arc<Plan>,
+    /// Their options.
+    pub annotations: Arc<[TaskOptions]>,
+    /// When it is submitted, in nanoseconds.
+    pub submitted: u64,
+    /// When the client loses interest, whether it is done or not; `None` for after it has all
+    /// outputs.
+    pub released: Option<u64>,
+    /// How often each task fails before it succeeds.
+    pub failures: Vec<u32>,
+}
+
+impl Job {
+    /// A job of a plan without options and failures, submitted at the start.
+    pub fn new(plan: Arc<Plan>) -> Self {
+        let failures = vec![0; plan.len()];
+        Self { plan, annotations: Arc::from([]), submitted: 0, released: None, failures }
+    }
+
+    /// A random graph with random options. `names` are those of the workers, `resource` one that
+    /// some of them have one unit of.
+    ///
+    /// # Errors
+    /// Those of [`PlanBuilder::finish`]; random graphs have no cycles.
+    pub fn random(
+        random: &mut Random,
+        tasks: usize,
+        names: &[Arc<str>],
+        resource: &Arc<str>,
+    ) -> Result<Self, GraphError> {
+        let annotations = random_options(random, names, resource);
+        let plan = random_plan(random, tasks, annotations.len() as u32)?;
+        let mut job = Self::new(Arc::new(plan));
+        if random.chance(0.5) {
+            for task in (0..tasks).map(TaskId::from_index) {
+                let row = job.plan.annotation(task).and_then(|row| annotations.get(row.index()));
+                let retries = row.map_or(0, |options| options.retries);
+                job.failures[task.index()] = random.below(u64::from(retries) + 1) as u32;
+            }
+            job.annotations = annotations.into();
+        }
+        Ok(job)
+    }
+
+    /// The value of each task, computed one after the other.
+    pub fn expected(&self) -> Vec<u64> {
+        let mut order: Vec<TaskId> = (0..self.plan.len()).map(TaskId::from_index).collect();
+        order.sort_unstable_by_key(|task| self.plan.rank(*task));
+        let mut values = vec![0; self.plan.len()];
+        for task in order {
+            let inputs = self.plan.dependencies(task).iter().map(|input| values[input.index()]);
+            values[task.index()] = value(task, inputs);
+        }
+        values
+    }
+}
+
+/// The value of a task with these inputs.
+pub(super) fn value(task: TaskId, inputs: impl Iterator<Item = u64>) -> u64 {
+    inputs.fold(mix(u64::from(task.0) + 1), |sum, input| mix(sum.rotate_left(9) ^ input))
+}
+
+fn random_plan(random: &mut Random, tasks: usize, rows: u32) -> Result<Plan, GraphError> {
+    let mut builder = PlanBuilder::with_capacity(tasks, 2 * tasks);
+    let mut left_in_layer = 0;
+    let widest = random.between(1, 6);
+    for task in 0..tasks as u64 {
+        if left_in_layer == 0 {
+            left_in_layer = random.between(1, 12);
+            let annotation = random.chance(0.5).then(|| random.below(u64::from(rows)) as u32);
+            builder.begin_layer(format!("layer-{task}"), annotation.map(AnnotationId));
+        }
+        left_in_layer -= 1;
+        let wanted = if random.chance(0.2) { 0 } else { random.below(widest + 1).min(task) };
+        // Near neighbours mostly, so that graphs are deep as well as wide.
+        let near = random.between(1, task.max(1));
+        let needed: Vec<TaskId> = (0..wanted)
+            .map(|_| TaskId((task - 1 - random.below(near.min(task))) as u32))
+            .collect();
+        builder.push(OperationId((task % 7) as u32), task as u32, needed);
+    }
+    let outputs = random.between(1, 1 + tasks as u64 / 4);
+    let mut outputs: Vec<TaskId> =
+        (0..outputs).map(|_| TaskId(random.below(tasks as u64) as u32)).collect();
+    outputs.push(TaskId::from_index(tasks.saturating_sub(1)));
+    builder.finish(outputs)
+}
+
+fn random_options(
+    random: &mut Random,
+    names: &[Arc<str>],
+    resource: &Arc<str>,
+) -> Vec<TaskOptions> {
+    let mut rows = vec![TaskOptions::default()];
+    for _ in 0..random.between(1, 4) {
+        let mut options = TaskOptions {
+            priority: random.below(5) as i32 - 2,
+            retries: random.below(4) as u32,
+            ..TaskOptions::default()
+        };
+        if random.chance(0.3) {
+            options.workers = random.pick(names).cloned().into_iter().collect();
+            options.allow_other_workers = random.chance(0.5);
+            if random.chance(0.2) && options.allow_other_workers {
+                options.workers = vec![Arc::from("nobody")];
+            }
+        } else if random.chance(0.2) {
+            options.resources = vec![Resource::whole(resource.clone(), 1)];
+        }
+        rows.push(options);
+    }
+    rows
+}
+
+/// What the client of a job knows.
+#[derive(Debug, Default)]
+pub(super) struct Client {
+    pub(super) submitted: bool,
+    /// Where outputs were said to be.
+    pub(super) ready: FxHashMap<TaskId, WorkerId>,
+    /// Outputs that it has.
+    pub(super) collected: FxHashMap<TaskId, u64>,
+    pub(super) failed: Option<TaskId>,
+    pub(super) released: bool,
+    pub(super) gathering: bool,
+}

@@ -1,0 +1,432 @@
+//! The worker machine.
+
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
+
+use rustc_hash::FxHashMap;
+use samite_graph::TaskId;
+
+use crate::action::Source;
+use crate::event::Event;
+use crate::ids::{Attempt, Priority, TaskKey, WorkerId};
+use crate::worker::messages::{Input, Output};
+
+/// Where a run stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Phase {
+    /// So many inputs are on their way.
+    Fetching { missing: u32 },
+    /// All inputs were here when it was queued.
+    Queued,
+    /// It runs.
+    Executing,
+}
+
+#[derive(Debug)]
+struct Run {
+    attempt: Attempt,
+    priority: Priority,
+    inputs: Box<[TaskId]>,
+    phase: Phase,
+}
+
+#[derive(Debug)]
+struct Fetch {
+    source: WorkerId,
+    /// Runs that wait for it; those that were forgotten meanwhile are skipped.
+    waiting: Vec<(TaskKey, Attempt)>,
+    /// Whether the scheduler asked for the copy itself.
+    replicate: bool,
+    /// Whether the driver was told; otherwise it stands in the queue of fetches.
+    begun: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Value {
+    bytes: u64,
+    duration: u64,
+}
+
+/// An invariant of the worker machine that does not hold: a bug.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("worker {worker:?}: {fault}")]
+pub struct Fault {
+    /// The worker.
+    pub worker: WorkerId,
+    /// What is wrong.
+    pub fault: &'static str,
+}
+
+/// Decides what a worker fetches and runs next.
+#[derive(Debug)]
+pub struct Machine {
+    id: WorkerId,
+    slots: usize,
+    fetch_limit: usize,
+    values: FxHashMap<TaskKey, Value>,
+    runs: FxHashMap<TaskKey, Run>,
+    queue: BinaryHeap<Reverse<(Priority, TaskKey, Attempt)>>,
+    fetches: FxHashMap<TaskKey, Fetch>,
+    fetch_queue: BinaryHeap<Reverse<(Priority, TaskKey)>>,
+    fetching: usize,
+    /// Executions that have begun and not ended, and whether they were forgotten meanwhile.
+    executing: FxHashMap<(TaskKey, Attempt), bool>,
+}
+
+impl Machine {
+    /// A worker that runs `slots` tasks and fetches `fetch_limit` values at once.
+    pub fn new(id: WorkerId, slots: u32, fetch_limit: u32) -> Self {
+        Self {
+            id,
+            slots: slots.max(1) as usize,
+            fetch_limit: fetch_limit.max(1) as usize,
+            values: FxHashMap::default(),
+            runs: FxHashMap::default(),
+            queue: BinaryHeap::new(),
+            fetches: FxHashMap::default(),
+            fetch_queue: BinaryHeap::new(),
+            fetching: 0,
+            executing: FxHashMap::default(),
+        }
+    }
+
+    /// The id under which the scheduler knows this worker.
+    pub fn id(&self) -> WorkerId {
+        self.id
+    }
+
+    /// Whether the worker holds a value.
+    pub fn holds(&self, task: TaskKey) -> bool {
+        self.values.contains_key(&task)
+    }
+
+    /// The number of values held.
+    pub fn values(&self) -> usize {
+        self.values.len()
+    }
+
+    /// The number of runs that have not ended, executions that were forgotten included.
+    pub fn unfinished(&self) -> usize {
+        self.runs.len() + self.executing.values().filter(|forgotten| **forgotten).count()
+    }
+
+    /// Takes note of an input and appends what follows from it.
+    pub fn handle(&mut self, input: Input, outputs: &mut Vec<Output>) {
+        match input {
+            Input::Run { task, attempt, priority, inputs, sources } => {
+                self.run(task, attempt, priority, inputs, &sources, outputs);
+            }
+            Input::Cancel { task, attempt } => {
+                if self.runs.get(&task).is_some_and(|run| run.attempt == attempt) {
+                    self.forget(task, outputs);
+                }
+            }
+            Input::Free { task } => {
+                if self.values.remove(&task).is_some() {
+                    outputs.push(Output::Drop { task });
+                }
+            }
+            Input::Steal { task, attempt } => self.steal(task, attempt, outputs),
+            Input::Replicate { task, source } => self.replicate(task, source, outputs),
+            Input::Reconnected { worker } => self.reconnected(worker, outputs),
+            Input::Fetched { task, bytes } => self.fetched(task, bytes, outputs),
+            Input::FetchFailed { task } => self.fetch_failed(task, outputs),
+            Input::Executed { task, attempt, bytes, duration } => {
+                self.executed(task, attempt, Value { bytes, duration }, outputs);
+            }
+            Input::ExecutionFailed { task, attempt } => {
+                if self.ended(task, attempt) {
+                    let worker = self.id;
+                    outputs.push(Output::Report(Event::TaskFailed { worker, task, attempt }));
+                }
+            }
+            Input::ExecutionRescheduled { task, attempt } => {
+                if self.ended(task, attempt) {
+                    let worker = self.id;
+                    let event = Event::TaskRescheduled { worker, task, attempt };
+                    outputs.push(Output::Report(event));
+                }
+            }
+            Input::ValueLost { task } => {
+                if self.values.remove(&task).is_some() {
+                    let worker = self.id;
+                    outputs.push(Output::Report(Event::ReplicaLost { worker, task }));
+                }
+            }
+        }
+        self.begin_fetches(outputs);
+        self.begin_executions(outputs);
+    }
+
+    fn run(
+        &mut self,
+        task: TaskKey,
+        attempt: Attempt,
+        priority: Priority,
+        inputs: Box<[TaskId]>,
+        sources: &[Source],
+        outputs: &mut Vec<Output>,
+    ) {
+        if let Some(run) = self.runs.get(&task) {
+            if run.attempt >= attempt {
+                return;
+            }
+            self.forget(task, outputs);
+        }
+        if let Some(Value { bytes, duration }) = self.values.get(&task).copied() {
+            let worker = self.id;
+            let event = Event::TaskFinished { worker, task, attempt, bytes, duration };
+            outputs.push(Output::Report(event));
+            return;
+        }
+        let mut missing = 0;
+        for source in sources {
+            let key = TaskKey { graph: task.graph, task: source.input };
+            if self.values.contains_key(&key) {
+                continue;
+            }
+            missing += 1;
+            self.want(key, source.worker, Some(priority)).waiting.push((task, attempt));
+        }
+        let phase = if missing > 0 { Phase::Fetching { missing } } else { Phase::Queued };
+        self.runs.insert(task, Run { attempt, priority, inputs, phase });
+        if phase == Phase::Queued {
+            self.queue.push(Reverse((priority, task, attempt)));
+        }
+    }
+
+    /// The fetch of a value, new or under way.
+    fn want(&mut self, key: TaskKey, source: WorkerId, priority: Option<Priority>) -> &mut Fetch {
+        let Self { fetches, fetch_queue, .. } = self;
+        fetches.entry(key).or_insert_with(|| {
+            let priority = priority.unwrap_or(Priority::new(i32::MIN, u32::MAX, u32::MAX));
+            fetch_queue.push(Reverse((priority, key)));
+            Fetch { source, waiting: Vec::new(), replicate: false, begun: false }
+        })
+    }
+
+    fn begin_fetches(&mut self, outputs: &mut Vec<Output>) {
+        while self.fetching < self.fetch_limit {
+            let Some(Reverse((_, task))) = self.fetch_queue.pop() else { return };
+            let Some(fetch) = self.fetches.get_mut(&task).filter(|fetch| !fetch.begun) else {
+                continue;
+            };
+            let runs = &self.runs;
+            let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
+            if !wanted && !fetch.replicate {
+                self.fetches.remove(&task);
+                continue;
+            }
+            fetch.begun = true;
+            self.fetching += 1;
+            outputs.push(Output::Fetch { task, source: fetch.source });
+        }
+    }
+
+    fn begin_executions(&mut self, outputs: &mut Vec<Output>) {
+        while self.executing.len() < self.slots {
+            let Some(Reverse((_, task, attempt))) = self.queue.pop() else { return };
+            let Some(run) = self.runs.get_mut(&task) else { continue };
+            if run.attempt != attempt || run.phase != Phase::Queued {
+                continue;
+            }
+            // An input that was here may have been dropped or lost since.
+            let gone = run.inputs.iter().copied().find(|input| {
+                !self.values.contains_key(&TaskKey { graph: task.graph, task: *input })
+            });
+            let worker = self.id;
+            if let Some(input) = gone {
+                self.runs.remove(&task);
+                let event = Event::FetchFailed { worker, task, attempt, input, source: worker };
+                outputs.push(Output::Report(event));
+                continue;
+            }
+            // The same run that was forgotten and asked for again waits for its own ghost.
+            if self.executing.contains_key(&(task, attempt)) {
+                self.runs.remove(&task);
+                let event = Event::TaskRescheduled { worker, task, attempt };
+                outputs.push(Output::Report(event));
+                continue;
+            }
+            run.phase = Phase::Executing;
+            self.executing.insert((task, attempt), false);
+            outputs.push(Output::Execute { task, attempt });
+        }
+    }
+
+    /// Takes a run out of the tables, also out of the lists of those who wait for inputs: the same
+    /// run may come again, and must not be listed twice.
+    fn detach(&mut self, task: TaskKey) -> Option<Run> {
+        let run = self.runs.remove(&task)?;
+        if matches!(run.phase, Phase::Fetching { .. }) {
+            for input in &run.inputs {
+                let key = TaskKey { graph: task.graph, task: *input };
+                if let Some(fetch) = self.fetches.get_mut(&key) {
+                    fetch.waiting.retain(|waiter| *waiter != (task, run.attempt));
+                }
+            }
+        }
+        Some(run)
+    }
+
+    /// Drops a run, whatever its phase.
+    fn forget(&mut self, task: TaskKey, outputs: &mut Vec<Output>) {
+        let Some(run) = self.detach(task) else { return };
+        let attempt = run.attempt;
+        if let Some(forgotten) = self.executing.get_mut(&(task, attempt)) {
+            *forgotten = true;
+            outputs.push(Output::Interrupt { task, attempt });
+        }
+    }
+
+    fn steal(&mut self, task: TaskKey, attempt: Attempt, outputs: &mut Vec<Output>) {
+        let given = self
+            .runs
+            .get(&task)
+            .is_some_and(|run| run.attempt == attempt && run.phase != Phase::Executing);
+        if given {
+            self.detach(task);
+        }
+        let worker = self.id;
+        outputs.push(Output::Report(Event::StealAnswered { worker, task, attempt, given }));
+    }
+
+    fn replicate(&mut self, task: TaskKey, source: WorkerId, outputs: &mut Vec<Output>) {
+        if let Some(value) = self.values.get(&task) {
+            let (worker, bytes) = (self.id, value.bytes);
+            outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+            return;
+        }
+        self.want(task, source, None).replicate = true;
+    }
+
+    fn reconnected(&mut self, worker: WorkerId, outputs: &mut Vec<Output>) {
+        self.id = worker;
+        let mut runs: Vec<TaskKey> = self.runs.keys().copied().collect();
+        runs.sort_unstable();
+        for task in runs {
+            self.forget(task, outputs);
+        }
+        let mut values: Vec<(TaskKey, u64)> =
+            self.values.iter().map(|(task, value)| (*task, value.bytes)).collect();
+        values.sort_unstable();
+        for (task, bytes) in values {
+            outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+        }
+    }
+
+    fn fetched(&mut self, task: TaskKey, bytes: u64, outputs: &mut Vec<Output>) {
+        let Some(fetch) = self.fetches.remove(&task) else { return };
+        self.fetching -= usize::from(fetch.begun);
+        let runs = &self.runs;
+        let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
+        if self.values.contains_key(&task) {
+            // A run of the task itself was faster than the fetch.
+        } else if wanted || fetch.replicate {
+            self.values.insert(task, Value { bytes, duration: 0 });
+            let worker = self.id;
+            outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+        } else {
+            outputs.push(Output::Drop { task });
+        }
+        for (waiter, attempt) in fetch.waiting {
+            let Some(run) = self.runs.get_mut(&waiter) else { continue };
+            if run.attempt != attempt {
+                continue;
+            }
+            if let Phase::Fetching { missing } = run.phase {
+                run.phase = Phase::Fetching { missing: missing - 1 };
+                if missing == 1 {
+                    run.phase = Phase::Queued;
+                    self.queue.push(Reverse((run.priority, waiter, attempt)));
+                }
+            }
+        }
+    }
+
+    fn fetch_failed(&mut self, task: TaskKey, outputs: &mut Vec<Output>) {
+        let Some(fetch) = self.fetches.remove(&task) else { return };
+        self.fetching -= usize::from(fetch.begun);
+        let worker = self.id;
+        for (waiter, attempt) in fetch.waiting {
+            if !waits(&self.runs, (waiter, attempt)) {
+                continue;
+            }
+            self.detach(waiter);
+            let (input, source) = (task.task, fetch.source);
+            let event = Event::FetchFailed { worker, task: waiter, attempt, input, source };
+            outputs.push(Output::Report(event));
+        }
+        if fetch.replicate && !self.values.contains_key(&task) {
+            outputs.push(Output::Report(Event::ReplicaLost { worker, task }));
+        }
+    }
+
+    fn executed(
+        &mut self,
+        task: TaskKey,
+        attempt: Attempt,
+        value: Value,
+        outputs: &mut Vec<Output>,
+    ) {
+        let known = self.executing.contains_key(&(task, attempt));
+        if self.ended(task, attempt) {
+            self.values.insert(task, value);
+            let (worker, Value { bytes, duration }) = (self.id, value);
+            let event = Event::TaskFinished { worker, task, attempt, bytes, duration };
+            outputs.push(Output::Report(event));
+        } else if known && !self.values.contains_key(&task) {
+            outputs.push(Output::Drop { task });
+        }
+    }
+
+    /// Notes the end of an execution; true where its run was not forgotten meanwhile.
+    fn ended(&mut self, task: TaskKey, attempt: Attempt) -> bool {
+        if self.executing.remove(&(task, attempt)) != Some(false) {
+            return false;
+        }
+        self.runs.remove(&task).is_some()
+    }
+
+    /// Walks the invariants, for tests.
+    ///
+    /// # Errors
+    /// The first invariant that does not hold.
+    pub fn check_consistent(&self) -> Result<(), Fault> {
+        let mut waited: FxHashMap<(TaskKey, Attempt), u32> = FxHashMap::default();
+        let waiting = self.fetches.values().flat_map(|fetch| &fetch.waiting);
+        waiting.for_each(|waiter| *waited.entry(*waiter).or_insert(0) += 1);
+        let runs_fit = self.runs.iter().all(|(task, run)| match run.phase {
+            Phase::Fetching { missing } => {
+                missing > 0 && waited.get(&(*task, run.attempt)) == Some(&missing)
+            }
+            Phase::Queued => {
+                let entry = Reverse((run.priority, *task, run.attempt));
+                self.queue.iter().any(|queued| *queued == entry)
+            }
+            Phase::Executing => self.executing.get(&(*task, run.attempt)) == Some(&false),
+        });
+        let begun = self.fetches.values().filter(|fetch| fetch.begun).count();
+        let fault = if !runs_fit {
+            "a run is not where its phase says"
+        } else if self.executing.len() > self.slots {
+            "more tasks are executing than there are slots"
+        } else if begun != self.fetching {
+            "the count of fetches is wrong"
+        } else if self.executing.len() < self.slots
+            && self.runs.values().any(|run| run.phase == Phase::Queued)
+        {
+            "a task is queued beside a free slot"
+        } else {
+            return Ok(());
+        };
+        Err(Fault { worker: self.id, fault })
+    }
+}
+
+/// Whether a run still waits for a fetch.
+fn waits(runs: &FxHashMap<TaskKey, Run>, (task, attempt): (TaskKey, Attempt)) -> bool {
+    runs.get(&task).is_some_and(|run| {
+        run.attempt == attempt && matches!(run.phase, Phase::Fetching { .. })
+    })
+}

@@ -1,0 +1,135 @@
+//! What goes into the worker machine and what comes out.
+
+use samite_graph::TaskId;
+
+use crate::action::Source;
+use crate::event::Event;
+use crate::ids::{Attempt, Priority, TaskKey, WorkerId};
+
+/// An input of the worker machine.
+#[derive(Clone, Debug)]
+pub enum Input {
+    /// From the scheduler: run a task.
+    Run {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+        /// Its place among others.
+        priority: Priority,
+        /// All dependencies; repeats do no harm.
+        inputs: Box<[TaskId]>,
+        /// Where those live that this worker does not hold.
+        sources: Box<[Source]>,
+    },
+    /// From the scheduler: forget a run.
+    Cancel {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// From the scheduler: drop a value.
+    Free {
+        /// The task whose value it is.
+        task: TaskKey,
+    },
+    /// From the scheduler: give a run up, if it has not begun.
+    Steal {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// From the scheduler: get a copy of a value.
+    Replicate {
+        /// The task whose value it is.
+        task: TaskKey,
+        /// Who holds it.
+        source: WorkerId,
+    },
+    /// A scheduler was restarted and knows this worker under a new id: all runs are forgotten,
+    /// and the values held are reported.
+    Reconnected {
+        /// The new id.
+        worker: WorkerId,
+    },
+
+    /// A `Fetch` has brought the value into the store.
+    Fetched {
+        /// The task whose value it is.
+        task: TaskKey,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A `Fetch` has failed.
+    FetchFailed {
+        /// The task whose value it is.
+        task: TaskKey,
+    },
+    /// An `Execute` has put the value into the store.
+    Executed {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+        /// The size of the value.
+        bytes: u64,
+        /// The nanoseconds that it took.
+        duration: u64,
+    },
+    /// An `Execute` ended with an error.
+    ExecutionFailed {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// An `Execute` ended with the wish to be run again.
+    ExecutionRescheduled {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// The store has lost a value: its spill file cannot be read.
+    ValueLost {
+        /// The task whose value it was.
+        task: TaskKey,
+    },
+}
+
+/// An output of the worker machine, to be carried out in order.
+#[derive(Clone, Debug)]
+pub enum Output {
+    /// Get a value from another worker; ends in `Fetched` or `FetchFailed`.
+    Fetch {
+        /// The task whose value it is.
+        task: TaskKey,
+        /// Whom to ask.
+        source: WorkerId,
+    },
+    /// Run a task whose inputs are all in the store; ends in `Executed`, `ExecutionFailed` or
+    /// `ExecutionRescheduled`, also after an `Interrupt`. The inputs stay alive until then, even
+    /// where a `Drop` comes between.
+    Execute {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// Stop an execution, where that is possible.
+    Interrupt {
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
+    },
+    /// Remove a value from the store.
+    Drop {
+        /// The task whose value it is.
+        task: TaskKey,
+    },
+    /// Send this to the scheduler.
+    Report(Event),
+}

@@ -1,0 +1,316 @@
+//! The scheduler's view of the workers: what each was given, and which has room.
+
+use rustc_hash::FxHashMap;
+use samite_graph::TaskId;
+
+use crate::event::Pressure;
+use crate::ids::{GraphSlot, WorkerId, WorkerSlot};
+use crate::options::{Resource, WorkerOptions};
+
+/// A task that a worker was given and has not finished.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Assigned {
+    pub(crate) graph: GraphSlot,
+    pub(crate) task: TaskId,
+    /// The nanoseconds that it was expected to take when it was given.
+    pub(crate) expected: u64,
+    /// Whether the worker was asked to give it up.
+    pub(crate) asked: bool,
+}
+
+/// One worker.
+#[derive(Debug)]
+pub(crate) struct Worker {
+    pub(crate) id: WorkerId,
+    pub(crate) options: WorkerOptions,
+    pub(crate) pressure: Pressure,
+    /// Bytes of values, as it last reported.
+    pub(crate) bytes: u64,
+    /// Tasks find their place here through [`Task::position`](crate::task::Task::position).
+    pub(crate) assigned: Vec<Assigned>,
+    /// The sum of the expected durations of what is assigned.
+    pub(crate) occupancy: u64,
+    /// What of its resources assigned tasks use, in the order of `options.resources`.
+    pub(crate) used: Vec<u64>,
+}
+
+impl Worker {
+    /// Whether it takes one more task of the kind.
+    #[inline]
+    pub(crate) fn has_room(&self) -> bool {
+        self.assigned.len() < self.options.capacity as usize && self.pressure != Pressure::Pause
+    }
+
+    /// Whether its resources suffice for one more task, beside those that are assigned.
+    pub(crate) fn has_resources(&self, wanted: &[Resource]) -> bool {
+        wanted.iter().all(|resource| {
+            self.resource(resource).is_some_and(|row| {
+                self.used[row].saturating_add(resource.thousandths)
+                    <= self.options.resources[row].thousandths
+            })
+        })
+    }
+
+    pub(crate) fn take_resources(&mut self, wanted: &[Resource]) {
+        for resource in wanted {
+            if let Some(row) = self.resource(resource) {
+                self.used[row] += resource.thousandths;
+            }
+        }
+    }
+
+    pub(crate) fn give_resources_back(&mut self, wanted: &[Resource]) {
+        for resource in wanted {
+            if let Some(row) = self.resource(resource) {
+                self.used[row] = self.used[row].saturating_sub(resource.thousandths);
+            }
+        }
+    }
+
+    fn resource(&self, wanted: &Resource) -> Option<usize> {
+        self.options.resources.iter().position(|resource| resource.name == wanted.name)
+    }
+
+    /// How full it is: tasks for each slot, then expected work for each slot.
+    fn load(&self) -> Load {
+        let slots = u64::from(self.options.slots.max(1));
+        Load {
+            tasks: ((self.assigned.len() as u64) << 16) / slots,
+            occupancy: self.occupancy / slots,
+        }
+    }
+}
+
+/// What workers are compared by when a task could run on any of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Load {
+    tasks: u64,
+    occupancy: u64,
+}
+
+/// All workers, and a heap of those that have room with the least loaded one on top.
+#[derive(Debug, Default)]
+pub(crate) struct Workers {
+    slots: Vec<Option<Worker>>,
+    by_id: FxHashMap<WorkerId, WorkerSlot>,
+    free: Vec<WorkerSlot>,
+    heap: Vec<(Load, WorkerSlot)>,
+    /// For each slot its place in the heap, or `OUTSIDE`.
+    places: Vec<u32>,
+    /// Workers with fewer tasks than slots that take more.
+    idle: usize,
+    /// Workers with more tasks than slots.
+    backlogged: usize,
+}
+
+const OUTSIDE: u32 = u32::MAX;
+
+impl Workers {
+    /// Adds a worker; `None` where the id is taken.
+    pub(crate) fn insert(&mut self, id: WorkerId, options: WorkerOptions) -> Option<WorkerSlot> {
+        if self.by_id.contains_key(&id) {
+            return None;
+        }
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(None);
+            self.places.push(OUTSIDE);
+            WorkerSlot((self.slots.len() - 1) as u32)
+        });
+        let worker = Worker {
+            id,
+            pressure: Pressure::Normal,
+            bytes: 0,
+            assigned: Vec::new(),
+            occupancy: 0,
+            used: vec![0; options.resources.len()],
+            options,
+        };
+        self.by_id.insert(id, slot);
+        self.count(&worker, true);
+        self.slots[slot.index()] = Some(worker);
+        self.reorder(slot);
+        Some(slot)
+    }
+
+    pub(crate) fn remove(&mut self, slot: WorkerSlot) -> Option<Worker> {
+        let worker = self.slots.get_mut(slot.index())?.take()?;
+        self.count(&worker, false);
+        self.by_id.remove(&worker.id);
+        self.reorder(slot);
+        self.free.push(slot);
+        Some(worker)
+    }
+
+    #[inline]
+    pub(crate) fn slot(&self, id: WorkerId) -> Option<WorkerSlot> {
+        self.by_id.get(&id).copied()
+    }
+
+    #[inline]
+    pub(crate) fn get(&self, slot: WorkerSlot) -> Option<&Worker> {
+        self.slots.get(slot.index())?.as_ref()
+    }
+
+    /// The public id of a worker.
+    #[inline]
+    pub(crate) fn id(&self, slot: WorkerSlot) -> Option<WorkerId> {
+        self.get(slot).map(|worker| worker.id)
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.by_id.len()
+    }
+
+    /// The number of slots, used or not; every slot is below it.
+    pub(crate) fn bound(&self) -> usize {
+        self.slots.len()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (WorkerSlot, &Worker)> {
+        self.slots
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, worker)| Some((WorkerSlot(slot as u32), worker.as_ref()?)))
+    }
+
+    /// The least loaded worker that has room.
+    #[inline]
+    pub(crate) fn least_loaded(&self) -> Option<WorkerSlot> {
+        self.heap.first().map(|(_, slot)| *slot)
+    }
+
+    /// Workers with fewer tasks than slots, and workers with more.
+    pub(crate) fn imbalance(&self) -> (usize, usize) {
+        (self.idle, self.backlogged)
+    }
+
+    /// Changes a worker and puts it where its load now belongs.
+    #[inline]
+    pub(crate) fn change<T>(
+        &mut self,
+        slot: WorkerSlot,
+        body: impl FnOnce(&mut Worker) -> T,
+    ) -> Option<T> {
+        let worker = self.slots.get_mut(slot.index())?.as_mut()?;
+        let before = standing(worker);
+        let value = body(worker);
+        let after = standing(worker);
+        self.idle = self.idle + usize::from(after.0) - usize::from(before.0);
+        self.backlogged = self.backlogged + usize::from(after.1) - usize::from(before.1);
+        self.reorder(slot);
+        Some(value)
+    }
+
+    fn count(&mut self, worker: &Worker, added: bool) {
+        let (idle, backlogged) = standing(worker);
+        if added {
+            self.idle += usize::from(idle);
+            self.backlogged += usize::from(backlogged);
+        } else {
+            self.idle -= usize::from(idle);
+            self.backlogged -= usize::from(backlogged);
+        }
+    }
+
+    /// Restores the heap after the worker in a slot has changed, come or gone.
+    #[inline]
+    fn reorder(&mut self, slot: WorkerSlot) {
+        let load = self.get(slot).filter(|worker| worker.has_room()).map(Worker::load);
+        let place = self.places[slot.index()];
+        match (load, place) {
+            (None, OUTSIDE) => {}
+            (None, place) => self.take_out(place as usize),
+            (Some(load), OUTSIDE) => {
+                let place = self.heap.len();
+                self.heap.push((load, slot));
+                self.places[slot.index()] = place as u32;
+                self.rise(place);
+            }
+            (Some(load), place) => {
+                let place = place as usize;
+                self.heap[place].0 = load;
+                let place = self.rise(place);
+                self.sink(place);
+            }
+        }
+    }
+
+    fn take_out(&mut self, place: usize) {
+        let (_, slot) = self.heap.swap_remove(place);
+        self.places[slot.index()] = OUTSIDE;
+        if place < self.heap.len() {
+            self.places[self.heap[place].1.index()] = place as u32;
+            let place = self.rise(place);
+            self.sink(place);
+        }
+    }
+
+    fn rise(&mut self, mut place: usize) -> usize {
+        while place > 0 {
+            let above = (place - 1) / 2;
+            if self.heap[above] <= self.heap[place] {
+                break;
+            }
+            self.exchange(above, place);
+            place = above;
+        }
+        place
+    }
+
+    fn sink(&mut self, mut place: usize) {
+        loop {
+            let left = 2 * place + 1;
+            if left >= self.heap.len() {
+                return;
+            }
+            let right = left + 1;
+            let below = if right < self.heap.len() && self.heap[right] < self.heap[left] {
+                right
+            } else {
+                left
+            };
+            if self.heap[place] <= self.heap[below] {
+                return;
+            }
+            self.exchange(place, below);
+            place = below;
+        }
+    }
+
+    fn exchange(&mut self, one: usize, other: usize) {
+        self.heap.swap(one, other);
+        self.places[self.heap[one].1.index()] = one as u32;
+        self.places[self.heap[other].1.index()] = other as u32;
+    }
+
+    /// What is wrong with the heap and the counts, for `check_consistent`.
+    pub(crate) fn fault(&self) -> Option<&'static str> {
+        let mut idle = 0;
+        let mut backlogged = 0;
+        for (slot, worker) in self.iter() {
+            let place = self.places[slot.index()];
+            if worker.has_room() != (place != OUTSIDE) {
+                return Some("a worker with room is not in the heap, or one without is");
+            }
+            if place != OUTSIDE && self.heap.get(place as usize) != Some(&(worker.load(), slot)) {
+                return Some("a worker's load in the heap is old");
+            }
+            let (is_idle, is_backlogged) = standing(worker);
+            idle += usize::from(is_idle);
+            backlogged += usize::from(is_backlogged);
+        }
+        if (idle, backlogged) != (self.idle, self.backlogged) {
+            return Some("the counts of idle and backlogged workers are wrong");
+        }
+        let heaped = (1..self.heap.len()).all(|place| self.heap[(place - 1) / 2] <= self.heap[place]);
+        if !heaped { Some("the heap of workers is out of order") } else { None }
+    }
+}
+
+/// Whether a worker is idle, and whether it is backlogged.
+#[inline]
+fn standing(worker: &Worker) -> (bool, bool) {
+    let assigned = worker.assigned.len();
+    let slots = worker.options.slots as usize;
+    (assigned < slots && worker.has_room(), assigned > slots)
+}

@@ -1,0 +1,3 @@
+//! Integration tests of the scheduling machines.
+
+mod random_faults;

@@ -1,0 +1,79 @@
+"""The settings that Samite starts with, and the names that settings had before.
+
+A plain dictionary instead of a YAML file, so that starting Samite never needs a YAML parser.
+``samite.config`` puts it below everything that files, the environment and the program say.
+"""
+
+from __future__ import annotations
+
+DEFAULTS: dict = {
+    # Folder for spilled results and other scratch files; null means the system's.
+    "temporary-directory": None,
+    "visualization": {"engine": None},
+    "tokenize": {
+        # True: refuse objects that have no deterministic token, instead of inventing one.
+        "ensure-deterministic": False,
+    },
+    "dataframe": {
+        "backend": "pandas",
+        "shuffle": {"method": None, "compression": None},
+        "parquet": {
+            # Files per task that reads metadata, on local and on remote storage.
+            "metadata-task-size-local": 512,
+            "metadata-task-size-remote": 1,
+            "minimum-partition-size": 75_000_000,
+        },
+        "convert-string": None,
+        "query-planning": None,
+    },
+    "array": {
+        "backend": "numpy",
+        "chunk-size": "128MiB",
+        # How far an output chunk may exceed the chunk size before it is split.
+        "chunk-size-tolerance": 1.25,
+        "rechunk": {"method": None, "threshold": 4},
+        "svg": {"size": 120},
+        "slicing": {"split-large-chunks": None},
+        "query-planning": None,
+    },
+    "optimization": {
+        "annotations": {"fuse": True},
+        "tune": {"active": True},
+        "fuse": {
+            "active": None,
+            "ave-width": 1,
+            "max-width": None,
+            "max-height": float("inf"),
+            "max-depth-new-edges": None,
+            "rename-keys": True,
+            "delayed": False,
+        },
+    },
+    "admin": {
+        "async-client-fallback": None,
+        "traceback": {
+            # Frames of files that match one of these patterns are left out of tracebacks.
+            "shorten": [
+                r"concurrent[\\\/]futures[\\\/]",
+                r"samite[\\\/](base|core|local|delayed|multiprocessing|optimization|threaded|utils)\.py",
+                r"samite[\\\/]_[a-z_]+\.py",
+                r"samite[\\\/]array[\\\/]core\.py",
+                r"samite[\\\/]dataframe[\\\/](core|methods)\.py",
+                r"samite[\\\/]distributed[\\\/](client|scheduler|utils|worker)\.py",
+                r"tornado[\\\/]gen\.py",
+                r"pandas[\\\/]core[\\\/]",
+            ]
+        },
+    },
+}
+
+# Old name -> today's name, or None for a setting that is gone. These are the names that early
+# Dask programs use; Samite has not renamed a setting of its own yet.
+DEPRECATIONS: dict[str, str | None] = {
+    "fuse-ave-width": "optimization.fuse.ave-width",
+    "fuse-max-height": "optimization.fuse.max-height",
+    "fuse-max-width": "optimization.fuse.max-width",
+    "fuse-max-depth-new-edges": "optimization.fuse.max-depth-new-edges",
+    "fuse-rename-keys": "optimization.fuse.rename-keys",
+    "fuse-subgraphs": None,
+}

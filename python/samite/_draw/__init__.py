@@ -1,0 +1,1 @@
+"""Drawing of task graphs without system packages: pictures, layout, and file formats."""

@@ -1,0 +1,45 @@
+"""Pickling for spill files and worker processes: protocol 5, buffers out of band."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Sequence
+from typing import Any
+
+# Types whose pickles cannot hold a reference to `__main__`, where plain pickle is exact and fast.
+_PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
+
+
+def dump(obj: Any) -> list[Any]:
+    """Pickle an object.
+
+    Returns
+    -------
+    list
+        The pickle as ``bytes``, then a flat ``memoryview`` of bytes for each buffer.
+    """
+    buffers: list[pickle.PickleBuffer] = []
+    if type(obj) in _PLAIN or _is_array(obj):
+        data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+    else:
+        import cloudpickle
+
+        data = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
+    return [data, *(_flat(buffer) for buffer in buffers)]
+
+
+def load(frames: Sequence[Any]) -> Any:
+    """Unpickle what `dump` made; a buffer may be any writable object with the buffer protocol."""
+    return pickle.loads(frames[0], buffers=frames[1:])
+
+
+def _is_array(obj: Any) -> bool:
+    kind = type(obj)
+    return kind.__module__ == "numpy" and kind.__name__ == "ndarray" and not obj.dtype.hasobject
+
+
+def _flat(buffer: pickle.PickleBuffer) -> memoryview:
+    try:
+        return buffer.raw()
+    except BufferError:  # not contiguous: the copy is
+        return memoryview(memoryview(buffer).tobytes())

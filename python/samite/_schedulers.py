@@ -1,0 +1,124 @@
+"""Choosing who runs a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from typing import Any
+
+from samite import config
+
+# Filled below; programs may add names of their own.
+named_schedulers: dict[str, Callable[..., Any]] = {}
+
+
+def _register() -> None:
+    from samite import local, multiprocessing, threaded
+
+    named_schedulers.update(
+        {
+            "sync": local.get_sync,
+            "synchronous": local.get_sync,
+            "single-threaded": local.get_sync,
+            "threads": threaded.get,
+            "threading": threaded.get,
+            "processes": multiprocessing.get,
+            "multiprocessing": multiprocessing.get,
+        }
+    )
+
+
+_REMOVED_GET = """\
+The get= keyword has been removed.
+
+Use scheduler= with a name, such as "threads", "processes" or "synchronous",
+
+    x.compute(scheduler="threads")
+
+with a function that takes the graph and keys
+
+    x.compute(scheduler=my_scheduler_function)
+
+or with a client of a cluster
+
+    x.compute(scheduler=client)
+"""
+
+
+def get_scheduler(
+    get: Any = None,
+    scheduler: Any = None,
+    collections: Iterable[Any] | None = None,
+    cls: type | None = None,
+) -> Callable[..., Any] | None:
+    """The function that is to run a graph.
+
+    The first of these that says: ``scheduler``, the setting ``scheduler``, the class ``cls``, the
+    collections. None where nobody does.
+
+    Parameters
+    ----------
+    scheduler:
+        A name, a function ``(graph, keys, **kwargs)``, an executor, or a client with ``get``.
+    collections:
+        Collections, whose own choice is taken if they agree.
+
+    Raises
+    ------
+    TypeError
+        If the removed argument ``get`` is given.
+    ValueError
+        If a name is unknown, or collections disagree.
+    """
+    if get is not None:
+        raise TypeError(_REMOVED_GET)
+    if scheduler is not None:
+        return _resolve(scheduler)
+    configured = config.get("scheduler", None)
+    if configured is not None:
+        return _resolve(configured)
+    if cls is not None:
+        return cls.__dask_scheduler__
+    choices = {collection.__dask_scheduler__ for collection in collections or ()}
+    if len(choices) > 1:
+        raise ValueError(
+            "Compute called on multiple collections with differing default schedulers. "
+            "Please specify a scheduler= parameter explicitly in compute or globally with "
+            "samite.config.set(scheduler=...)."
+        )
+    return choices.pop() if choices else None
+
+
+def _resolve(scheduler: Any) -> Callable[..., Any]:
+    if isinstance(scheduler, str):
+        name = scheduler.lower()
+        if name in named_schedulers:
+            return named_schedulers[name]
+        raise ValueError(
+            f"unknown scheduler {scheduler!r}; expected one of {sorted(named_schedulers)}, a "
+            "function, an executor or a client"
+        )
+    if "Client" in type(scheduler).__name__ and hasattr(scheduler, "get"):
+        if getattr(scheduler, "asynchronous", False):
+            raise TypeError(
+                "a client in asynchronous mode cannot be waited for here; use its own "
+                "compute and persist with await"
+            )
+        return scheduler.get
+    if _is_executor(scheduler):
+        from samite.threaded import get_with_executor
+
+        return partial(get_with_executor, scheduler)
+    if callable(scheduler):
+        return scheduler
+    raise ValueError(
+        f"a scheduler is a name, a function, an executor or a client, not "
+        f"{type(scheduler).__name__}"
+    )
+
+
+def _is_executor(obj: Any) -> bool:
+    return hasattr(obj, "submit") and hasattr(obj, "shutdown") and hasattr(obj, "map")
+
+
+_register()

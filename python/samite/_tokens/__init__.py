@@ -1,0 +1,1 @@
+"""Forms of functions, classes, and other packages' types, for :mod:`samite.tokenize`."""

@@ -1,0 +1,1 @@
+"""The parts of :mod:`samite.utils`, one subject a module. Import from ``samite.utils``."""

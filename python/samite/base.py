@@ -1,0 +1,472 @@
+"""The collection protocol, and what works on every collection: compute, persist, optimize.
+
+A *collection* is any object with a ``__dask_graph__`` method; the protocol's names are Dask's, so
+that collections of either library run on both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from samite import config
+from samite._annotations import annotate, get_annotations
+from samite._schedulers import get_scheduler, named_schedulers
+from samite._traverse import unpack_collections
+from samite.core import flatten
+from samite.tokenize import normalize_token, tokenize
+from samite.utils import key_split, shorten_traceback
+
+if TYPE_CHECKING:
+    from samite._expr import Expr
+    from samite.typing import Key
+
+KeyOrStrT = TypeVar("KeyOrStrT", bound=Hashable)
+
+__all__ = [
+    "DaskMethodsMixin",
+    "annotate",
+    "clone_key",
+    "collections_to_expr",
+    "compute",
+    "compute_as_if_collection",
+    "dont_optimize",
+    "flatten",
+    "get_annotations",
+    "get_collection_names",
+    "get_name_from_key",
+    "get_scheduler",
+    "is_dask_collection",
+    "key_split",
+    "named_schedulers",
+    "normalize_token",
+    "optimization_function",
+    "optimize",
+    "persist",
+    "replace_name_in_key",
+    "tokenize",
+    "unpack_collections",
+    "visualize",
+    "visualize_dsk",
+    "wait",
+]
+
+
+def is_dask_collection(x: Any) -> bool:
+    """Whether an object is a collection: it has a graph, and is not a class of such objects.
+
+    >>> from samite import delayed
+    >>> is_dask_collection(delayed(1)), is_dask_collection(1)
+    (True, False)
+    """
+    if isinstance(x, type) or not hasattr(x, "__dask_graph__"):
+        return False
+    return callable(x.__dask_graph__)
+
+
+class DaskMethodsMixin:
+    """``compute``, ``persist``, ``visualize`` and ``await`` for collections."""
+
+    __slots__ = ("__weakref__",)
+
+    def visualize(
+        self,
+        filename: str | None = "samite",
+        format: str | None = None,
+        optimize_graph: bool = False,
+        **kwargs: Any,
+    ) -> Any:
+        """Draw the graph; see :func:`samite.visualize`."""
+        return visualize(
+            self, filename=filename, format=format, optimize_graph=optimize_graph, **kwargs
+        )
+
+    def persist(self, **kwargs: Any) -> Any:
+        """Compute the parts and keep them: the same collection over finished results.
+
+        Takes the options of :func:`samite.persist`.
+        """
+        (result,) = persist(self, traverse=False, **kwargs)
+        return result
+
+    def compute(self, **kwargs: Any) -> Any:
+        """Compute the value that this collection stands for.
+
+        Takes the options of :func:`samite.compute`.
+        """
+        (result,) = compute(self, traverse=False, **kwargs)
+        return result
+
+    def __await__(self) -> Iterator[Any]:
+        """Compute the parts without holding up the event loop; the persisted collection."""
+        import asyncio
+
+        async def persisted() -> Any:
+            return await asyncio.get_running_loop().run_in_executor(None, self.persist)
+
+        return persisted().__await__()
+
+
+def dont_optimize(dsk: Any, keys: Any, **kwargs: Any) -> Any:
+    """The graph as it is."""
+    return dsk
+
+
+def optimization_function(x: Any) -> Callable[..., Any]:
+    """The function that optimizes the graphs of collections like ``x``."""
+    return getattr(x, "__dask_optimize__", None) or dont_optimize
+
+
+def collections_to_expr(collections: Iterable[Any], optimize_graph: bool = True) -> Expr:
+    """One expression for several collections.
+
+    Parameters
+    ----------
+    collections:
+        Collections, or one of them.
+    optimize_graph:
+        Whether graphs that are no expressions are optimized when the expression is.
+
+    Raises
+    ------
+    ValueError
+        If there is no collection.
+    """
+    from samite._expr import CompositeExpr, HLGExpr, _ExprSequence
+
+    if is_dask_collection(collections):
+        collections = [collections]
+    exprs: list[Any] = []
+    plain: list[Any] = []
+    for collection in collections:
+        if hasattr(collection, "expr") and not _is_lazy_call(collection):
+            exprs.append(collection.expr)
+        elif hasattr(type(collection), "__dask_exprs__"):
+            exprs.append(CompositeExpr.from_collection(collection, optimize_graph=optimize_graph))
+        else:
+            plain.append(collection)
+            exprs.append(HLGExpr.from_collection(collection, optimize_graph=optimize_graph))
+    if not exprs:
+        raise ValueError("collections_to_expr needs at least one collection")
+    if plain and len(plain) < len(exprs) and optimize_graph:
+        import warnings
+
+        warnings.warn(
+            "Expressions are mixed with collections of another kind; the graphs of the latter "
+            "will be materialized before they are optimized.",
+            UserWarning,
+            stacklevel=3,
+        )
+    return _ExprSequence(*exprs)
+
+
+def _is_lazy_call(collection: Any) -> bool:
+    from samite._engine import Node
+
+    return isinstance(collection, Node)
+
+
+def compute(
+    *args: Any,
+    traverse: bool = True,
+    optimize_graph: bool = True,
+    scheduler: Any = None,
+    get: Any = None,
+    **kwargs: Any,
+) -> tuple[Any, ...]:
+    """Compute several collections at once, so that what they share is computed once.
+
+    Parameters
+    ----------
+    *args:
+        Collections, and lists, tuples, dicts, sets, dataclasses of them. Anything else is
+        returned as it is.
+    traverse:
+        Whether to look for collections inside containers.
+    optimize_graph:
+        Whether graphs are optimized first.
+    scheduler:
+        ``"threads"``, ``"processes"``, ``"synchronous"``, a function ``(graph, keys, **kwargs)``,
+        an executor of `concurrent.futures`, or a cluster's client. By default that of the
+        collections.
+    **kwargs:
+        For the scheduler; ours take ``num_workers``, ``memory_limit`` (bytes, or text such as
+        ``"2 GiB"``) and ``pool``.
+
+    Returns
+    -------
+    tuple
+        The arguments with values in place of collections.
+
+    Examples
+    --------
+    >>> from samite import delayed
+    >>> one = delayed(1)
+    >>> compute(one + 1, {"half": [one / 2]})
+    (2, {'half': [0.5]})
+    """
+    collections, repack = unpack_collections(*args, traverse=traverse)
+    if not collections:
+        return args
+    schedule = get_scheduler(scheduler=scheduler, collections=collections, get=get)
+    with shorten_traceback():
+        results = _native(schedule, collections, kwargs)
+        if results is None:
+            from samite._expr import FinalizeCompute
+
+            expr = FinalizeCompute(collections_to_expr(collections, optimize_graph)).optimize()
+            results = schedule(expr, list(flatten(expr.__dask_keys__())), **kwargs)
+    return repack(results)
+
+
+def _native(schedule: Any, collections: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
+    """Run lazy calls without making Python graphs of them; None where that is not possible."""
+    run = getattr(schedule, "__samite_run_nodes__", None)
+    if run is None or not all(map(_is_lazy_call, collections)):
+        return None
+    if config.get("delayed_optimize", None) is not None:
+        return None
+    return run(collections, **kwargs)
+
+
+def persist(
+    *args: Any,
+    traverse: bool = True,
+    optimize_graph: bool = True,
+    scheduler: Any = None,
+    **kwargs: Any,
+) -> tuple[Any, ...]:
+    """Compute the parts of several collections and keep them in memory.
+
+    Takes the arguments of :func:`compute`. Where that returns values, this returns collections
+    of the same kind, whose graphs hold finished results.
+    """
+    collections, repack = unpack_collections(*args, traverse=traverse)
+    if not collections:
+        return args
+    schedule = get_scheduler(scheduler=scheduler, collections=collections)
+    client = getattr(schedule, "__self__", None)
+    if client is not None and "Client" in type(client).__name__ and hasattr(client, "persist"):
+        return repack(client.persist(collections, optimize_graph=optimize_graph, **kwargs))
+    with shorten_traceback():
+        results = _native(schedule, collections, kwargs)
+        if results is not None:
+            return repack(
+                [
+                    _rebuild(collection, {collection.key: _as_graph_value(result)})
+                    for collection, result in zip(collections, results, strict=True)
+                ]
+            )
+        expr = collections_to_expr(collections, optimize_graph).optimize()
+        nested = expr.__dask_keys__()
+        keys = list(flatten(nested))
+        graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
+    rebuilt = []
+    for collection, child in zip(collections, expr.operands, strict=True):
+        if hasattr(type(collection), "__dask_rebuild_from_exprs__"):
+            rebuilt.append(_rebuild_composite(collection, child, graph))
+            continue
+        wanted = set(flatten(child.__dask_keys__()))
+        rebuilt.append(
+            _rebuild(collection, {key: graph[key] for key in graph if key in wanted})
+        )
+    return repack(rebuilt)
+
+
+def _rebuild(collection: Any, graph: Mapping[Any, Any]) -> Any:
+    rebuild, arguments = collection.__dask_postpersist__()
+    return rebuild(graph, *arguments)
+
+
+def _rebuild_composite(collection: Any, expr: Any, graph: Mapping[Any, Any]) -> Any:
+    from samite._expr import PersistedExpr
+
+    return collection.__dask_rebuild_from_exprs__(
+        tuple(PersistedExpr.from_results(child, graph) for child in expr.operands)
+    )
+
+
+def _as_graph_value(value: Any) -> Any:
+    """A value in a form that no reader of graphs takes for a task or another key."""
+    if isinstance(value, (int, float, complex, bool)) or value is None:
+        return value
+    from samite._task_spec import DataNode
+
+    return DataNode(None, value)
+
+
+def optimize(*args: Any, traverse: bool = True, **kwargs: Any) -> tuple[Any, ...]:
+    """Optimize several collections together; collections of the same kind, sharing one graph.
+
+    Examples
+    --------
+    >>> from samite import delayed
+    >>> a, b = optimize(delayed(1) + 1, delayed(2) + 1)
+    >>> dict(a.__dask_graph__()) == dict(b.__dask_graph__())
+    True
+    """
+    collections, repack = unpack_collections(*args, traverse=traverse)
+    if not collections:
+        return args
+    expr = collections_to_expr(collections).optimize()
+    graph = dict(expr.__dask_graph__())
+    return repack([_rebuild(collection, graph) for collection in collections])
+
+
+def compute_as_if_collection(
+    cls: type,
+    dsk: Any,
+    keys: Any,
+    scheduler: Any = None,
+    get: Any = None,
+    **kwargs: Any,
+) -> Any:
+    """Compute keys of a graph as a collection of class ``cls`` would: optimized by its rules and
+    run on its scheduler."""
+    from samite._expr import HLGExpr
+
+    schedule = get_scheduler(scheduler=scheduler, cls=cls, get=get)
+    expr = HLGExpr(
+        dsk=dsk, low_level_optimizer=getattr(cls, "__dask_optimize__", None), output_keys=keys
+    ).optimize()
+    return schedule(expr, keys, **kwargs)
+
+
+def visualize(
+    *args: Any,
+    filename: str | None = "samite",
+    traverse: bool = True,
+    optimize_graph: bool = False,
+    maxval: float | None = None,
+    engine: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Draw the graphs of several collections together.
+
+    Parameters
+    ----------
+    *args:
+        Collections, graphs (dicts), and containers of them.
+    filename:
+        Where to write, with or without a suffix; ``None`` writes no file. SVG needs no system
+        package; other formats are chosen by the suffix or by ``format=``.
+    traverse:
+        Whether to look for collections inside containers.
+    optimize_graph:
+        Whether the optimized graph is drawn.
+    engine:
+        ``"svg"`` (our own), ``"graphviz"``, ``"cytoscape"`` or ``"ipycytoscape"``; by default the
+        setting ``visualization.engine``.
+    **kwargs:
+        For the engine: ``format``, ``rankdir``, ``color="order"``, ``cmap``, ``verbose``.
+    """
+    graphs = [dict(arg) for arg in args if isinstance(arg, Mapping)]
+    others = [arg for arg in args if not isinstance(arg, Mapping)]
+    collections, _ = unpack_collections(*others, traverse=traverse)
+    merged: dict[Any, Any] = {}
+    if collections:
+        expr = collections_to_expr(collections, optimize_graph=optimize_graph)
+        merged.update((expr.optimize() if optimize_graph else expr).__dask_graph__())
+    for graph in graphs:
+        merged.update(graph)
+    return visualize_dsk(
+        merged,
+        filename=filename,
+        traverse=traverse,
+        optimize_graph=optimize_graph,
+        maxval=maxval,
+        engine=engine,
+        **kwargs,
+    )
+
+
+def visualize_dsk(
+    dsk: Mapping[Any, Any],
+    filename: str | None = "samite",
+    traverse: bool = True,
+    optimize_graph: bool = False,
+    maxval: float | None = None,
+    o: Mapping[Any, Any] | None = None,
+    engine: str | None = None,
+    limit: int | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Draw a dict graph; see :func:`visualize`.
+
+    Parameters
+    ----------
+    o:
+        The order to colour by, as ``samite.order.order`` returns it.
+    limit:
+        The number of tasks up to which single tasks are drawn.
+    """
+    from samite.dot import visualize_graph
+
+    return visualize_graph(
+        dsk, filename=filename, maxval=maxval, order=o, engine=engine, limit=limit, **kwargs
+    )
+
+
+def wait(x: Any, timeout: float | None = None, return_when: str = "ALL_COMPLETED") -> Any:
+    """Wait until the results of a collection that a cluster computes are there.
+
+    On a local scheduler results are there when they are returned, so this returns at once.
+    """
+    for collection in unpack_collections(x)[0]:
+        for value in dict(collection.__dask_graph__()).values():
+            client = getattr(value, "client", None)
+            if client is not None and hasattr(client, "wait"):
+                return client.wait(x, timeout=timeout, return_when=return_when)
+    return x
+
+
+def get_collection_names(collection: Any) -> set[str]:
+    """The names that a collection's keys begin with.
+
+    Raises
+    ------
+    TypeError
+        If it is no collection, or a key is neither a string nor a tuple that begins with one.
+    """
+    if not is_dask_collection(collection):
+        raise TypeError(f"expected a collection, got {type(collection).__name__}")
+    return {get_name_from_key(key) for key in flatten(collection.__dask_keys__())}
+
+
+def get_name_from_key(key: Key) -> str:
+    """The name of the collection that a key belongs to.
+
+    >>> get_name_from_key(("x-1", 0, 2))
+    'x-1'
+    """
+    if isinstance(key, tuple) and key and isinstance(key[0], str):
+        return key[0]
+    if isinstance(key, str):
+        return key
+    raise TypeError(f"expected a str or a tuple that begins with one, got {key!r}")
+
+
+def replace_name_in_key(key: KeyOrStrT, rename: Mapping[str, str]) -> KeyOrStrT:
+    """The key with its name replaced where ``rename`` has one for it.
+
+    >>> replace_name_in_key(("x", 0), {"x": "y"})
+    ('y', 0)
+    """
+    if isinstance(key, tuple) and key and isinstance(key[0], str):
+        return (rename.get(key[0], key[0]), *key[1:])  # type: ignore[return-value]
+    if isinstance(key, str):
+        return rename.get(key, key)  # type: ignore[return-value]
+    raise TypeError(f"expected a str or a tuple that begins with one, got {key!r}")
+
+
+def clone_key(key: KeyOrStrT, seed: Hashable) -> KeyOrStrT:
+    """Another key of the same kind, the same one for the same seed.
+
+    >>> clone_key("inc-1", 5) == clone_key("inc-1", 5) != clone_key("inc-1", 6)
+    True
+    """
+    if isinstance(key, tuple) and key and isinstance(key[0], str):
+        return (clone_key(key[0], seed), *key[1:])  # type: ignore[return-value]
+    if isinstance(key, str):
+        return f"{key_split(key)}-{tokenize(key, seed)}"  # type: ignore[return-value]
+    raise TypeError(f"expected a str or a tuple that begins with one, got {key!r}")

@@ -1,0 +1,26 @@
+"""Fixtures that all of Samite's Python tests share."""
+
+from __future__ import annotations
+
+import pytest
+
+SCHEDULERS = ("synchronous", "threads", "processes")
+
+
+@pytest.fixture(params=SCHEDULERS)
+def scheduler(request: pytest.FixtureRequest) -> str:
+    """The name of each scheduler in turn: a collection gives the same answer on all of them."""
+    return request.param
+
+
+@pytest.fixture(autouse=True)
+def settings_of_its_own():
+    """A test's changes to the configuration end with the test."""
+    import copy
+
+    from samite import config
+
+    before = copy.deepcopy(config.config)
+    yield
+    config.config.clear()
+    config.config.update(before)
