@@ -137,7 +137,7 @@ def name_carriers(table: pd.DataFrame, airlines: pd.DataFrame) -> pd.DataFrame:
 
 def shared_destinations(left: pd.DataFrame, right: pd.DataFrame) -> int:
     """How many destinations two blocks of flights have in common: needs both at once."""
-    return len(set(left.dest) & set(right.dest))
+    return len(set(left.dest.unique()) & set(right.dest.unique()))
 
 
 # ---- the graph -----------------------------------------------------------------------------------

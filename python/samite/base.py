@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from samite import config
 from samite._annotations import annotate, get_annotations
+from samite._engine import Node, fill, scan
 from samite._schedulers import get_scheduler, named_schedulers
 from samite._traverse import unpack_collections
 from samite.core import flatten
@@ -161,8 +162,6 @@ def collections_to_expr(collections: Iterable[Any], optimize_graph: bool = True)
 
 
 def _is_lazy_call(collection: Any) -> bool:
-    from samite._engine import Node
-
     return isinstance(collection, Node)
 
 
@@ -205,28 +204,35 @@ def compute(
     >>> compute(one + 1, {"half": [one / 2]})
     (2, {'half': [0.5]})
     """
+    found = scan(args, traverse)
+    if found is not None:
+        # Nothing but lazy calls, which the engine takes as they are.
+        nodes, template = found
+        if not nodes:
+            return args
+        schedule = get_scheduler(scheduler=scheduler, collections=nodes[:1], get=get)
+        with shorten_traceback():
+            results = _run_nodes(schedule, nodes, kwargs)
+        if results is not None:
+            return fill(template, results)
     collections, repack = unpack_collections(*args, traverse=traverse)
     if not collections:
         return args
     schedule = get_scheduler(scheduler=scheduler, collections=collections, get=get)
     with shorten_traceback():
-        results = _native(schedule, collections, kwargs)
-        if results is None:
-            from samite._expr import FinalizeCompute
+        from samite._expr import FinalizeCompute
 
-            expr = FinalizeCompute(collections_to_expr(collections, optimize_graph)).optimize()
-            results = schedule(expr, list(flatten(expr.__dask_keys__())), **kwargs)
+        expr = FinalizeCompute(collections_to_expr(collections, optimize_graph)).optimize()
+        results = schedule(expr, list(flatten(expr.__dask_keys__())), **kwargs)
     return repack(results)
 
 
-def _native(schedule: Any, collections: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
+def _run_nodes(schedule: Any, nodes: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
     """Run lazy calls without making Python graphs of them; None where that is not possible."""
     run = getattr(schedule, "__samite_run_nodes__", None)
-    if run is None or not all(map(_is_lazy_call, collections)):
+    if run is None or config.get("delayed_optimize", None) is not None:
         return None
-    if config.get("delayed_optimize", None) is not None:
-        return None
-    return run(collections, **kwargs)
+    return run(nodes, **kwargs)
 
 
 def persist(
@@ -249,7 +255,9 @@ def persist(
     if client is not None and "Client" in type(client).__name__ and hasattr(client, "persist"):
         return repack(client.persist(collections, optimize_graph=optimize_graph, **kwargs))
     with shorten_traceback():
-        results = _native(schedule, collections, kwargs)
+        results = None
+        if all(map(_is_lazy_call, collections)):
+            results = _run_nodes(schedule, collections, kwargs)
         if results is not None:
             return repack(
                 [

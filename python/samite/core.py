@@ -176,7 +176,7 @@ def get_dependencies(
 
 def get_deps(dsk: Graph) -> tuple[dict[Key, set[Key]], dict[Key, set[Key]]]:
     """Dependencies and dependents of every key, as two mappings to sets."""
-    dependencies: dict[Key, set[Key]] = {k: get_dependencies(dsk, k) for k in dsk}  # type: ignore
+    dependencies: dict[Key, set[Key]] = {k: get_dependencies(dsk, k) for k in dsk}
     return dependencies, reverse_dict(dependencies)
 
 
@@ -257,9 +257,7 @@ def _shorten_cycle(cycle: list[Any], dependencies_of: Callable[[Any], Iterable[A
     return best
 
 
-def toposort(
-    dsk: Graph, dependencies: Mapping[Key, Iterable[Key]] | None = None
-) -> list[Key]:
+def toposort(dsk: Graph, dependencies: Mapping[Key, Iterable[Key]] | None = None) -> list[Key]:
     """The keys of ``dsk``, each after the keys it depends on.
 
     Raises

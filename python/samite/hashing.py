@@ -5,8 +5,6 @@ Tokens are made of them, so the choice of algorithm does not depend on what is i
 
 from __future__ import annotations
 
-import hashlib
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -14,14 +12,20 @@ if TYPE_CHECKING:
 
 _SIZE = 16
 
+# hashlib is imported where it is used: it loads OpenSSL, and not every program makes tokens.
+
 
 def _hash_sha256(buf: Any) -> bytes:
     """The first 16 bytes of SHA-256, which current processors compute in hardware."""
+    import hashlib
+
     return hashlib.sha256(buf, usedforsecurity=False).digest()[:_SIZE]
 
 
 def _hash_blake2b(buf: Any) -> bytes:
     """BLAKE2b with 16 bytes: the fastest choice for short buffers."""
+    import hashlib
+
     return hashlib.blake2b(buf, digest_size=_SIZE, usedforsecurity=False).digest()
 
 

@@ -308,9 +308,7 @@ def _as_lists(
     if dependencies is None:
         dependencies = dict.fromkeys(dsk)
     return {
-        key: needed
-        if isinstance(needed, list)
-        else list(get_dependencies(dsk, key, as_list=True))
+        key: needed if isinstance(needed, list) else list(get_dependencies(dsk, key, as_list=True))
         for key, needed in dependencies.items()
     }
 

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 import copyreg
 import functools
-import hashlib
 import os
 import sys
 import threading
@@ -28,7 +27,7 @@ from contextvars import ContextVar
 
 from samite import config
 from samite._utils.dispatch import Dispatch
-from samite.hashing import hash_buffer_hex
+from samite.hashing import _hash_blake2b, hash_buffer_hex
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -99,8 +98,7 @@ def _text(form: Any) -> str:
 
 def _digest(form: Any) -> str:
     # repr is written in C, and unambiguous for what forms are made of.
-    text = _text(form).encode("utf-8", "surrogatepass")
-    return hashlib.blake2b(text, digest_size=16, usedforsecurity=False).hexdigest()
+    return _hash_blake2b(_text(form).encode("utf-8", "surrogatepass")).hex()
 
 
 def _normalize(x: Any) -> Any:

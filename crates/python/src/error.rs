@@ -3,6 +3,7 @@
 use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use samite::runtime::processes::ProcessError;
 use samite::runtime::{OperationError, RuntimeError};
 
 create_exception!(
@@ -85,7 +86,19 @@ pub fn from_operation(py: Python<'_>, error: OperationError) -> PyErr {
     if let Some(raised) = error.downcast_ref::<PyErr>() {
         return raised.clone_ref(py);
     }
+    if let Some(failed) = error.downcast_ref::<ProcessError>() {
+        return from_process(failed);
+    }
     PyRuntimeError::new_err(error.to_string())
+}
+
+/// The exception of a worker process that gave no answer.
+pub fn from_process(error: &ProcessError) -> PyErr {
+    match error {
+        ProcessError::Cancelled => RunCancelled::new_err(error.to_string()),
+        ProcessError::Start { .. } => PyOSError::new_err(error.to_string()),
+        _ => WorkerProcessDied::new_err(error.to_string()),
+    }
 }
 
 fn task_note(name: &str, chain: &[String]) -> String {

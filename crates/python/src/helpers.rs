@@ -43,6 +43,12 @@ helper!(
     /// `pickle.loads` with out-of-band buffers.
     load_object, "samite._pickling", "load");
 helper!(
+    /// Pickles a task, or says which part of it cannot be.
+    dump_task, "samite._worker", "dump_task");
+helper!(
+    /// The exception of a task that failed in a worker process.
+    remote_failure, "samite._worker", "remote_failure");
+helper!(
     /// The fields of a dataclass instance that are set, as a dict.
     dataclass_fields, "samite._unpack", "dataclass_fields");
 helper!(

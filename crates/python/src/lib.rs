@@ -38,6 +38,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(session::run_nodes, module)?)?;
     module.add_function(wrap_pyfunction!(session::run_graph, module)?)?;
     module.add_function(wrap_pyfunction!(session::order, module)?)?;
+    module.add_function(wrap_pyfunction!(unpack::scan, module)?)?;
+    module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     error::register(module)
 }

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyList};
+use samite::runtime::processes::Frame;
 use samite::runtime::{Data, OperationError, Restore, SpillError, Value};
 
 use crate::helpers;
@@ -27,10 +28,16 @@ pub struct Dumped {
 
 /// Pickles an object.
 pub fn dump(object: &Bound<'_, PyAny>) -> PyResult<Dumped> {
-    let mut frames = helpers::dump_object(object.py())?.call1((object,))?.try_iter()?;
+    dumped(&helpers::dump_object(object.py())?.call1((object,))?)
+}
+
+/// What Python code pickled: a list of the pickle and its buffers.
+pub fn dumped(frames: &Bound<'_, PyAny>) -> PyResult<Dumped> {
+    let py = frames.py();
+    let mut frames = frames.try_iter()?;
     let pickle = match frames.next() {
         Some(frame) => frame?.cast_into::<PyBytes>()?.unbind(),
-        None => PyBytes::new(object.py(), b"").unbind(),
+        None => PyBytes::new(py, b"").unbind(),
     };
     let buffers = frames
         .map(|frame| {
@@ -95,7 +102,7 @@ fn piece(view: &Bound<'_, PyAny>, start: usize, end: usize) -> PyResult<Vec<u8>>
 
 /// Unpickles an object. Buffers are given as `bytearray`, so that the arrays made of them can be
 /// written to, as the originals could.
-pub fn load<'py>(py: Python<'py>, frames: &[Vec<u8>]) -> PyResult<Bound<'py, PyAny>> {
+pub fn load<'py>(py: Python<'py>, frames: &[Frame]) -> PyResult<Bound<'py, PyAny>> {
     let list = PyList::empty(py);
     for (position, frame) in frames.iter().enumerate() {
         if position == 0 {
@@ -153,17 +160,17 @@ impl Restore for RestorePython {
 /// A result that a worker process made: it stays pickled until somebody in this process looks at
 /// it, and goes to the next worker as it is.
 pub struct PickledValue {
-    frames: Vec<Vec<u8>>,
+    frames: Vec<Frame>,
     nbytes: usize,
 }
 
 impl PickledValue {
-    pub fn value(frames: Vec<Vec<u8>>) -> Value {
-        let nbytes = frames.iter().map(Vec::len).sum();
+    pub fn value(frames: Vec<Frame>) -> Value {
+        let nbytes = frames.iter().map(|frame| frame.len()).sum();
         Arc::new(Self { frames, nbytes })
     }
 
-    pub fn frames(&self) -> &[Vec<u8>] {
+    pub fn frames(&self) -> &[Frame] {
         &self.frames
     }
 }
@@ -202,7 +209,7 @@ impl Restore for RestorePickled {
             if read as u64 != length {
                 return Err(OperationError::new(io::Error::from(io::ErrorKind::UnexpectedEof)));
             }
-            frames.push(frame);
+            frames.push(Frame::Inline(frame));
         }
         Ok(PickledValue::value(frames))
     }

@@ -1,5 +1,8 @@
 //! Finds lazy values inside arguments and turns the containers around them into templates.
 
+use std::cell::Cell;
+
+use pyo3::exceptions::{PyRecursionError, PyRuntimeError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -10,6 +13,7 @@ use pyo3::types::{
 use crate::helpers;
 use crate::node::{Node, make_collection};
 use crate::template::{Call, Template, TemplateObject};
+use crate::value::Inputs;
 
 /// The argument as a lazy call keeps it: `None` where it is plain or a node already, else a
 /// template object, or the node of a foreign collection.
@@ -36,17 +40,41 @@ fn is_plain(item: &Bound<'_, PyAny>) -> bool {
         || item.is_exact_instance_of::<PyBytes>()
 }
 
+/// Containers nested deeper than this are refused, as Python's own recursion would; a container
+/// that holds itself ends here too.
+const DEPTH_LIMIT: usize = 500;
+
+thread_local! {
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+}
+
 /// The template of a value; `None` where nothing in it is lazy.
+///
+/// # Errors
+/// `RecursionError` for containers nested too deep, or in themselves.
 pub fn template(item: &Bound<'_, PyAny>) -> PyResult<Option<Template>> {
-    let py = item.py();
     if is_plain(item) {
         return Ok(None);
     }
     if let Ok(node) = item.cast::<Node>() {
         return Ok(Some(Template::Node(node.clone().unbind())));
     }
-    if let Ok(object) = item.cast_exact::<TemplateObject>() {
-        let _ = object;
+    let depth = DEPTH.get();
+    if depth >= DEPTH_LIMIT {
+        return Err(PyRecursionError::new_err(format!(
+            "an argument nests containers more than {DEPTH_LIMIT} deep, or holds itself; pass \
+             traverse=False where nothing lazy is inside"
+        )));
+    }
+    DEPTH.set(depth + 1);
+    let result = container(item);
+    DEPTH.set(depth);
+    result
+}
+
+fn container(item: &Bound<'_, PyAny>) -> PyResult<Option<Template>> {
+    let py = item.py();
+    if item.is_exact_instance_of::<TemplateObject>() {
         return Ok(None);
     }
     if let Ok(list) = item.cast_exact::<PyList>() {
@@ -165,6 +193,79 @@ fn templates<'py>(
         }
     }
     Ok(lazy)
+}
+
+/// The lazy calls in the arguments of `compute`, and a template to put their values into; `None`
+/// where something else than builtin containers of lazy calls and plain values is among them,
+/// which is for Python code to look at.
+#[pyfunction]
+pub fn scan<'py>(
+    args: &Bound<'py, PyTuple>,
+    traverse: bool,
+) -> PyResult<Option<(Vec<Bound<'py, Node>>, TemplateObject)>> {
+    let mut nodes = Vec::new();
+    let mut items = Vec::with_capacity(args.len());
+    for item in args.iter() {
+        match scan_item(&item, traverse, 0, &mut nodes)? {
+            Some(template) => items.push(template),
+            None => return Ok(None),
+        }
+    }
+    Ok(Some((nodes, TemplateObject { template: Template::Tuple(items) })))
+}
+
+fn scan_item<'py>(
+    item: &Bound<'py, PyAny>,
+    traverse: bool,
+    depth: usize,
+    nodes: &mut Vec<Bound<'py, Node>>,
+) -> PyResult<Option<Template>> {
+    if is_plain(item) {
+        return Ok(Some(Template::Value(item.clone().unbind())));
+    }
+    if let Ok(node) = item.cast::<Node>() {
+        nodes.push(node.clone());
+        return Ok(Some(Template::Input));
+    }
+    if depth >= DEPTH_LIMIT {
+        return Ok(None);
+    }
+    let mut scan_all = |items: &mut dyn Iterator<Item = Bound<'py, PyAny>>| {
+        items
+            .map(|item| scan_item(&item, traverse, depth + 1, nodes))
+            .collect::<PyResult<Option<Vec<_>>>>()
+    };
+    if traverse {
+        if let Ok(list) = item.cast_exact::<PyList>() {
+            return Ok(scan_all(&mut list.iter())?.map(Template::List));
+        }
+        if let Ok(tuple) = item.cast_exact::<PyTuple>() {
+            return Ok(scan_all(&mut tuple.iter())?.map(Template::Tuple));
+        }
+        if let Ok(dict) = item.cast_exact::<PyDict>() {
+            let mut flat = dict.iter().flat_map(|(key, value)| [key, value]);
+            return Ok(scan_all(&mut flat)?.map(|flat| Template::Dict(pairs(flat))));
+        }
+    }
+    Ok(None)
+}
+
+/// The arguments of `compute` with values in place of lazy calls.
+#[pyfunction]
+pub fn fill<'py>(
+    template: &Bound<'py, TemplateObject>,
+    values: Vec<Bound<'py, PyAny>>,
+) -> PyResult<Bound<'py, PyAny>> {
+    struct Values<'py>(std::vec::IntoIter<Bound<'py, PyAny>>);
+    impl Inputs for Values<'_> {
+        fn next<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+            match self.0.next() {
+                Some(value) => Ok(value.unbind().into_bound(py)),
+                None => Err(PyRuntimeError::new_err("fewer results than lazy calls")),
+            }
+        }
+    }
+    template.get().template.evaluate(template.py(), &mut Values(values.into_iter()))
 }
 
 /// The name of a container in keys.

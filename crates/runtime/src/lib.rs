@@ -10,6 +10,8 @@
 //! is held while user code runs.
 
 mod error;
+#[cfg(unix)]
+pub mod processes;
 mod program;
 mod run;
 mod store;

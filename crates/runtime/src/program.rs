@@ -41,6 +41,11 @@ impl<'run> Context<'run> {
     pub fn is_cancelled(&self) -> bool {
         self.cancelled.load(Ordering::Relaxed)
     }
+
+    /// The flag behind [`Context::is_cancelled`], for calls that watch one themselves.
+    pub fn cancelled(&self) -> &'run AtomicBool {
+        self.cancelled
+    }
 }
 
 /// The submitter's table of operations.

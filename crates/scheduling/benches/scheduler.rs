@@ -4,6 +4,8 @@
 //! input with `ReplicaAdded`) until the graph is done, and releases it. Graphs of 10⁷ tasks need
 //! 3 GB and are left out unless `SAMITE_BENCH_LARGE` is set.
 
+#![allow(clippy::expect_used, reason = "a benchmark without its graph has nothing to measure")]
+
 use std::collections::VecDeque;
 use std::sync::Arc;
 

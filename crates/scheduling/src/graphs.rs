@@ -26,6 +26,8 @@ pub(crate) struct Graph {
     pub(crate) next_source: usize,
     pub(crate) replicas: Replicas,
     pub(crate) durations: Durations,
+    /// For each annotation the first one with the same restrictions.
+    pub(crate) restrictions: Vec<usize>,
     /// For each annotation the queues of its restricted sources and dependents, once there are any.
     pub(crate) queues: Vec<[Option<u32>; 2]>,
     /// How many copies of a value were asked for, where it is more than one.
@@ -49,6 +51,12 @@ impl Graph {
             tasks[output.index()].wanted = true;
         }
         let queues = vec![[None; 2]; annotations.len()];
+        let mut first = FxHashMap::default();
+        let restrictions = annotations
+            .iter()
+            .enumerate()
+            .map(|(row, options)| *first.entry(options.restrictions()).or_insert(row))
+            .collect();
         Self {
             id,
             submission,
@@ -60,6 +68,7 @@ impl Graph {
             next_source: 0,
             replicas: Replicas::default(),
             durations: Durations::default(),
+            restrictions,
             queues,
             copies_wanted: FxHashMap::default(),
         }

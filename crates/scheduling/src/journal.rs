@@ -107,8 +107,7 @@ impl Scheduler {
             })));
             let finished = graph.ids().filter(|task| !graph.task(*task).state.is_unfinished());
             records.extend(
-                finished
-                    .map(|task| Record::Finished { task: TaskKey { graph: graph.id, task } }),
+                finished.map(|task| Record::Finished { task: TaskKey { graph: graph.id, task } }),
             );
             let released = graph.plan.outputs().iter().filter(|task| !graph.task(**task).wanted);
             let tasks: Box<[TaskId]> = released.copied().collect();

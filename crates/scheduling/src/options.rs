@@ -118,6 +118,11 @@ pub struct TaskOptions {
 }
 
 impl TaskOptions {
+    /// What decides which workers can run the task.
+    pub(crate) fn restrictions(&self) -> (&[Arc<str>], bool, &[Resource]) {
+        (&self.workers, self.allow_other_workers, &self.resources)
+    }
+
     /// Whether only some workers can run the task.
     pub(crate) fn is_restricted(&self) -> bool {
         !self.workers.is_empty() || !self.resources.is_empty()

@@ -240,12 +240,19 @@ impl Scheduler {
             Some((annotation, options)) if options.is_restricted() => {
                 self.restricted_queue(slot, annotation, source)
             }
-            _ => if source { SOURCES } else { DEPENDENTS },
+            _ => {
+                if source {
+                    SOURCES
+                } else {
+                    DEPENDENTS
+                }
+            }
         }
     }
 
     fn restricted_queue(&mut self, slot: GraphSlot, annotation: usize, source: bool) -> usize {
         let Some(graph) = self.graphs.get(slot) else { return DEPENDENTS };
+        let annotation = graph.restrictions[annotation];
         if let Some(queue) = graph.queues[annotation][usize::from(source)] {
             return queue as usize;
         }

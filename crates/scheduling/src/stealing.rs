@@ -32,7 +32,7 @@ impl Scheduler {
             if assigned < slots && worker.has_room() && worker.pressure == Pressure::Normal {
                 free += slots - assigned;
                 thieves.push(slot);
-            } else if assigned > slots {
+            } else if worker.waiting() > 0 {
                 victims.push((Reverse(wait(worker)), slot));
             }
         }
@@ -58,23 +58,24 @@ impl Scheduler {
         let Some(worker) = self.workers.get(victim) else { return 0 };
         let id = worker.id;
         let wait = wait(worker);
-        let waiting = worker.assigned.len() - worker.options.slots as usize;
+        let waiting = worker.waiting();
         let wanted = wanted.min(waiting.div_ceil(2));
         let mut offers: Vec<_> = worker
             .assigned
             .iter()
             .enumerate()
-            .filter(|(_, run)| !run.asked)
             .filter_map(|(position, run)| {
                 let graph = self.graphs.get(run.graph)?;
-                Some((Reverse(graph.priority(run.task)), position, run.graph, run.task))
+                let urgency = Reverse(graph.priority(run.task));
+                Some((urgency, position, run.graph, run.task, run.asked))
             })
             .collect();
         offers.sort_unstable();
         // The most urgent ones run already, or will next.
         offers.truncate(waiting);
+        offers.retain(|(.., asked)| !asked);
         let mut asked = 0;
-        for (_, position, graph, task) in offers {
+        for (_, position, graph, task, _) in offers {
             if asked == wanted {
                 break;
             }

@@ -41,6 +41,15 @@ impl Worker {
         self.assigned.len() < self.options.capacity as usize && self.pressure != Pressure::Pause
     }
 
+    /// How many of its tasks cannot run now: those beyond its slots, or all while it pauses.
+    #[inline]
+    pub(crate) fn waiting(&self) -> usize {
+        if self.pressure == Pressure::Pause {
+            return self.assigned.len();
+        }
+        self.assigned.len().saturating_sub(self.options.slots as usize)
+    }
+
     /// Whether its resources suffice for one more task, beside those that are assigned.
     pub(crate) fn has_resources(&self, wanted: &[Resource]) -> bool {
         wanted.iter().all(|resource| {
@@ -99,7 +108,7 @@ pub(crate) struct Workers {
     places: Vec<u32>,
     /// Workers with fewer tasks than slots that take more.
     idle: usize,
-    /// Workers with more tasks than slots.
+    /// Workers with tasks that cannot run now.
     backlogged: usize,
 }
 
@@ -179,7 +188,7 @@ impl Workers {
         self.heap.first().map(|(_, slot)| *slot)
     }
 
-    /// Workers with fewer tasks than slots, and workers with more.
+    /// How many workers have free slots, and how many have tasks that cannot run now.
     pub(crate) fn imbalance(&self) -> (usize, usize) {
         (self.idle, self.backlogged)
     }
@@ -302,7 +311,8 @@ impl Workers {
         if (idle, backlogged) != (self.idle, self.backlogged) {
             return Some("the counts of idle and backlogged workers are wrong");
         }
-        let heaped = (1..self.heap.len()).all(|place| self.heap[(place - 1) / 2] <= self.heap[place]);
+        let heaped =
+            (1..self.heap.len()).all(|place| self.heap[(place - 1) / 2] <= self.heap[place]);
         if !heaped { Some("the heap of workers is out of order") } else { None }
     }
 }
@@ -312,5 +322,5 @@ impl Workers {
 fn standing(worker: &Worker) -> (bool, bool) {
     let assigned = worker.assigned.len();
     let slots = worker.options.slots as usize;
-    (assigned < slots && worker.has_room(), assigned > slots)
+    (assigned < slots && worker.has_room(), worker.waiting() > 0)
 }

@@ -265,7 +265,7 @@ class _Group:
         if len(uses) != 1:
             return False
         self.members[name] = layer
-        self._letters[name] = dict(zip(layer.output_indices, uses.pop()))  # type: ignore
+        self._letters[name] = dict(zip(layer.output_indices, uses.pop()))
         return True
 
 

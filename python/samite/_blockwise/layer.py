@@ -155,8 +155,7 @@ class Blockwise(Layer):
         if self.output_blocks is not None:
             return block in self.output_blocks
         return len(block) == len(self.output_indices) and all(
-            isinstance(n, int) and 0 <= n < self.dims[i]
-            for n, i in zip(block, self.output_indices)
+            isinstance(n, int) and 0 <= n < self.dims[i] for n, i in zip(block, self.output_indices)
         )
 
     # -- tasks -------------------------------------------------------------------------

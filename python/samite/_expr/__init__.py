@@ -11,6 +11,7 @@ from samite._expr.graphs import (
     HLGExpr,
     HLGFinalizeCompute,
     LLGExpr,
+    PersistedExpr,
     _ExprSequence,
     _HLGExprSequence,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "HLGExpr",
     "HLGFinalizeCompute",
     "LLGExpr",
+    "PersistedExpr",
     "ProhibitReuse",
     "SingletonExpr",
     "_ExprSequence",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samite._expr.node import Expr
-from samite._task_spec import List, Task, TaskRef
+from samite._task_spec import DataNode, GraphNode, List, Task, TaskRef
 
 if TYPE_CHECKING:
     from samite.highlevelgraph import HighLevelGraph
@@ -203,6 +203,17 @@ class HLGFinalizeCompute(HLGExpr):
         return self
 
 
+class _MaterializedExpr(HLGExpr):
+    """The graph of an expression, ``source``, that is computed together with other graphs."""
+
+    _parameters = [*HLGExpr._parameters, "source"]
+
+    @property
+    def exprs(self) -> tuple[Expr, ...]:
+        """The expressions of the parts, if the source is a :class:`CompositeExpr`."""
+        return self.source.exprs
+
+
 class _HLGExprSequence(Expr):
     """Several graphs of layers that are optimized together."""
 
@@ -294,7 +305,7 @@ def _as_hlg_expr(operand: Any) -> HLGExpr:
     if isinstance(operand, Expr):
         expr = operand.optimize()
         graph = HighLevelGraph.from_collections(expr._name, expr.__dask_graph__())
-        return HLGExpr(dsk=graph, output_keys=expr.__dask_keys__())
+        return _MaterializedExpr(dsk=graph, output_keys=expr.__dask_keys__(), source=expr)
     return HLGExpr(dsk=HighLevelGraph.from_collections(str(id(operand)), operand))
 
 
@@ -314,6 +325,17 @@ class CompositeExpr(Expr):
     """
 
     _parameters = ["collection"]
+
+    @staticmethod
+    def from_collection(collection: Any, optimize_graph: bool = True) -> Expr:
+        """The expression of a collection with the method ``__dask_exprs__``.
+
+        A collection whose parts are not expressions at the moment is taken as a graph.
+        """
+        exprs = collection.__dask_exprs__()
+        if exprs and all(isinstance(expr, Expr) for expr in exprs):
+            return CompositeExpr(collection, *exprs)
+        return HLGExpr.from_collection(collection, optimize_graph=optimize_graph)
 
     @property
     def collection(self) -> Any:
@@ -353,3 +375,60 @@ class CompositeFinalizeCompute(CompositeExpr):
 
     def finalize_compute(self) -> Expr:
         return self
+
+
+class PersistedExpr(Expr):
+    """The results of an expression, under its keys."""
+
+    _parameters = ["expr", "results"]
+
+    @staticmethod
+    def from_results(expr: Expr, results: Mapping[Key, Any]) -> Expr:
+        """An expression that gives results which are there already.
+
+        Parameters
+        ----------
+        expr:
+            What has been computed.
+        results:
+            Values by key; others than those of ``expr`` are ignored.
+
+        Returns
+        -------
+        What the collection class of ``expr`` makes of results; of an expression that has no
+        collection class a :class:`PersistedExpr`.
+        """
+        from samite._collections import new_collection
+        from samite.core import flatten
+
+        own = {key: results[key] for key in flatten(expr.__dask_keys__())}
+        try:
+            collection = new_collection(expr)
+        except (NotImplementedError, TypeError):
+            return PersistedExpr(expr, own)
+        rebuild, extra_args = collection.__dask_postpersist__()
+        return rebuild(own, *extra_args).expr
+
+    @functools.cached_property
+    def _name(self) -> str:
+        return self.expr._name
+
+    @property
+    def deterministic_token(self) -> str:
+        return self.expr.deterministic_token
+
+    @property
+    def _meta(self) -> Any:
+        return self.expr._meta
+
+    def dependencies(self) -> list[Expr]:
+        return []
+
+    def _layer(self) -> Mapping[Key, Any]:
+        return {
+            key: value if isinstance(value, GraphNode) else DataNode(key, value)
+            for key, value in self.results.items()
+        }
+
+    def __dask_keys__(self) -> list[Any]:
+        return self.expr.__dask_keys__()

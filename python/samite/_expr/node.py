@@ -145,9 +145,7 @@ class Expr:
 
     def _layer(self) -> Mapping[Key, Any]:
         """The tasks that this operation adds to those of its operands."""
-        return {
-            (self._name, i): self._task((self._name, i), i) for i in range(self.npartitions)
-        }
+        return {(self._name, i): self._task((self._name, i), i) for i in range(self.npartitions)}
 
     def __dask_keys__(self) -> list[Any]:
         return [(self._name, i) for i in range(self.npartitions)]

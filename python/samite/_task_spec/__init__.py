@@ -19,9 +19,13 @@ A graph is a mapping from keys to nodes, each of which carries its key:
 """
 
 from samite._task_spec.containers import Dict, List, NestedContainer, Set, Tuple
+
+# Pickles and other modules find these by their names here.
+from samite._task_spec.containers import _rebuild as _rebuild
+from samite._task_spec.containers import _rebuild_named as _rebuild_named
 from samite._task_spec.nodes import Alias, DataNode, GraphNode, Task, TaskRef
-from samite._task_spec.nodes import get_dependencies_of_value as _get_dependencies
-from samite._task_spec.nodes import is_future as _is_dask_future
+from samite._task_spec.nodes import get_dependencies_of_value as _get_dependencies  # noqa: F401
+from samite._task_spec.nodes import is_future as _is_dask_future  # noqa: F401
 from samite._task_spec.parse import convert_legacy_graph, convert_legacy_task, parse_input
 from samite._task_spec.passes import (
     DependenciesMapping,
@@ -30,8 +34,7 @@ from samite._task_spec.passes import (
     fuse_linear_task_spec,
     resolve_aliases,
 )
-from samite._task_spec.containers import _rebuild, _rebuild_named
-from samite._task_spec.subgraph import _execute_subgraph
+from samite._task_spec.subgraph import _execute_subgraph as _execute_subgraph
 
 __all__ = [
     "Alias",

@@ -486,7 +486,7 @@ class Task(GraphNode):
     def __eq__(self, other: object) -> bool:
         if self is other:
             return True
-        return type(other) is type(self) and self._get_token() == other._get_token()  # type: ignore
+        return type(other) is type(self) and self._get_token() == other._get_token()
 
     def __repr__(self) -> str:
         from samite.utils import funcname

@@ -140,7 +140,7 @@ def resolve_aliases(
         node = dsk[key]
         while isinstance(node, Alias):
             target = node.target
-            if target in keep or target not in dsk or len(dependents.get(target, ())) != 1:  # type: ignore
+            if target in keep or target not in dsk or len(dependents.get(target, ())) != 1:
                 break
             node = dsk[target]
             node = Alias(key, node.target) if isinstance(node, Alias) else _renamed(node, key)

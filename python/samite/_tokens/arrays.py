@@ -31,8 +31,8 @@ def _dtype(x: np.dtype) -> Any:
     if x.kind in "biufcSUmM" and x.metadata is None and x.isbuiltin != 2:
         return ("dtype", x.str)
     # Fields with offsets, user-defined types such as bfloat16, metadata.
-    _, arguments, state = x.__reduce__()
-    return ("dtype", _sequence_form("new", (type(x).__name__, *arguments[:1])), _normalize(state))
+    _, arguments, *state = x.__reduce__()
+    return ("dtype", type(x).__name__, _normalize(arguments), _normalize(state))
 
 
 def array_hash(x: np.ndarray) -> str:

@@ -66,14 +66,16 @@ def read_bytes(
     --------
     >>> sample, blocks = read_bytes("2015-*.csv", delimiter=b"\\n")  # doctest: +SKIP
     """
+    if not isinstance(urlpath, (str, list, tuple, os.PathLike)):
+        raise TypeError("Path should be a string, os.PathLike, list or tuple")
+    blocksize = _block_size(blocksize)
+
     from fsspec.core import OpenFile, get_fs_token_paths
     from fsspec.utils import infer_compression
 
     from samite.delayed import delayed
     from samite.tokenize import tokenize
 
-    if not isinstance(urlpath, (str, list, tuple, os.PathLike)):
-        raise TypeError("Path should be a string, os.PathLike, list or tuple")
     fs, fs_token, paths = get_fs_token_paths(urlpath, mode="rb", storage_options=kwargs)
     if not paths:
         raise OSError(f"{urlpath} resolved to no files")

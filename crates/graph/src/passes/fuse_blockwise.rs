@@ -133,13 +133,13 @@ fn operands(blockwise: &Blockwise) -> impl Iterator<Item = &Operand> {
     })
 }
 
-/// Whether each block of the producer serves exactly one block of the consumer.
+/// Whether each block of the producer serves exactly one block of the consumer: every block is
+/// read, every step along the consumer's grid reads another one, and there are as many of both.
 fn one_to_one(producer: &Entry, consumer: &Blockwise, operand: &Operand) -> bool {
     let whole = operand.blocks.len() == producer.layer.kind().len();
     let moves = |(count, stride): (&u32, &u32)| *count <= 1 || *stride > 0;
     whole
         && operand.every
-        && operand.contracted.is_empty()
         && operand.blocks.len() == consumer.len()
         && consumer.shape().iter().zip(&operand.strides).all(moves)
 }

@@ -62,7 +62,7 @@ fn holds_no_more_than_dask() {
     assert_eq!(worse, WORSE);
 }
 
-/// Two sums over shared blocks: the blocks must be used up together, at any size.
+/// Two sums of different functions of shared blocks: the blocks must be used up together, at any size.
 #[test]
 fn shared_blocks_are_used_up_together_in_large_graphs() {
     for blocks in [1_000u32, 500_000] {
@@ -70,7 +70,12 @@ fn shared_blocks_are_used_up_together_in_large_graphs() {
         (0..blocks).for_each(|_| dependencies.push_row([]));
         let mut tops = Vec::new();
         for _ in 0..2 {
-            let mut level: Vec<u32> = (0..blocks).collect();
+            let mut level: Vec<u32> = (0..blocks)
+                .map(|block| {
+                    dependencies.push_row([TaskId(block)]);
+                    dependencies.rows() as u32 - 1
+                })
+                .collect();
             while level.len() > 1 {
                 let groups = level.chunks(10);
                 level = groups

@@ -2,8 +2,11 @@
 
 mod cancelling;
 mod failing;
+#[cfg(unix)]
 mod forking;
 mod guarding;
+#[cfg(unix)]
+mod processes;
 mod random;
 mod running;
 mod spilling;

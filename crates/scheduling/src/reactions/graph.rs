@@ -43,7 +43,8 @@ impl Scheduler {
             if graph.task(task).state != (State::Waiting { missing: 0 }) {
                 continue;
             }
-            let restricted = graph.options(task).is_some_and(|(_, options)| options.is_restricted());
+            let restricted =
+                graph.options(task).is_some_and(|(_, options)| options.is_restricted());
             if restricted || !graph.is_source(task) {
                 others.push(task);
             } else {
@@ -88,10 +89,8 @@ impl Scheduler {
     fn close(&mut self, slot: GraphSlot, actions: &mut Vec<Action>) {
         let Some(graph) = self.graphs.get(slot) else { return };
         let id = graph.id;
-        let running: Vec<_> = graph
-            .ids()
-            .filter_map(|task| Some((task, graph.task(task).state.runner()?)))
-            .collect();
+        let running: Vec<_> =
+            graph.ids().filter_map(|task| Some((task, graph.task(task).state.runner()?))).collect();
         for (task, runner) in running {
             let attempt = self.graphs.get(slot).map(|graph| graph.task(task).attempt);
             self.unassign(slot, task, runner);

@@ -76,17 +76,13 @@ impl Scheduler {
                 self.tell_output(slot, task, actions);
                 self.make_copies(slot, task, actions);
             }
+            // Also the answer to a `Replicate` that failed; it is not asked for again at once.
             Removed::Unknown => self.counters.stale += 1,
         }
     }
 
     /// Tells where an output is.
-    pub(crate) fn tell_output(
-        &self,
-        slot: GraphSlot,
-        task: TaskId,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(crate) fn tell_output(&self, slot: GraphSlot, task: TaskId, actions: &mut Vec<Action>) {
         let Some(graph) = self.graphs.get(slot) else { return };
         let holder = graph.holders(task).first();
         if graph.task(task).wanted
@@ -110,7 +106,6 @@ impl Scheduler {
             actions.push(Action::Free { worker, task: key });
         }
         self.holder_lost(slot, key.task, holder, actions);
-        self.make_copies(slot, key.task, actions);
     }
 
     pub(crate) fn replica_added(
@@ -148,12 +143,7 @@ impl Scheduler {
         }
     }
 
-    pub(crate) fn replicas_wanted(
-        &mut self,
-        key: TaskKey,
-        copies: u32,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(crate) fn replicas_wanted(&mut self, key: TaskKey, copies: u32, actions: &mut Vec<Action>) {
         let Some(slot) = self.find_task(key) else { return };
         let Some(graph) = self.graphs.get_mut(slot) else { return };
         if copies > 1 {
@@ -166,12 +156,7 @@ impl Scheduler {
 
     /// Asks for copies of a value where more were wanted than exist: on those workers that hold
     /// the fewest bytes.
-    pub(crate) fn make_copies(
-        &mut self,
-        slot: GraphSlot,
-        task: TaskId,
-        actions: &mut Vec<Action>,
-    ) {
+    pub(crate) fn make_copies(&mut self, slot: GraphSlot, task: TaskId, actions: &mut Vec<Action>) {
         let Some(graph) = self.graphs.get(slot) else { return };
         if self.restoring || graph.copies_wanted.is_empty() {
             return;

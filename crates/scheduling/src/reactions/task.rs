@@ -90,9 +90,10 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return };
         let plan = graph.plan.clone();
         for &dependent in plan.dependents(task) {
-            let waits_for_nothing = self.graphs.get(slot).is_some_and(|graph| {
-                graph.task(dependent).state == State::Waiting { missing: 0 }
-            });
+            let waits_for_nothing = self
+                .graphs
+                .get(slot)
+                .is_some_and(|graph| graph.task(dependent).state == State::Waiting { missing: 0 });
             if waits_for_nothing {
                 self.make_ready(slot, dependent);
             }

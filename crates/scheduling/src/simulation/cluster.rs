@@ -86,6 +86,9 @@ impl Simulation {
         if let Some(time) = job.released {
             self.agenda.at(time.max(job.submitted + 1), Happening::Release { job: number });
         }
+        if let Some((time, _)) = job.dropped {
+            self.agenda.at(time.max(job.submitted + 1), Happening::DropOutputs { job: number });
+        }
         self.jobs.push((job, Client::default()));
     }
 
@@ -108,8 +111,9 @@ impl Simulation {
             }
             let name = happening.clone();
             self.happen(happening)?;
-            self.scheduler.check_consistent().map_err(|source| {
-                SimulationError::Scheduler { after: format!("{name:?}"), source }
+            self.scheduler.check_consistent().map_err(|source| SimulationError::Scheduler {
+                after: format!("{name:?}"),
+                source,
             })?;
         }
         self.check_end()?;
@@ -128,7 +132,7 @@ impl Simulation {
         let Faults { kills, joins, squeezes, losses, restarts, horizon, .. } = self.faults;
         let Self { random, agenda, .. } = self;
         for _ in 0..kills {
-            agenda.at(random.below(horizon), Happening::Kill { victim: random.next() });
+            agenda.at(random.below(horizon), Happening::Kill { victim: random.number() });
         }
         for _ in 0..joins {
             let like = random.below(workers as u64) as usize;
@@ -137,11 +141,11 @@ impl Simulation {
         for _ in 0..squeezes {
             let time = random.below(horizon);
             let until = time + random.between(1, horizon);
-            let (victim, kind) = (random.next(), random.below(3));
+            let (victim, kind) = (random.number(), random.below(3));
             agenda.at(time, Happening::Squeeze { victim, kind, until });
         }
         for _ in 0..losses {
-            let (victim, value) = (random.next(), random.next());
+            let (victim, value) = (random.number(), random.number());
             agenda.at(random.below(horizon), Happening::LoseValue { victim, value });
         }
         for _ in 0..restarts {
@@ -176,7 +180,23 @@ impl Simulation {
                     plan: rows.plan.clone(),
                     annotations: rows.annotations.clone(),
                 };
+                let copies = rows.copies.clone();
                 self.tell_scheduler(event);
+                for (task, copies) in copies {
+                    let task = TaskKey { graph: GraphId(job as u32), task };
+                    self.tell_scheduler(Event::ReplicasWanted { task, copies });
+                }
+            }
+            Happening::DropOutputs { job } => {
+                let (rows, client) = &self.jobs[job];
+                if let Some((_, tasks)) = &rows.dropped
+                    && !client.released
+                    && client.failed.is_none()
+                {
+                    let (graph, tasks) = (GraphId(job as u32), tasks.clone().into());
+                    self.tell_scheduler(Event::OutputsReleased { graph, tasks });
+                    self.gather_later(job);
+                }
             }
             Happening::Release { job } => self.release(job),
             Happening::Gather { job } => self.gather(job)?,
@@ -258,7 +278,12 @@ impl Simulation {
                         self.gather_later(job);
                     }
                 }
-                Action::GraphDone { graph } => self.gather_later(graph.0 as usize),
+                Action::GraphDone { graph } => {
+                    if let Some((_, client)) = self.jobs.get_mut(graph.0 as usize) {
+                        client.done = true;
+                    }
+                    self.gather_later(graph.0 as usize);
+                }
                 Action::GraphFailed { graph, task, .. } => {
                     if let Some((_, client)) = self.jobs.get_mut(graph.0 as usize) {
                         client.failed = Some(task);
@@ -513,8 +538,7 @@ impl Simulation {
         }
         let graph = GraphId(number as u32);
         let mut lost = Vec::new();
-        let outputs = job.plan.outputs().iter();
-        for &output in outputs {
+        for output in job.wanted() {
             let Some(&worker) = client.ready.get(&output) else { continue };
             let task = TaskKey { graph, task: output };
             let node = self.node_of.get(&worker).map(|node| &self.nodes[*node]);
@@ -526,14 +550,14 @@ impl Simulation {
                 lost.push(Event::ReplicaLost { worker, task });
             }
         }
-        let all = job.plan.outputs().iter().all(|output| client.collected.contains_key(output));
-        if all && job.released.is_none() {
+        let all = job.wanted().all(|output| client.collected.contains_key(&output));
+        if all && client.done && job.released.is_none() {
             let expected = job.expected();
-            for output in job.plan.outputs() {
+            for output in job.wanted() {
                 let expected = expected[output.index()];
-                let found = client.collected.get(output).copied().unwrap_or_default();
+                let found = client.collected.get(&output).copied().unwrap_or_default();
                 if found != expected {
-                    let task = TaskKey { graph, task: *output };
+                    let task = TaskKey { graph, task: output };
                     return Err(SimulationError::WrongValue { task, found, expected });
                 }
             }
@@ -563,7 +587,9 @@ impl Simulation {
             let graph = GraphId(number as u32);
             match client.failed {
                 Some(task) if fails_for_ever(job, task) => self.outcome.failed += 1,
-                Some(task) => return Err(SimulationError::Failed { task: TaskKey { graph, task } }),
+                Some(task) => {
+                    return Err(SimulationError::Failed { task: TaskKey { graph, task } });
+                }
                 None if client.released => {}
                 None => {
                     let unfinished = self.scheduler.unfinished(graph);
@@ -579,9 +605,8 @@ impl Simulation {
         let graphs = self.scheduler.graphs();
         if values + runs + graphs > 0 {
             let alive = self.nodes.iter().filter(|node| node.alive);
-            let first = alive
-                .flat_map(|node| node.store.keys().map(|task| (node.id(), *task)))
-                .min();
+            let first =
+                alive.flat_map(|node| node.store.keys().map(|task| (node.id(), *task))).min();
             return Err(SimulationError::Leak { first, values, runs, graphs });
         }
         Ok(())

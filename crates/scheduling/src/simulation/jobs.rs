@@ -24,6 +24,10 @@ pub struct Job {
     /// When the client loses interest, whether it is done or not; `None` for after it has all
     /// outputs.
     pub released: Option<u64>,
+    /// Outputs that the client drops before it has them, and when.
+    pub dropped: Option<(u64, Vec<TaskId>)>,
+    /// Outputs of which several copies shall exist.
+    pub copies: Vec<(TaskId, u32)>,
     /// How often each task fails before it succeeds.
     pub failures: Vec<u32>,
 }
@@ -32,7 +36,15 @@ impl Job {
     /// A job of a plan without options and failures, submitted at the start.
     pub fn new(plan: Arc<Plan>) -> Self {
         let failures = vec![0; plan.len()];
-        Self { plan, annotations: Arc::from([]), submitted: 0, released: None, failures }
+        Self {
+            plan,
+            annotations: Arc::from([]),
+            submitted: 0,
+            released: None,
+            dropped: None,
+            copies: Vec::new(),
+            failures,
+        }
     }
 
     /// A random graph with random options. `names` are those of the workers, `resource` one that
@@ -58,6 +70,12 @@ impl Job {
             job.annotations = annotations.into();
         }
         Ok(job)
+    }
+
+    /// The outputs that the client wants to have in the end.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = TaskId> {
+        let dropped = self.dropped.iter().flat_map(|(_, tasks)| tasks.clone()).collect::<Vec<_>>();
+        self.plan.outputs().iter().copied().filter(move |output| !dropped.contains(output))
     }
 
     /// The value of each task, computed one after the other.
@@ -92,9 +110,8 @@ fn random_plan(random: &mut Random, tasks: usize, rows: u32) -> Result<Plan, Gra
         let wanted = if random.chance(0.2) { 0 } else { random.below(widest + 1).min(task) };
         // Near neighbours mostly, so that graphs are deep as well as wide.
         let near = random.between(1, task.max(1));
-        let needed: Vec<TaskId> = (0..wanted)
-            .map(|_| TaskId((task - 1 - random.below(near.min(task))) as u32))
-            .collect();
+        let needed: Vec<TaskId> =
+            (0..wanted).map(|_| TaskId((task - 1 - random.below(near.min(task))) as u32)).collect();
         builder.push(OperationId((task % 7) as u32), task as u32, needed);
     }
     let outputs = random.between(1, 1 + tasks as u64 / 4);
@@ -140,5 +157,7 @@ pub(super) struct Client {
     pub(super) collected: FxHashMap<TaskId, u64>,
     pub(super) failed: Option<TaskId>,
     pub(super) released: bool,
+    /// Whether the scheduler said that all tasks have run.
+    pub(super) done: bool,
     pub(super) gathering: bool,
 }

@@ -16,6 +16,8 @@ pub(super) enum Happening {
     Submit { job: usize },
     /// A client loses interest in a job.
     Release { job: usize },
+    /// A client drops some of its outputs.
+    DropOutputs { job: usize },
     /// A client fetches outputs.
     Gather { job: usize },
     /// A message comes to the scheduler; those of an earlier life of the scheduler are lost.

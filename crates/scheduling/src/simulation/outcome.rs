@@ -63,7 +63,9 @@ pub enum SimulationError {
         expected: u64,
     },
     /// Nothing happens any more and a graph is not done.
-    #[error("graph {graph} is not done and nothing happens any more; {unfinished:?} tasks are left")]
+    #[error(
+        "graph {graph} is not done and nothing happens any more; {unfinished:?} tasks are left"
+    )]
     Stalled {
         /// The graph's number.
         graph: u32,

@@ -13,7 +13,7 @@ impl Random {
     }
 
     /// The next number.
-    pub fn next(&mut self) -> u64 {
+    pub fn number(&mut self) -> u64 {
         self.state = self.state.wrapping_add(0x9E37_79B9_7F4A_7C15);
         mix(self.state)
     }
@@ -21,7 +21,7 @@ impl Random {
     /// A number below `bound`; zero for a bound of zero.
     pub fn below(&mut self, bound: u64) -> u64 {
         // The bias of the multiplication is below 2^-32 for the bounds that simulations use.
-        ((u128::from(self.next()) * u128::from(bound)) >> 64) as u64
+        ((u128::from(self.number()) * u128::from(bound)) >> 64) as u64
     }
 
     /// A number from `low` to `high`, both included.
@@ -31,7 +31,7 @@ impl Random {
 
     /// True with this probability.
     pub fn chance(&mut self, probability: f64) -> bool {
-        ((self.next() >> 11) as f64) < probability * (1u64 << 53) as f64
+        ((self.number() >> 11) as f64) < probability * (1u64 << 53) as f64
     }
 
     /// One of the items; `None` where there are none.

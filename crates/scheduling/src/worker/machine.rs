@@ -2,6 +2,7 @@
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
+use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
 use samite_graph::TaskId;
@@ -320,14 +321,15 @@ impl Machine {
         self.fetching -= usize::from(fetch.begun);
         let runs = &self.runs;
         let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
-        if self.values.contains_key(&task) {
-            // A run of the task itself was faster than the fetch.
-        } else if wanted || fetch.replicate {
-            self.values.insert(task, Value { bytes, duration: 0 });
-            let worker = self.id;
-            outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
-        } else {
-            outputs.push(Output::Drop { task });
+        // Where the value is known, a run of the task itself was faster than the fetch.
+        if let Entry::Vacant(entry) = self.values.entry(task) {
+            if wanted || fetch.replicate {
+                entry.insert(Value { bytes, duration: 0 });
+                let worker = self.id;
+                outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+            } else {
+                outputs.push(Output::Drop { task });
+            }
         }
         for (waiter, attempt) in fetch.waiting {
             let Some(run) = self.runs.get_mut(&waiter) else { continue };
@@ -426,7 +428,6 @@ impl Machine {
 
 /// Whether a run still waits for a fetch.
 fn waits(runs: &FxHashMap<TaskKey, Run>, (task, attempt): (TaskKey, Attempt)) -> bool {
-    runs.get(&task).is_some_and(|run| {
-        run.attempt == attempt && matches!(run.phase, Phase::Fetching { .. })
-    })
+    runs.get(&task)
+        .is_some_and(|run| run.attempt == attempt && matches!(run.phase, Phase::Fetching { .. }))
 }

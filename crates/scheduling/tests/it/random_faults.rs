@@ -8,7 +8,7 @@ use std::sync::Arc;
 use samite_scheduling::simulation::{Faults, Job, Outcome, Random, Simulation, SimulationError};
 use samite_scheduling::{Options, Resource, WorkerOptions};
 
-const CASES: u64 = 4_000;
+const CASES: u64 = 6_000;
 
 /// A cluster, its graphs and its faults, all from one seed.
 fn simulation(seed: u64) -> Simulation {
@@ -36,13 +36,22 @@ fn simulation(seed: u64) -> Simulation {
         options.saturation = None;
     }
     let horizon = faults.horizon;
-    let mut simulation = Simulation::new(random.next(), options, faults, workers);
+    let mut simulation = Simulation::new(random.number(), options, faults, workers);
     for _ in 0..random.between(1, 4) {
         let tasks = random.between(1, 60) as usize;
         let mut job = Job::random(&mut random, tasks, &names, &resource).expect("no cycles");
         job.submitted = random.below(horizon);
         if random.chance(0.1) {
             job.released = Some(job.submitted + random.below(horizon));
+        }
+        let outputs = job.plan.outputs().to_vec();
+        if random.chance(0.2) {
+            let time = job.submitted + random.below(horizon);
+            let half = outputs.iter().copied().filter(|_| random.chance(0.5)).collect();
+            job.dropped = Some((time, half));
+        }
+        if random.chance(0.2) {
+            job.copies.extend(random.pick(&outputs).map(|output| (*output, 2)));
         }
         if random.chance(0.05) {
             let poisoned = random.below(tasks as u64) as usize;

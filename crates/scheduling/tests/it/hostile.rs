@@ -1,0 +1,160 @@
+//! Whatever comes in, nothing panics and the machines stay consistent.
+
+use std::sync::Arc;
+
+use samite_graph::TaskId;
+use samite_scheduling::simulation::{Job, Random};
+use samite_scheduling::worker::{Input, Machine, Output};
+use samite_scheduling::{
+    Action, Attempt, Event, GraphId, Options, Pressure, Priority, Resource, Scheduler, Source,
+    TaskKey, Time, WorkerId, WorkerOptions,
+};
+
+fn task(random: &mut Random) -> TaskKey {
+    let graph = GraphId(random.below(4) as u32);
+    TaskKey { graph, task: TaskId(random.below(25) as u32) }
+}
+
+fn worker(random: &mut Random) -> WorkerId {
+    WorkerId(random.below(5) as u32)
+}
+
+fn attempt(random: &mut Random) -> Attempt {
+    Attempt(if random.chance(0.05) { random.number() as u32 } else { random.below(5) as u32 })
+}
+
+/// A number that is often small and sometimes the largest.
+fn amount(random: &mut Random) -> u64 {
+    if random.chance(0.1) { u64::MAX } else { random.below(1000) }
+}
+
+fn event(random: &mut Random, names: &[Arc<str>], resource: &Arc<str>) -> Event {
+    let (worker, task, attempt) = (worker(random), task(random), attempt(random));
+    let graph = task.graph;
+    match random.below(32) {
+        0 => {
+            let tasks = random.between(1, 25) as usize;
+            let job = Job::random(random, tasks, names, resource).expect("no cycles");
+            Event::GraphSubmitted { graph, plan: job.plan, annotations: job.annotations }
+        }
+        1 if random.chance(0.3) => Event::GraphReleased { graph },
+        2 if random.chance(0.3) => Event::GraphCancelled { graph },
+        3 => Event::OutputsReleased { graph, tasks: Box::new([task.task, TaskId(u32::MAX)]) },
+        4..=6 => Event::WorkerJoined {
+            worker,
+            options: WorkerOptions {
+                slots: random.below(4) as u32,
+                capacity: random.below(8) as u32,
+                name: names[random.below(names.len() as u64) as usize].clone(),
+                resources: vec![Resource::whole(resource.clone(), random.below(3))],
+                ..WorkerOptions::with_slots(1)
+            },
+        },
+        7 => Event::WorkerLost { worker },
+        8 => Event::CapacityChanged { worker, capacity: amount(random) as u32 },
+        9 => {
+            let pressures = [Pressure::Normal, Pressure::HoldSources, Pressure::Pause];
+            let pressure = pressures[random.below(3) as usize];
+            Event::MemoryChanged { worker, bytes: amount(random), pressure }
+        }
+        10..=19 => {
+            let (bytes, duration) = (amount(random), amount(random));
+            Event::TaskFinished { worker, task, attempt, bytes, duration }
+        }
+        20 => Event::TaskFailed { worker, task, attempt },
+        21 => Event::TaskRescheduled { worker, task, attempt },
+        22 | 23 => {
+            let (input, source) = (self::task(random).task, self::worker(random));
+            Event::FetchFailed { worker, task, attempt, input, source }
+        }
+        24 | 25 => Event::ReplicaAdded { worker, task, bytes: amount(random) },
+        26 => Event::ReplicaLost { worker, task },
+        27 => Event::ReplicasWanted { task, copies: amount(random) as u32 },
+        28 | 29 => Event::StealAnswered { worker, task, attempt, given: random.chance(0.5) },
+        _ => Event::RestoreEnded,
+    }
+}
+
+#[test]
+fn the_scheduler_survives_any_events() {
+    let names: Vec<Arc<str>> = ["w0", "w1", "w2"].map(Arc::from).to_vec();
+    let resource: Arc<str> = Arc::from("GPU");
+    let mut finished = 0;
+    for seed in 0..400 {
+        let mut random = Random::new(seed);
+        let options = Options { journal: random.chance(0.5), ..Options::cluster() };
+        let mut scheduler = Scheduler::new(options.clone());
+        let mut records = Vec::new();
+        for step in 0..400 {
+            let event = event(&mut random, &names, &resource);
+            let name = format!("{event:?}");
+            let mut actions = Vec::new();
+            scheduler.handle(Time(step), event, &mut actions);
+            scheduler.place(Time(step), &mut actions);
+            for action in actions {
+                if let Action::Journal(record) = action {
+                    records.push(record);
+                }
+            }
+            if let Err(error) = scheduler.check_consistent() {
+                panic!("seed {seed}, step {step}, after {name}: {error}");
+            }
+            if random.chance(0.01) {
+                finished += scheduler.counters().finished;
+                scheduler = Scheduler::replay(options.clone(), records.clone());
+            }
+        }
+        finished += scheduler.counters().finished;
+    }
+    // By guessing alone, some reports must have been right, or the test says little.
+    assert!(finished > 1000, "only {finished} tasks finished");
+}
+
+fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input {
+    let (key, attempt, source) = (task(random), attempt(random), worker(random));
+    match random.below(16) {
+        0..=4 => {
+            let inputs: Box<[TaskId]> = (0..random.below(3)).map(|_| task(random).task).collect();
+            let sources = inputs.iter().map(|input| Source { input: *input, worker: source });
+            let sources = sources.collect();
+            let priority = Priority::new(0, key.graph.0, random.below(9) as u32);
+            Input::Run { task: key, attempt, priority, inputs, sources }
+        }
+        5 => Input::Cancel { task: key, attempt },
+        6 => Input::Free { task: key },
+        7 => Input::Steal { task: key, attempt },
+        8 => Input::Replicate { task: key, source },
+        9 => Input::Reconnected { worker: source },
+        10 | 11 => Input::Fetched { task: key, bytes: amount(random) },
+        12 => Input::FetchFailed { task: key },
+        13 | 14 => {
+            let real = random.chance(0.8).then(|| executing.pop()).flatten();
+            let (task, attempt) = real.unwrap_or((key, attempt));
+            Input::Executed { task, attempt, bytes: amount(random), duration: amount(random) }
+        }
+        _ => Input::ValueLost { task: key },
+    }
+}
+
+#[test]
+fn a_worker_survives_any_inputs() {
+    for seed in 0..400 {
+        let mut random = Random::new(seed);
+        let mut machine = Machine::new(WorkerId(0), 2, 2);
+        let mut executing = Vec::new();
+        for step in 0..400 {
+            let input = input(&mut random, &mut executing);
+            let name = format!("{input:?}");
+            let mut outputs = Vec::new();
+            machine.handle(input, &mut outputs);
+            for output in outputs {
+                if let Output::Execute { task, attempt } = output {
+                    executing.push((task, attempt));
+                }
+            }
+            if let Err(error) = machine.check_consistent() {
+                panic!("seed {seed}, step {step}, after {name}: {error}");
+            }
+        }
+    }
+}

@@ -1,0 +1,318 @@
+"""Worker processes: ``python -m samite._worker`` runs the tasks that its parent sends.
+
+The parent is the engine, at the other end of the socket that is file descriptor 3; messages are
+lists of frames, as the engine's ``processes`` module describes them. A request holds, in groups
+of frames, the settings, the task as plain data (`samite._engine`'s ``spec``), and its inputs. The
+answer is a frame that says whether it worked, then the pickled result or failure.
+"""
+
+from __future__ import annotations
+
+import mmap
+import os
+import pickle
+import socket
+import struct
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+_DESCRIPTOR = 3
+_SHARED = 1 << 63
+# Frames of this size and more travel as memory files.
+_LARGE = 1 << 20
+_MAX_SHARED = 253
+_SUCCESS, _FAILURE = b"\0", b"\1"
+
+
+def main() -> None:
+    """Run tasks until the parent closes the socket."""
+    import signal
+
+    # Ctrl-C reaches the whole group; the parent decides what becomes of its workers.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _initialize()
+    channel = socket.socket(fileno=_DESCRIPTOR)
+    settings = b""
+    while True:
+        frames = _receive(channel)
+        if frames is None:
+            return
+        groups = _groups(frames)
+        setup = bytes(next(groups)[0])
+        if setup != settings:
+            _apply(setup)
+            settings = setup
+        _send(channel, _answer(groups))
+        del frames, groups
+
+
+def _initialize() -> None:
+    encoded = os.environ.pop("SAMITE_WORKER_INITIALIZER", None)
+    if encoded:
+        import base64
+
+        pickle.loads(base64.b64decode(encoded))()
+
+
+def _apply(setup: bytes) -> None:
+    from samite import config
+
+    settings = pickle.loads(setup)
+    for folder in settings["path"]:
+        if folder not in sys.path:
+            sys.path.append(folder)
+    config.config.clear()
+    config.config.update(settings["config"])
+
+
+def make_setup() -> bytes:
+    """The settings of this process, for its workers."""
+    from samite import config
+
+    plain: dict[str, Any] = {}
+    for name, value in config.config.items():
+        try:
+            pickle.dumps(value)
+        except Exception:  # pools, callbacks: things of this process alone
+            continue
+        plain[name] = value
+    return pickle.dumps({"path": list(sys.path), "config": plain}, protocol=5)
+
+
+def _answer(groups: Iterator[list[Any]]) -> list[Any]:
+    from samite._pickling import dump, load
+
+    try:
+        task = load(next(groups))
+        inputs = [load(group) for group in groups]
+        return [_SUCCESS, *dump(evaluate(task, iter(inputs)))]
+    except BaseException as error:
+        return [_FAILURE, *_dump_failure(error)]
+
+
+# ---- tasks as plain data ------------------------------------------------------------------------
+
+
+def evaluate(spec: tuple[Any, ...], inputs: Iterator[Any]) -> Any:
+    """Run a task that is written as nested tuples, on its inputs in order."""
+    kind = spec[0]
+    if kind == "v":
+        return spec[1]
+    if kind == "i":
+        return next(inputs)
+    if kind == "c":
+        func = evaluate(spec[1], inputs)
+        args = [evaluate(item, inputs) for item in spec[2]]
+        return func(*args, **{name: evaluate(item, inputs) for name, item in spec[3]})
+    if kind == "m":
+        target, *args = [evaluate(item, inputs) for item in spec[2]]
+        kwargs = {name: evaluate(item, inputs) for name, item in spec[3]}
+        return getattr(target, spec[1])(*args, **kwargs)
+    if kind == "a":
+        return getattr(evaluate(spec[2], inputs), spec[1])
+    if kind == "d":
+        return {evaluate(key, inputs): evaluate(value, inputs) for key, value in spec[1]}
+    if kind == "o":
+        return spec[1]({key: evaluate(item, inputs) for key, item in spec[2]})
+    if kind == "g":
+        _, steps, _, output, args = spec
+        values = [evaluate(item, inputs) for item in args]
+        for step, holes in steps:
+            values.append(evaluate(step, iter([values[hole] for hole in holes])))
+        return values[output]
+    container = {"l": list, "t": tuple, "s": set, "f": frozenset}[kind]
+    return container([evaluate(item, inputs) for item in spec[1]])
+
+
+def dump_task(spec: tuple[Any, ...], name: str) -> list[Any]:
+    """Pickle a task.
+
+    Raises
+    ------
+    The exception of the pickler, with a note that names the task and the part of it.
+    """
+    from samite._pickling import dump
+
+    try:
+        return dump(spec)
+    except Exception as error:
+        part = _find_unpicklable(spec)
+        note = f"Task {name} cannot be sent to a worker process: {part} cannot be pickled."
+        if hasattr(error, "add_note"):
+            error.add_note(note)
+        raise
+
+
+def _find_unpicklable(spec: Any) -> str:
+    """The smallest part of a spec that cannot be pickled, described."""
+    from samite._pickling import dump
+
+    stack = [spec]
+    while stack:
+        part = stack.pop()
+        if isinstance(part, (tuple, list)):
+            stack.extend(part)
+            continue
+        try:
+            dump(part)
+        except Exception:
+            text = repr(part)
+            return f"{type(part).__name__} object {text[:200]}"
+    return "the call"
+
+
+# ---- failures -----------------------------------------------------------------------------------
+
+
+def _dump_failure(error: BaseException) -> list[Any]:
+    import traceback
+
+    from samite._pickling import dump
+
+    # The frames of this module say nothing about the task.
+    here = error.__traceback__
+    while here is not None and here.tb_frame.f_code.co_filename == __file__:
+        here = here.tb_next
+    text = "".join(traceback.format_exception(type(error), error, here))
+    packed = None
+    try:
+        import tblib.pickling_support
+
+        packed = tblib.pickling_support.pickle_traceback(here) if here is not None else None
+    except ImportError:
+        pass
+    try:
+        return dump((error, text, packed))
+    except Exception:
+        kind = type(error)
+        message = f"{kind.__module__}.{kind.__qualname__}: {error}"
+        return dump((RuntimeError(message), text, None))
+
+
+def remote_failure(failure: tuple[BaseException, str, Any]) -> BaseException:
+    """The exception of a task that failed in a worker, with its traceback where that can travel."""
+    from samite.multiprocessing import remote_exception
+
+    error, text, packed = failure
+    if packed is not None:
+        unpickle, arguments = packed[:2]
+        return error.with_traceback(unpickle(*arguments))
+    if not isinstance(error, Exception):
+        return error
+    return remote_exception(error, text)
+
+
+# ---- pools that the user brings -----------------------------------------------------------------
+
+
+def pack_task(task: Any) -> bytes:
+    """A bound task as bytes, for a pool of processes."""
+    import cloudpickle
+
+    spec, inputs = task.parts()
+    dump_task(spec, task.name)
+    return cloudpickle.dumps((spec, inputs), protocol=5)
+
+
+def run_packed(packed: bytes) -> bytes:
+    """Run what `pack_task` made; the outcome as bytes."""
+    import cloudpickle
+
+    try:
+        spec, inputs = pickle.loads(packed)
+        return cloudpickle.dumps((True, evaluate(spec, iter(inputs))), protocol=5)
+    except BaseException as error:
+        return cloudpickle.dumps((False, _dump_failure(error)), protocol=5)
+
+
+def unpack_outcome(packed: bytes) -> Any:
+    """The result in what `run_packed` made; raises the task's exception."""
+    from samite._pickling import load
+
+    succeeded, outcome = pickle.loads(packed)
+    if succeeded:
+        return outcome
+    raise remote_failure(load(outcome))
+
+
+# ---- the socket ---------------------------------------------------------------------------------
+
+
+def _groups(frames: list[Any]) -> Iterator[list[Any]]:
+    counts = struct.unpack(f"<{len(frames[0]) // 4}I", frames[0])
+    start = 1
+    for count in counts:
+        yield frames[start : start + count]
+        start += count
+
+
+def _receive(channel: socket.socket) -> list[Any] | None:
+    head, descriptors, _, _ = socket.recv_fds(channel, 8, _MAX_SHARED)
+    while head and len(head) < 8:
+        more = channel.recv(8 - len(head))
+        if not more:
+            return None
+        head += more
+    if not head:
+        return None
+    count, _ = struct.unpack("<II", head)
+    lengths = struct.unpack(f"<{count}Q", _exactly(channel, 8 * count))
+    shared = iter(descriptors)
+    frames: list[Any] = []
+    for length in lengths:
+        if length & _SHARED:
+            descriptor = next(shared)
+            # A private mapping: the task may write to its inputs, and nobody else sees it.
+            frames.append(mmap.mmap(descriptor, length & ~_SHARED, access=mmap.ACCESS_COPY))
+            os.close(descriptor)
+        else:
+            frames.append(_exactly(channel, length))
+    return frames
+
+
+def _exactly(channel: socket.socket, length: int) -> bytearray:
+    buffer = bytearray(length)
+    view = memoryview(buffer)
+    while view.nbytes:
+        received = channel.recv_into(view)
+        if not received:
+            raise SystemExit(0)  # the parent is gone
+        view = view[received:]
+    return buffer
+
+
+def _send(channel: socket.socket, frames: list[Any]) -> None:
+    lengths: list[int] = []
+    descriptors: list[int] = []
+    inline: list[Any] = []
+    for frame in frames:
+        size = memoryview(frame).nbytes
+        if size >= _LARGE and len(descriptors) < _MAX_SHARED and hasattr(os, "memfd_create"):
+            descriptors.append(_memory_file(frame))
+            lengths.append(size | _SHARED)
+        else:
+            lengths.append(size)
+            inline.append(frame)
+    head = struct.pack("<II", len(frames), len(descriptors))
+    socket.send_fds(channel, [head], descriptors)
+    for descriptor in descriptors:
+        os.close(descriptor)
+    channel.sendall(struct.pack(f"<{len(lengths)}Q", *lengths))
+    for frame in inline:
+        channel.sendall(frame)
+
+
+def _memory_file(frame: Any) -> int:
+    descriptor = os.memfd_create("samite-frame", os.MFD_CLOEXEC)
+    view = memoryview(frame).cast("B")
+    while view.nbytes:
+        view = view[os.write(descriptor, view) :]
+    return descriptor
+
+
+if __name__ == "__main__":
+    # The pickles name this module as `samite._worker`, not as `__main__`.
+    from samite._worker import main as run
+
+    run()
