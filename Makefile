@@ -65,8 +65,8 @@ conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: S
 .PHONY: fmt
 fmt: $(VENV)/.test ## format Rust and Python
 	$(CARGO) fmt --all
+	$(BIN)/ruff check --fix --exit-zero $(PYTHON_SOURCES)
 	$(BIN)/ruff format $(PYTHON_SOURCES)
-	$(BIN)/ruff check --fix $(PYTHON_SOURCES)
 
 .PHONY: clean
 clean: ## remove what was built in this folder

@@ -52,6 +52,8 @@ class Topic:
     unit: str = "task"
     # A goal to compare with: (contender, at least this many times the reference's time a task).
     goal: tuple[str, float] | None = None
+    # Facts of the reference that have a highest value, such as bytes a task, at the full size.
+    limits: dict[str, float] = field(default_factory=dict)
     rows: list[dict] = field(default_factory=list)
 
 
@@ -189,7 +191,18 @@ def table(topic: Topic) -> str:
         found = next((row.get("ratio") for row in topic.rows if row["contender"] == against), None)
         met = "not measured" if found is None else "met" if found >= times else "not met"
         lines += ["", f"Goal: at least {times:g} times less than {against}: {met}."]
+    for name, most in topic.limits.items():
+        lines += ["", f"Goal: {name} at most {most:g}: {kept(topic, name, most)}."]
     return "\n".join(lines)
+
+
+def kept(topic: Topic, name: str, most: float) -> str:
+    """Whether the reference's best repetition stays below a limit."""
+    row = next((row for row in topic.rows if row["contender"] == topic.reference), {})
+    if "error" in row or row.get("size") != topic.size:
+        return "not measured at this size"
+    best = min(float(facts[name]) for facts in row["trials"])
+    return f"{'met' if best <= most else 'not met'} ({best:.3g})"
 
 
 def shown(value: object) -> str:

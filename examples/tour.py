@@ -260,7 +260,7 @@ def in_little_memory(cleaned: list, compute: Callable[..., tuple]) -> None:
     fewest = samite.delayed(min)(pairs)
     sizes = samite.delayed(frame_bytes)(cleaned)
     total, expected = compute(sizes, fewest)
-    limit = total // 3
+    limit = total * 4 // len(cleaned)
     say(f"The {len(cleaned)} cleaned blocks take {total / 1e6:.0f} MB, and every pair is compared:")
     with timed(f"  with memory_limit={limit / 1e6:.0f} MB"):
         (found,) = compute(fewest, memory_limit=limit)

@@ -112,6 +112,10 @@ def as_dict(graph: Any) -> dict[Any, Any]:
     if type(graph) is dict:
         return graph
     if hasattr(graph, "__dask_graph__"):
+        if type(graph).__module__ == "dask._expr":
+            from samite._dask_bridge import graph_of
+
+            return graph_of(graph)
         graph = graph.__dask_graph__()
     return ensure_dict(graph)
 

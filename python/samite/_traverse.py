@@ -116,11 +116,9 @@ def _identity(collection: Any) -> Any:
 
 
 def _is_collection(obj: Any) -> bool:
-    return (
-        not isinstance(obj, type)
-        and hasattr(obj, "__dask_graph__")
-        and callable(obj.__dask_graph__)
-    )
+    from samite.base import is_dask_collection
+
+    return is_dask_collection(obj)
 
 
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})

@@ -31,7 +31,6 @@ def main() -> None:
 
     # Ctrl-C reaches the whole group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    _initialize()
     channel = socket.socket(fileno=_DESCRIPTOR)
     settings = b""
     while True:
@@ -42,12 +41,15 @@ def main() -> None:
         setup = bytes(next(groups)[0])
         if setup != settings:
             _apply(setup)
+            if not settings:
+                _initialize()
             settings = setup
         _send(channel, _answer(groups))
         del frames, groups
 
 
 def _initialize() -> None:
+    """Call the user's initializer, which may be from a module that only the settings lead to."""
     encoded = os.environ.pop("SAMITE_WORKER_INITIALIZER", None)
     if encoded:
         import base64
@@ -70,14 +72,21 @@ def make_setup() -> bytes:
     """The settings of this process, for its workers."""
     from samite import config
 
-    plain: dict[str, Any] = {}
-    for name, value in config.config.items():
-        try:
-            pickle.dumps(value)
-        except Exception:  # pools, callbacks: things of this process alone
-            continue
-        plain[name] = value
-    return pickle.dumps({"path": list(sys.path), "config": plain}, protocol=5)
+    return pickle.dumps({"path": list(sys.path), "config": _plain(config.config)}, protocol=5)
+
+
+def _plain(value: Any) -> Any:
+    """Settings without what means something in this process only: pools, functions, clients."""
+    if isinstance(value, dict):
+        parts = ((name, _plain(part)) for name, part in value.items())
+        return {name: part for name, part in parts if part is not _LEFT_OUT}
+    if isinstance(value, (list, tuple)):
+        parts = [_plain(part) for part in value]
+        return type(value)(part for part in parts if part is not _LEFT_OUT)
+    return value if value is None or isinstance(value, (bool, int, float, str)) else _LEFT_OUT
+
+
+_LEFT_OUT = object()
 
 
 def _answer(groups: Iterator[list[Any]]) -> list[Any]:

@@ -60,9 +60,24 @@ def is_dask_collection(x: Any) -> bool:
     >>> is_dask_collection(delayed(1)), is_dask_collection(1)
     (True, False)
     """
+    if isinstance(x, Node):
+        return True
     if isinstance(x, type) or not hasattr(x, "__dask_graph__"):
         return False
-    return callable(x.__dask_graph__)
+    if not callable(x.__dask_graph__):
+        return False
+    # Making a graph may be costly; an expression is known to have one.
+    return _is_expression(x) or x.__dask_graph__() is not None
+
+
+def _is_expression(x: Any) -> bool:
+    from samite._expr import Expr
+
+    if isinstance(x, Expr) or isinstance(getattr(x, "expr", None), Expr):
+        return True
+    parts = getattr(type(x), "__dask_exprs__", None)
+    exprs = parts(x) if parts is not None else None
+    return bool(exprs) and all(isinstance(expr, Expr) for expr in exprs)
 
 
 class DaskMethodsMixin:
@@ -133,32 +148,28 @@ def collections_to_expr(collections: Iterable[Any], optimize_graph: bool = True)
     ValueError
         If there is no collection.
     """
-    from samite._expr import CompositeExpr, HLGExpr, _ExprSequence
+    from samite._expr import _ExprSequence
 
     if is_dask_collection(collections):
-        collections = [collections]
-    exprs: list[Any] = []
-    plain: list[Any] = []
-    for collection in collections:
-        if hasattr(collection, "expr") and not _is_lazy_call(collection):
-            exprs.append(collection.expr)
-        elif hasattr(type(collection), "__dask_exprs__"):
-            exprs.append(CompositeExpr.from_collection(collection, optimize_graph=optimize_graph))
-        else:
-            plain.append(collection)
-            exprs.append(HLGExpr.from_collection(collection, optimize_graph=optimize_graph))
+        return _expr_of(collections, optimize_graph)
+    exprs = [_expr_of(collection, optimize_graph) for collection in collections]
     if not exprs:
         raise ValueError("collections_to_expr needs at least one collection")
-    if plain and len(plain) < len(exprs) and optimize_graph:
-        import warnings
-
-        warnings.warn(
-            "Expressions are mixed with collections of another kind; the graphs of the latter "
-            "will be materialized before they are optimized.",
-            UserWarning,
-            stacklevel=3,
-        )
     return _ExprSequence(*exprs)
+
+
+def _expr_of(collection: Any, optimize_graph: bool) -> Expr:
+    from samite._expr import CompositeExpr, Expr, HLGExpr
+
+    if not _is_lazy_call(collection):
+        if isinstance(collection, Expr):
+            return collection
+        expr = getattr(collection, "expr", None)
+        if isinstance(expr, Expr):
+            return expr
+        if hasattr(type(collection), "__dask_exprs__"):
+            return CompositeExpr.from_collection(collection, optimize_graph=optimize_graph)
+    return HLGExpr.from_collection(collection, optimize_graph=optimize_graph)
 
 
 def _is_lazy_call(collection: Any) -> bool:
@@ -265,13 +276,15 @@ def persist(
                     for collection, result in zip(collections, results, strict=True)
                 ]
             )
-        expr = collections_to_expr(collections, optimize_graph).optimize()
-        nested = expr.__dask_keys__()
-        keys = list(flatten(nested))
+        from samite._expr import CompositeExpr
+
+        exprs = collections_to_expr(collections, optimize_graph)
+        expr = exprs.optimize()
+        keys = list(flatten(expr.__dask_keys__()))
         graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []
-    for collection, child in zip(collections, expr.operands, strict=True):
-        if hasattr(type(collection), "__dask_rebuild_from_exprs__"):
+    for collection, child in zip(collections, exprs.operands, strict=True):
+        if isinstance(child, CompositeExpr):
             rebuilt.append(_rebuild_composite(collection, child, graph))
             continue
         wanted = set(flatten(child.__dask_keys__()))
@@ -290,7 +303,7 @@ def _rebuild_composite(collection: Any, expr: Any, graph: Mapping[Any, Any]) -> 
     from samite._expr import PersistedExpr
 
     return collection.__dask_rebuild_from_exprs__(
-        tuple(PersistedExpr.from_results(child, graph) for child in expr.operands)
+        tuple(PersistedExpr.from_results(child, graph) for child in expr.exprs)
     )
 
 
@@ -316,9 +329,18 @@ def optimize(*args: Any, traverse: bool = True, **kwargs: Any) -> tuple[Any, ...
     collections, repack = unpack_collections(*args, traverse=traverse)
     if not collections:
         return args
+    from samite._expr import CompositeExpr
+
     expr = collections_to_expr(collections).optimize()
     graph = dict(expr.__dask_graph__())
-    return repack([_rebuild(collection, graph) for collection in collections])
+    return repack(
+        [
+            _rebuild_composite(collection, _expr_of(collection, True), graph)
+            if isinstance(_expr_of(collection, True), CompositeExpr)
+            else _rebuild(collection, graph)
+            for collection in collections
+        ]
+    )
 
 
 def compute_as_if_collection(

@@ -40,7 +40,11 @@ Hook = Callable[..., Any]
 
 
 class NativeRun(Protocol):
-    """What a scheduler hands to the ``_attach`` of a native callback."""
+    """What a scheduler hands to the ``_attach`` of a native callback.
+
+    An attribute ``dsk``, the graph that runs as a mapping, is welcome and not required: without
+    it a profiler knows the keys of the tasks and not the tasks.
+    """
 
     def progress(self) -> tuple[int, int, int, int, int]:
         """``(done, total, running, bytes, spilled_bytes)`` at this moment, from any thread."""

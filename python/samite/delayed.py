@@ -153,6 +153,8 @@ class Delayed(Node, DaskMethodsMixin, OperatorMethodMixin):
 
         return graph_of(self)
 
+    _dask = dask
+
     def __dask_graph__(self) -> Any:
         return self.dask
 

@@ -72,11 +72,10 @@ def cull(dsk: Mapping[Any, Any], keys: Any) -> tuple[dict[Any, Any], dict[Any, l
 
 
 def _flat_set(keys: Any) -> set[Any]:
+    """One key or several as a set; a tuple is one key."""
     if keys is None:
         return set()
-    if isinstance(keys, set):
-        return keys
-    return set(keys) if isinstance(keys, (list, tuple, set, frozenset)) else {keys}
+    return set(keys) if isinstance(keys, (list, set, frozenset)) else {keys}
 
 
 def inline(
@@ -106,7 +105,7 @@ def inline(
     >>> inline({"x": 1, "y": (add, "x", 10)})["y"] == (add, 1, 10)
     True
     """
-    replaced = set(_flat_set(keys))
+    replaced = {key for key in _flat_set(keys) if key in dsk}
     if dependencies is None:
         dependencies = {key: get_dependencies(dsk, key) for key in dsk}
     if inline_constants:

@@ -88,10 +88,10 @@ def order(
     needed = _dependencies(dsk, dependencies)
     # Equal choices are made by name, so that the order does not depend on how the graph was
     # put together.
-    keys = sorted(needed, key=str)
+    keys = sorted(needed, key=_by_name)
     number = {key: i for i, key in enumerate(keys)}
     try:
-        ranks = _engine.order([[number[d] for d in needed[key]] for key in keys])
+        ranks = _engine.order([sorted(number[d] for d in needed[key]) for key in keys], None)
     except ValueError:
         cycle = getcycle(dsk, None)
         if not cycle:
@@ -102,6 +102,13 @@ def order(
         return dict(zip(keys, ranks))
     longest = _longest_ways(needed)
     return {key: Order(rank, longest[key]) for key, rank in zip(keys, ranks)}
+
+
+def _by_name(key: Any) -> tuple[int, Any]:
+    """A sort key for keys of all types: numbers by value, and tuples part by part."""
+    if isinstance(key, tuple):
+        return (2, tuple(map(_by_name, key)))
+    return (0, key) if isinstance(key, (int, float)) else (1, str(key))
 
 
 def _longest_ways(dependencies: Mapping[Key, Collection[Key]]) -> dict[Key, int]:

@@ -176,6 +176,9 @@ def _dict(o: dict) -> int:
 
 # ---- NumPy and what is like it ---------------------------------------------------------------
 
+# Of an array object, which does not count for large arrays but does where there are several.
+_ARRAY_OVERHEAD = 112
+
 
 def _objects_size(columns: Sequence[Any]) -> int:
     """The size of the objects that NumPy arrays refer to, without the references.
@@ -256,7 +259,8 @@ def _register_sparse() -> None:
             return sys.getsizeof(x) + x.nnz * (120 + x.dtype.itemsize)
         names = ("data", "indices", "indptr", "row", "col", "offsets", "rows")
         parts = [getattr(x, name, None) for name in names]
-        return sys.getsizeof(x) + sum(sizeof(part) for part in parts if hasattr(part, "nbytes"))
+        arrays = [part for part in parts if hasattr(part, "nbytes")]
+        return sys.getsizeof(x) + sum(_ARRAY_OVERHEAD + sizeof(part) for part in arrays)
 
 
 # ---- pandas ----------------------------------------------------------------------------------

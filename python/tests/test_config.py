@@ -10,7 +10,6 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from samite import config
 
 trees = st.recursive(

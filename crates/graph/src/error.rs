@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::ids::{LayerId, TaskId};
+use crate::ids::{LayerId, OperationId, TaskId};
 
 /// A graph that cannot be planned.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -70,6 +70,18 @@ pub enum GraphError {
     OutputLabel {
         /// The label, as the caller numbers it.
         label: u32,
+    },
+    /// An operation whose number a plan cannot hold.
+    #[error("a plan numbers fewer than 2^31 operations; this is {operation:?}")]
+    OperationTooLarge {
+        /// The operation.
+        operation: OperationId,
+    },
+    /// A fused task without steps, or with a step that reads what does not come before it.
+    #[error("the steps of fused task {task:?} do not fit together")]
+    FusedSteps {
+        /// The task.
+        task: TaskId,
     },
     /// A reduction along an axis that the grid does not have, or that joins nothing.
     #[error("cannot reduce axis {axis} by joining {split_every} neighbours")]

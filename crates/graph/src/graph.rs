@@ -81,7 +81,7 @@ impl Graph {
         let outputs = entry.layer.kind().outputs();
         let layer = LayerId::from_index(self.entries.len());
         self.entries.push(entry);
-        Ok(Blocks { layer, first: outputs.start, count: outputs.end - outputs.start })
+        Ok(Blocks { layer, first: outputs.start, count: outputs.len() as u32 })
     }
 
     /// The number of layers, those of which no task is kept included.

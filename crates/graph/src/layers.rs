@@ -41,7 +41,8 @@ pub struct Input {
 /// A kind of layer. Implement it to add one; the kinds of this crate do the same.
 ///
 /// Invariant: what a task needs follows from its position alone, in time that depends on the
-/// number of its dependencies and not on the size of the layer.
+/// number of its dependencies and not on the size of the layer. Methods are asked about positions
+/// below [`len`](Self::len) only.
 pub trait LayerKind: std::fmt::Debug + Send + Sync {
     /// The number of tasks, at most `u32::MAX`.
     fn len(&self) -> usize;
@@ -85,8 +86,8 @@ pub enum Layer {
     TreeReduce(TreeReduce),
     /// Every output from every input, through a barrier.
     AllToAll(AllToAll),
-    /// An arbitrary graph, task by task.
-    TaskList(TaskList),
+    /// An arbitrary graph, task by task; shared, because it grows with its tasks.
+    TaskList(Arc<TaskList>),
     /// A kind that this crate does not know.
     Custom(Arc<dyn LayerKind>),
 }
@@ -100,7 +101,7 @@ impl Layer {
             Self::Blockwise(layer) => layer,
             Self::TreeReduce(layer) => layer,
             Self::AllToAll(layer) => layer,
-            Self::TaskList(layer) => layer,
+            Self::TaskList(layer) => layer.as_ref(),
             Self::Custom(layer) => layer.as_ref(),
         }
     }
@@ -116,7 +117,13 @@ macro_rules! layer_from {
     )*};
 }
 
-layer_from!(Source, Blockwise, TreeReduce, AllToAll, TaskList);
+layer_from!(Source, Blockwise, TreeReduce, AllToAll);
+
+impl From<TaskList> for Layer {
+    fn from(layer: TaskList) -> Self {
+        Self::TaskList(Arc::new(layer))
+    }
+}
 
 impl From<Arc<dyn LayerKind>> for Layer {
     fn from(layer: Arc<dyn LayerKind>) -> Self {

@@ -164,6 +164,16 @@ fn unpack(packed: PackedWork, fused: &[Arc<[Step]>]) -> Work<'_> {
     }
 }
 
+/// Whether steps read only dependencies that exist and steps that ran before.
+fn fit(steps: &[Step], dependencies: usize) -> bool {
+    let known = |place: usize, input: &StepInput| match input {
+        StepInput::Dependency(position) => (*position as usize) < dependencies,
+        StepInput::Step(step) => (*step as usize) < place,
+    };
+    let ready = |(place, step): (usize, &Step)| step.inputs.iter().all(|input| known(place, input));
+    !steps.is_empty() && steps.iter().enumerate().all(ready)
+}
+
 /// The layer that a task came from.
 fn span_of(spans: &[LayerSpan], task: TaskId) -> Option<&LayerSpan> {
     let after = spans.partition_point(|span| span.first <= task.0);
@@ -179,6 +189,8 @@ pub struct PlanBuilder {
     spans: Vec<LayerSpan>,
     /// Whether any layer carries an annotation: most graphs have none, and need no look-up.
     annotated: bool,
+    /// The first thing that was pushed and that no plan can hold, for `finish` to report.
+    wrong: Option<GraphError>,
 }
 
 impl PlanBuilder {
@@ -214,6 +226,9 @@ impl PlanBuilder {
         index: u32,
         dependencies: impl IntoIterator<Item = TaskId>,
     ) -> TaskId {
+        if operation.0 & FUSED != 0 {
+            self.wrong.get_or_insert(GraphError::OperationTooLarge { operation });
+        }
         self.append(PackedWork { operation: operation.0, index }, dependencies)
     }
 
@@ -224,8 +239,13 @@ impl PlanBuilder {
         dependencies: impl IntoIterator<Item = TaskId>,
     ) -> TaskId {
         let row = self.fused.len() as u32;
-        self.fused.push(steps.into());
-        self.append(PackedWork { operation: row | FUSED, index: 0 }, dependencies)
+        let steps = steps.into();
+        let task = self.append(PackedWork { operation: row | FUSED, index: 0 }, dependencies);
+        if !fit(&steps, self.dependencies.row(task).len()) {
+            self.wrong.get_or_insert(GraphError::FusedSteps { task });
+        }
+        self.fused.push(steps);
+        task
     }
 
     /// What a task runs.
@@ -242,6 +262,11 @@ impl PlanBuilder {
     /// Where no task has this id.
     pub fn dependencies(&self, task: TaskId) -> &[TaskId] {
         self.dependencies.row(task)
+    }
+
+    /// Whether something was pushed that no plan can hold.
+    pub(crate) fn is_wrong(&self) -> bool {
+        self.wrong.is_some()
     }
 
     /// All dependencies.
@@ -302,8 +327,13 @@ impl PlanBuilder {
     ///
     /// # Errors
     /// [`GraphError::Cycle`] names the tasks of one cycle; [`GraphError::MissingTask`] a
-    /// dependency or output that no task has; [`GraphError::TooLarge`] a table over its limit.
+    /// dependency or output that no task has; [`GraphError::TooLarge`] a table over its limit;
+    /// [`GraphError::OperationTooLarge`] and [`GraphError::FusedSteps`] a task that was pushed with
+    /// work that no plan can hold.
     pub fn finish(mut self, outputs: Vec<TaskId>) -> Result<Plan, GraphError> {
+        if let Some(wrong) = self.wrong {
+            return Err(wrong);
+        }
         let tasks = self.work.len();
         let edges = self.dependencies.edges();
         if tasks >= FUSED as usize || edges >= u32::MAX as usize {

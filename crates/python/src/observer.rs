@@ -7,10 +7,12 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use samite::graph::{Plan, TaskId, Work};
 use samite::runtime::{Observer, OperationError, Run, Value};
 
 use crate::gil;
+use crate::helpers;
 use crate::program::Op;
 use crate::value::to_python;
 
@@ -185,6 +187,8 @@ pub struct RunView {
     pub operations: Arc<Vec<Op>>,
     /// `time.perf_counter()` at the log's origin.
     pub clock: f64,
+    /// The dict graph, where the run was asked for one.
+    pub graph: Option<Py<PyDict>>,
 }
 
 #[pymethods]
@@ -197,6 +201,22 @@ impl RunView {
         let (bytes, spilled) = progress
             .map_or((0, 0), |progress| (progress.bytes as u64, progress.spilled_bytes as u64));
         (done, self.plan.len() as u64, started.saturating_sub(done), bytes, spilled)
+    }
+
+    /// What runs under a key: a task object, or None for a key that is not in the run.
+    fn task<'py>(&self, py: Python<'py>, key: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let helper = helpers::task_object(py)?;
+        if let Some(graph) = &self.graph {
+            return helper.call1((key, graph, py.None()));
+        }
+        for op in self.operations.iter() {
+            if let Op::Node(node) = op {
+                if node.get().key(py)?.eq(&key)? {
+                    return helper.call1((key, py.None(), node));
+                }
+            }
+        }
+        Ok(py.None().into_bound(py))
     }
 
     /// `(key, worker, start, end, nbytes)` of each task that has run, times in seconds of

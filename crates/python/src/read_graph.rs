@@ -400,7 +400,7 @@ fn could_be_key(value: &Bound<'_, PyAny>) -> bool {
         return !value.is_instance_of::<PyBool>();
     }
     match value.cast_exact::<PyTuple>() {
-        Ok(tuple) => !tuple.is_empty() && tuple.iter_borrowed().all(|item| could_be_key(&item)),
+        Ok(tuple) => tuple.iter_borrowed().all(|item| could_be_key(&item)),
         Err(_) => false,
     }
 }

@@ -91,7 +91,7 @@ pub fn run_nodes<'py>(
 ) -> PyResult<Bound<'py, PyList>> {
     let settings = Settings::new(settings)?;
     let compiled = compile_nodes(py, &nodes)?;
-    run(py, compiled, settings)
+    run(py, compiled, settings, None)
 }
 
 /// Computes keys of a dict graph; the values in the order of `keys`. `cache` holds values that
@@ -106,14 +106,15 @@ pub fn run_graph<'py>(
     settings: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let settings = Settings::new(settings)?;
-    let compiled = compile_graph(graph, &keys, cache)?;
-    run(py, compiled, settings)
+    let compiled = compile_graph(graph.clone(), &keys, cache)?;
+    run(py, compiled, settings, Some(graph))
 }
 
 fn run<'py>(
     py: Python<'py>,
     compiled: Compiled,
     settings: Settings<'py>,
+    graph: Option<Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let Compiled { plan, operations, outputs } = compiled;
     let operations = Arc::new(operations);
@@ -171,6 +172,7 @@ fn run<'py>(
                 log,
                 plan: plan.clone(),
                 operations: operations.clone(),
+                graph: graph.map(Bound::unbind),
                 clock: py.import("time")?.call_method0("perf_counter")?.extract()?,
             },
         )?),
@@ -285,6 +287,7 @@ impl Waiting<'_> {
 /// Ranks of the tasks `0..len(dependencies)` in the engine's static order: the task of rank 0
 /// runs first.
 #[pyfunction]
+#[pyo3(signature = (dependencies, outputs=None))]
 pub fn order(dependencies: Vec<Vec<u32>>, outputs: Option<Vec<u32>>) -> PyResult<Vec<u32>> {
     use samite::graph::{OperationId, PlanBuilder, TaskId};
     let edges = dependencies.iter().map(Vec::len).sum();

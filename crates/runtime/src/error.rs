@@ -183,6 +183,18 @@ pub enum RuntimeError {
     },
 }
 
+impl RuntimeError {
+    /// What an operation or observer returned, if it is of this type.
+    pub fn cause<E: std::error::Error + 'static>(&self) -> Option<&E> {
+        match self {
+            Self::TaskFailed { source, .. }
+            | Self::Observer { source, .. }
+            | Self::Restore { source, .. } => source.downcast_ref(),
+            _ => None,
+        }
+    }
+}
+
 /// The tail of a message that says who waited for a failed task.
 fn needed_by(chain: &[String]) -> String {
     match chain {

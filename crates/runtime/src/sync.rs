@@ -88,10 +88,7 @@ impl<T: Default + Send + Sync> PerProcess<T> {
                 }
             }
             let fresh = Box::into_raw(Box::new((process, T::default())));
-            if self
-                .0
-                .compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire)
-                .is_err()
+            if self.0.compare_exchange(current, fresh, Ordering::AcqRel, Ordering::Acquire).is_err()
             {
                 // SAFETY: `fresh` was made above and nobody else has seen it.
                 drop(unsafe { Box::from_raw(fresh) });

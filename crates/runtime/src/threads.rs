@@ -18,6 +18,9 @@ pub(crate) type Job = Box<dyn FnOnce() + Send>;
 /// How long a thread waits for a job before it ends.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// As much as a main thread usually has: operations may recurse. Only what is used costs memory.
+const STACK: usize = 8 << 20;
+
 /// One idle thread's place to wait.
 #[derive(Default)]
 struct Seat {
@@ -49,6 +52,7 @@ pub(crate) fn spawn(job: Job) -> io::Result<()> {
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
     std::thread::Builder::new()
         .name(format!("samite-{number}"))
+        .stack_size(STACK)
         .spawn(move || serve(cache, job))
         .map(drop)
 }

@@ -1,4 +1,9 @@
-//! Parallel computing: the Rust face of Samite.
+//! Parallel and distributed computing: the Rust face of Samite.
+//!
+//! [`delayed`] is the place to start: lazy values from closures. The crates that it is made of are
+//! re-exported for programs that bring their own graphs and operations.
+
+pub mod delayed;
 
 pub use samite_graph as graph;
 pub use samite_runtime as runtime;

@@ -2,22 +2,19 @@
 //!
 //! Each run submits a planned graph, answers every `Run` with `TaskFinished` (and every moved
 //! input with `ReplicaAdded`) until the graph is done, and releases it. Graphs of 10⁷ tasks need
-//! 3 GB and are left out unless `SAMITE_BENCH_LARGE` is set.
+//! 2 GB and a while: `cargo bench -p samite-scheduling -- --include-ignored ten_million`.
 
 #![allow(clippy::expect_used, reason = "a benchmark without its graph has nothing to measure")]
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use divan::Bencher;
 use divan::counter::ItemsCount;
-use divan::{AllocProfiler, Bencher};
 use samite_graph::{OperationId, Plan, PlanBuilder, TaskId};
 use samite_scheduling::{
     Action, Event, GraphId, Options, Scheduler, TaskKey, Time, WorkerId, WorkerOptions,
 };
-
-#[global_allocator]
-static ALLOCATOR: AllocProfiler = AllocProfiler::system();
 
 fn main() {
     divan::main();
@@ -103,15 +100,9 @@ fn run(plan: &Arc<Plan>, options: Options, workers: u32, slots: u32, batch: usiz
     scheduler.counters().finished
 }
 
-fn sizes() -> Vec<usize> {
-    let mut sizes = vec![10_000, 100_000, 1_000_000];
-    if std::env::var_os("SAMITE_BENCH_LARGE").is_some() {
-        sizes.push(10_000_000);
-    }
-    sizes
-}
+const SIZES: [usize; 3] = [10_000, 100_000, 1_000_000];
 
-#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn one_worker_tree(bencher: Bencher<'_, '_>, tasks: usize) {
     let plan = tree(tasks);
     bencher
@@ -119,7 +110,7 @@ fn one_worker_tree(bencher: Bencher<'_, '_>, tasks: usize) {
         .bench_local(|| run(&plan, Options::one_machine(), 1, 16, 16));
 }
 
-#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn one_worker_stencil(bencher: Bencher<'_, '_>, tasks: usize) {
     let plan = stencil(tasks);
     bencher
@@ -127,7 +118,7 @@ fn one_worker_stencil(bencher: Bencher<'_, '_>, tasks: usize) {
         .bench_local(|| run(&plan, Options::one_machine(), 1, 16, 16));
 }
 
-#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn thousand_workers_tree(bencher: Bencher<'_, '_>, tasks: usize) {
     let plan = tree(tasks);
     bencher
@@ -135,9 +126,34 @@ fn thousand_workers_tree(bencher: Bencher<'_, '_>, tasks: usize) {
         .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 64));
 }
 
-#[divan::bench(args = sizes(), sample_count = 5, sample_size = 1)]
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
 fn thousand_workers_stencil(bencher: Bencher<'_, '_>, tasks: usize) {
     let plan = stencil(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 64));
+}
+
+/// As above, with a placement after every single event.
+#[divan::bench(args = SIZES, sample_count = 5, sample_size = 1)]
+fn thousand_workers_tree_unbatched(bencher: Bencher<'_, '_>, tasks: usize) {
+    let plan = tree(tasks);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 1));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1, ignore)]
+fn ten_million_one_worker(bencher: Bencher<'_, '_>) {
+    let plan = tree(10_000_000);
+    bencher
+        .counter(ItemsCount::new(plan.len()))
+        .bench_local(|| run(&plan, Options::one_machine(), 1, 16, 16));
+}
+
+#[divan::bench(sample_count = 1, sample_size = 1, ignore)]
+fn ten_million_thousand_workers(bencher: Bencher<'_, '_>) {
+    let plan = tree(10_000_000);
     bencher
         .counter(ItemsCount::new(plan.len()))
         .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 64));

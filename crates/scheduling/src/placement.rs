@@ -20,6 +20,8 @@ use crate::workers::{Worker, Workers};
 pub(crate) struct Scratch {
     /// For each worker slot the bytes of inputs that it holds; zero between placements.
     local: Vec<u64>,
+    /// The slots whose entry of `local` is not zero.
+    touched: Vec<WorkerSlot>,
     candidates: Vec<WorkerSlot>,
     distinct: Vec<TaskId>,
 }
@@ -170,10 +172,9 @@ fn cheapest(
     scratch: &mut Scratch,
     holders: bool,
 ) -> Option<WorkerSlot> {
-    let Scratch { local, candidates, .. } = scratch;
+    let Scratch { local, candidates, touched, .. } = scratch;
     local.resize(workers.bound(), 0);
     let mut total = 0u64;
-    let mut touched = Vec::new();
     for &input in graph.plan.dependencies(task).iter().take(INPUTS_LOOKED_AT) {
         // An input without bytes still costs a message.
         let bytes = graph.task(input).bytes.saturating_add(1);
@@ -195,7 +196,7 @@ fn cheapest(
         Some((wait.saturating_add(transfer(missing, options)), worker.assigned.len(), slot))
     };
     let best = candidates.iter().filter_map(|slot| cost(*slot)).min().map(|(_, _, slot)| slot);
-    for slot in touched {
+    for slot in touched.drain(..) {
         local[slot.index()] = 0;
     }
     best

@@ -40,6 +40,14 @@ pub struct Counters {
 /// [`handle`](Self::handle), and after a batch of events calls [`place`](Self::place) once; both
 /// append the actions that the driver then carries out in order.
 ///
+/// The driver's part of the contract:
+/// - Ids of graphs and workers are never used twice; a worker that comes back gets a new one.
+/// - Messages between the scheduler and one worker arrive in the order in which they were sent.
+/// - A run ends in exactly one report, unless it is cancelled or its worker is lost.
+/// - A `Free` of a value that is not there, and a `Cancel` of a run that has ended, are ignored.
+///
+/// Whatever else comes in is dropped and counted: the machine never panics over it.
+///
 /// ```
 /// use std::sync::Arc;
 /// use samite_graph::{OperationId, PlanBuilder};
@@ -117,8 +125,7 @@ impl Scheduler {
 
     /// Takes note of an event and appends what follows from it at once. New runs come only from
     /// [`place`](Self::place).
-    pub fn handle(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
-        let _ = now;
+    pub fn handle(&mut self, _now: Time, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::TaskFinished { worker, task, attempt, bytes, duration } => {
                 self.task_finished(worker, task, attempt, bytes, duration, actions);
@@ -163,8 +170,7 @@ impl Scheduler {
 
     /// Sends ready tasks to workers that have room, as one batch, and lets idle workers take from
     /// busy ones.
-    pub fn place(&mut self, now: Time, actions: &mut Vec<Action>) {
-        let _ = now;
+    pub fn place(&mut self, _now: Time, actions: &mut Vec<Action>) {
         if self.restoring || self.workers.len() == 0 {
             return;
         }

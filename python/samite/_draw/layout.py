@@ -387,6 +387,8 @@ def _cross_coordinates(part: _Component, widths: list[float], node_gap: float) -
         )
         if slant < least:
             best, least = list(x), slant
+        if slant == 0:
+            break
     return best
 
 

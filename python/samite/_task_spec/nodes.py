@@ -138,8 +138,7 @@ class GraphNode:
         raise NotImplementedError
 
     def _check_values(self, values: Any) -> None:
-        missing = set(self.dependencies)
-        missing.difference_update(values)
+        missing = {key for key in self.dependencies if key not in values}
         if missing:
             raise RuntimeError(f"Not enough arguments provided: missing keys {missing}")
 
@@ -228,8 +227,11 @@ class Alias(GraphNode):
     __module__ = PUBLIC_MODULE
 
     def __init__(self, key: Any, target: Any = None) -> None:
-        self.key = _key_of(key)
-        self.target = self.key if target is None else _key_of(target)
+        self.key = key if type(key) in _PLAIN_TYPES else _key_of(key)
+        if target is None:
+            self.target = self.key
+        else:
+            self.target = target if type(target) in _PLAIN_TYPES else _key_of(target)
         self._dependencies = frozenset((self.target,))
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -336,7 +338,10 @@ def get_dependencies_of_value(obj: object) -> Iterable[Any]:
 
 
 def _evaluate_argument(arg: Any, values: Mapping[Any, Any]) -> Any:
-    if type(arg) in _PLAIN_TYPES:
+    kind = type(arg)
+    if kind is TaskRef:
+        return values[arg.key]
+    if kind in _PLAIN_TYPES:
         return arg
     if isinstance(arg, GraphNode):
         return arg._evaluate(values)
@@ -371,7 +376,7 @@ class Task(GraphNode):
         self, key: Any, func: Callable[..., Any], /, *args: Any, _data_producer: bool = False,
         **kwargs: Any,
     ) -> None:  # fmt: skip
-        self.key = _key_of(key)
+        self.key = key if type(key) in _PLAIN_TYPES else _key_of(key)
         self.func = func
         self.args = args
         self.kwargs = kwargs or _NO_KWARGS
@@ -384,12 +389,13 @@ class Task(GraphNode):
         dependencies: set[Any] | None = None
         lazy = False
         for arg in (*self.args, *self.kwargs.values()) if self.kwargs else self.args:
-            if type(arg) in _PLAIN_TYPES:
+            kind = type(arg)
+            if kind in _PLAIN_TYPES:
                 continue
-            if isinstance(arg, GraphNode):
+            if kind is not TaskRef and isinstance(arg, GraphNode):
                 lazy = True
                 found = arg._dependencies
-            elif is_future(arg):
+            elif kind is TaskRef or is_future(arg):
                 lazy = True
                 found = (arg.key,)
             else:

@@ -158,6 +158,7 @@ class cached_property(functools.cached_property):
 def partial_by_order(*args: Any, function: Callable, other: list[tuple[int, Any]]) -> Any:
     """Call `function` with `args`, into which the values of `other` are put at their positions.
 
+    >>> import operator
     >>> partial_by_order(5, function=operator.add, other=[(1, 20)])
     25
     """

@@ -23,8 +23,10 @@ if system_encoding == "ascii":
 def _byte_sizes() -> dict[str, int]:
     sizes = {"": 1, "b": 1}
     for power, prefix in enumerate("kmgtpe", start=1):
-        sizes[prefix] = sizes[prefix + "b"] = 1000**power
+        sizes[prefix + "b"] = 1000**power
         sizes[prefix + "i"] = sizes[prefix + "ib"] = 1024**power
+        if prefix != "e":  # "1e" is more likely to be half a number.
+            sizes[prefix] = 1000**power
     return sizes
 
 
@@ -150,7 +152,8 @@ def parse_timedelta(
     except KeyError:
         valid = ", ".join(timedelta_sizes)
         raise KeyError(f"Invalid time unit: {unit}. Valid units are: {valid}") from None
-    seconds = float(number) * factor
+    # Divided by a whole number where the unit is a fraction, which floats cannot express.
+    seconds = float(number) / round(1 / factor) if factor < 1 else float(number) * factor
     return int(seconds) if seconds == int(seconds) else seconds
 
 

@@ -80,7 +80,8 @@ def get_scheduler_lock(collection: Any = None, scheduler: Any = None) -> Any:
     from samite import multiprocessing
     from samite.base import get_scheduler
 
-    get = get_scheduler(collections=[collection], scheduler=scheduler)
+    collections = None if collection is None else [collection]
+    get = get_scheduler(collections=collections, scheduler=scheduler)
     if get == multiprocessing.get:
         return multiprocessing.get_context().Manager().Lock()
     for package in ("samite.distributed", "distributed"):

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from samite.callbacks import Callback
+from samite.diagnostics.html_report import Report, performance_report, report
 from samite.diagnostics.profile import CacheProfiler, Profiler, ResourceProfiler
 from samite.diagnostics.profile_visualize import visualize
 from samite.diagnostics.progress import ProgressBar
-from samite.diagnostics.report import Report, performance_report, report
 
 __all__ = [
     "CacheProfiler",

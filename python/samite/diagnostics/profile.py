@@ -101,11 +101,10 @@ class Profiler(_TimedProfiler):
         self._native_graph = getattr(run, "dsk", None)
 
     def _detach(self, run: NativeRun, errored: bool) -> None:
-        graph = self._native_graph if self._native_graph is not None else {}
+        graph, self._native_graph = self._native_graph, None
         for key, worker, start, end, nbytes in run.events():
-            self.results.append(TaskData(key, graph.get(key), start, end, worker))
+            self.results.append(TaskData(key, _task_of(graph, key), start, end, worker))
             self._sizes.append(nbytes)
-        self._native_graph = None
 
     def _start(self, dsk: Mapping) -> None:
         self._dsk.update(dsk)
@@ -131,6 +130,16 @@ class Profiler(_TimedProfiler):
         from samite.diagnostics.profile_visualize import plot_tasks
 
         return plot_tasks(self.results, self._dsk, self.start_time, self.end_time, **kwargs)
+
+
+def _task_of(graph: Mapping | None, key: Any) -> Any:
+    """The task of a key as a graph node, whatever form it has in the graph; None if unknown."""
+    task = graph.get(key) if graph is not None else None
+    if type(task) is not tuple:
+        return task
+    from samite._task_spec import convert_legacy_task
+
+    return convert_legacy_task(key, task, graph.keys())
 
 
 class ResourceProfiler(_TimedProfiler):

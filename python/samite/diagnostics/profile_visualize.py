@@ -135,7 +135,7 @@ def visualize(
 
 
 def _own_report(profilers: Sequence[Any], filename: str, show: bool) -> str:
-    from samite.diagnostics.report import report
+    from samite.diagnostics.html_report import report
 
     path = report(filename, *profilers)
     if show:

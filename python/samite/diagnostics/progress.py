@@ -278,13 +278,13 @@ def describe(counts: Counts, elapsed: float) -> str:
     """Counts, times and memory in words.
 
     >>> describe((25, 100, 4, 0, 0), 2.0)
-    '25/100 tasks  4 running  0:02  about 0:06 left'
+    '25/100 tasks  4 running  2.0 s  about 6 s left'
     """
     done, total, running, held, spilled = counts
     parts = [f"{done:,}/{total:,} tasks"]
     if running:
         parts.append(f"{running} running")
-    parts.append(_clock(elapsed))
+    parts.append(f"{elapsed:.1f} s" if elapsed < 60 else _clock(elapsed))
     if 0 < done < total and elapsed > 0.5:
         parts.append(f"about {_clock(elapsed / done * (total - done))} left")
     if held or spilled:
@@ -297,6 +297,8 @@ def describe(counts: Counts, elapsed: float) -> str:
 
 
 def _clock(seconds: float) -> str:
-    minutes, seconds = divmod(int(seconds), 60)
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

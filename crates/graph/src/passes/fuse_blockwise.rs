@@ -139,7 +139,6 @@ fn one_to_one(producer: &Entry, consumer: &Blockwise, operand: &Operand) -> bool
     let whole = operand.blocks.len() == producer.layer.kind().len();
     let moves = |(count, stride): (&u32, &u32)| *count <= 1 || *stride > 0;
     whole
-        && operand.every
         && operand.blocks.len() == consumer.len()
         && consumer.shape().iter().zip(&operand.strides).all(moves)
 }

@@ -71,13 +71,16 @@ impl Splice {
     }
 }
 
-/// Every task after those that it needs; `None` where there is a cycle.
+/// Every task after those that it needs; `None` where there is a cycle, or anything else that
+/// `finish` will report.
 pub(super) fn topological(draft: &Draft) -> Option<Vec<TaskId>> {
+    if draft.tasks.is_wrong() {
+        return None;
+    }
     let dependencies = draft.tasks.table();
     if dependencies.is_ascending() {
         return Some((0..draft.len()).map(TaskId::from_index).collect());
     }
-    // Ids out of range are for `finish` to report.
     if !dependencies.is_closed() {
         return None;
     }

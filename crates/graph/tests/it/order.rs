@@ -77,7 +77,7 @@ fn shared_blocks_are_used_up_together_in_large_graphs() {
                 })
                 .collect();
             while level.len() > 1 {
-                let groups = level.chunks(10);
+                let groups = level.chunks(20);
                 level = groups
                     .map(|group| {
                         dependencies.push_row(group.iter().map(|id| TaskId(*id)));
@@ -90,7 +90,7 @@ fn shared_blocks_are_used_up_together_in_large_graphs() {
         let dependents = dependencies.transposed();
         let rank = order(&dependencies, &dependents, &tops).unwrap();
         let held = simulate(&dependencies, &dependents, &tops, &rank);
-        assert!(held.peak <= 120, "{blocks} blocks, peak {}", held.peak);
+        assert!(held.peak <= 220, "{blocks} blocks, peak {}", held.peak);
     }
 }
 

@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use samite_graph::{
-    Blocks, Graph, GraphError, LayerId, OperationId, Plan, PlanBuilder, TaskId, TaskList, TaskRef,
-    peak_held,
+    Blocks, ChainLimits, Draft, Graph, GraphError, LayerId, OperationId, Plan, PlanBuilder, Step,
+    StepInput, TaskId, TaskList, TaskRef, fuse_chains, peak_held,
 };
 
 fn build(rows: &[Vec<u32>], outputs: &[u32]) -> Result<Plan, GraphError> {
@@ -112,6 +112,29 @@ fn a_layer_reads_from_earlier_layers_only() {
     list.push(OperationId(0), [TaskRef { layer: LayerId(3), index: 0 }]);
     let error = Graph::new().add("list", list).unwrap_err();
     assert_eq!(error, GraphError::UnknownLayer { layer: LayerId(3), wanted_by: "list".into() });
+}
+
+#[test]
+fn work_that_no_plan_can_hold_is_reported() {
+    let operation = OperationId(1 << 31);
+    let mut builder = PlanBuilder::default();
+    builder.push(operation, 0, []);
+    let error = builder.finish(vec![TaskId(0)]).unwrap_err();
+    assert_eq!(error, GraphError::OperationTooLarge { operation });
+
+    let step = |inputs: Vec<StepInput>| Step { operation: OperationId(0), index: 0, inputs };
+    for steps in [
+        vec![],
+        vec![step(vec![StepInput::Step(0)])],
+        vec![step(vec![]), step(vec![StepInput::Dependency(1)])],
+    ] {
+        let mut builder = PlanBuilder::default();
+        builder.push(OperationId(0), 0, []);
+        let task = builder.push_fused(steps, [TaskId(0)]);
+        // Passes leave it for `finish` to report.
+        let draft = fuse_chains(Draft::new(builder, vec![task]), ChainLimits::default());
+        assert_eq!(draft.finish().unwrap_err(), GraphError::FusedSteps { task });
+    }
 }
 
 #[test]

@@ -166,7 +166,8 @@ impl Channel {
         let mut files = files.into_iter();
         let mut frames = Vec::with_capacity(count);
         for length in lengths.chunks_exact(8).map(number) {
-            let size = usize::try_from(length & !SHARED_BIT).map_err(|_| broken("a frame's size"))?;
+            let size =
+                usize::try_from(length & !SHARED_BIT).map_err(|_| broken("a frame's size"))?;
             if length & SHARED_BIT != 0 {
                 let file = files.next().ok_or_else(|| broken("a shared frame is missing"))?;
                 frames.push(Frame::Shared(Mapping::of(&file, size)?));
@@ -214,9 +215,8 @@ impl Channel {
             message.msg_control = control.bytes.as_mut_ptr().cast();
             message.msg_controllen = size_of_val(&control.bytes) as _;
             // SAFETY: `message` points at `part` and `control`, which live until after the call.
-            let received = unsafe {
-                libc::recvmsg(self.socket.as_raw_fd(), &raw mut message, RECEIVE_FLAGS)
-            };
+            let received =
+                unsafe { libc::recvmsg(self.socket.as_raw_fd(), &raw mut message, RECEIVE_FLAGS) };
             match usize::try_from(received) {
                 Ok(0) if filled == 0 => return Ok(false),
                 Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),

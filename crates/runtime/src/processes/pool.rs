@@ -233,9 +233,7 @@ fn converse(
         | io::ErrorKind::ConnectionReset => {
             ProcessError::Died { process, status: worker.last_words() }
         }
-        io::ErrorKind::InvalidData => {
-            ProcessError::Protocol { process, reason: error.to_string() }
-        }
+        io::ErrorKind::InvalidData => ProcessError::Protocol { process, reason: error.to_string() },
         _ => ProcessError::Io { process, source: error },
     })
 }

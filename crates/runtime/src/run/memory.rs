@@ -223,9 +223,7 @@ impl Worker<'_> {
         };
         drop(state);
         let read = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| file.read()))
-            .unwrap_or_else(|panic| {
-                Err(OperationError::new(super::task::panic_message(&*panic)))
-            });
+            .unwrap_or_else(|panic| Err(OperationError::new(super::task::panic_message(&*panic))));
         match read {
             Ok(value) => {
                 let mut state = shared.state.lock();

@@ -87,12 +87,7 @@ pub fn run_here(
 }
 
 /// Everything of a run but its threads; the first one is counted as started and called.
-fn prepare(
-    plan: Arc<Plan>,
-    program: Arc<dyn Program>,
-    options: Options,
-    threads: usize,
-) -> Shared {
+fn prepare(plan: Arc<Plan>, program: Arc<dyn Program>, options: Options, threads: usize) -> Shared {
     let limit = match options.memory_limit {
         Some(bytes) => Limit { bytes: bytes as u64, strict: true },
         None => Limit { bytes: default_memory_limit(), strict: false },

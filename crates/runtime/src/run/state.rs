@@ -311,8 +311,7 @@ impl Shared {
         let threads = self.threads as u32;
         // One batch for each thread to run and one to take next. Single tasks wait in the
         // machine, whose choice is then the best there is.
-        let capacity =
-            if state.batch == 1 { threads } else { threads * 2 * state.batch as u32 };
+        let capacity = if state.batch == 1 { threads } else { threads * 2 * state.batch as u32 };
         if capacity != state.capacity {
             state.capacity = capacity;
             let event = Event::CapacityChanged { worker: WORKER, capacity };
@@ -426,9 +425,7 @@ impl Shared {
         }
         let Some(Reverse(next)) = state.ready.peek() else { return false };
         let useful = match self.lane(next.task) {
-            Lane::Free => {
-                state.pace[0].saturating_mul(state.ready.len() as u64) >= WORTH_WAKING
-            }
+            Lane::Free => state.pace[0].saturating_mul(state.ready.len() as u64) >= WORTH_WAKING,
             Lane::Guarded => state.pace[1] >= LONG_GUARDED,
         };
         useful || self.someone_is_stuck(me)

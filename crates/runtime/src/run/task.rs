@@ -51,6 +51,8 @@ impl Worker<'_> {
     ) -> Result<(Done, Instant), Failed> {
         let mut step = None;
         let outcome = catch_unwind(AssertUnwindSafe(|| self.run_steps(job, began, &mut step)));
+        // A panic has left them here.
+        self.inputs.clear();
         match outcome {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(failure)) => Err(Failed { failure, step }),
@@ -83,6 +85,7 @@ impl Worker<'_> {
                 })
             }
         };
+        // Nobody should hold them while the observer and the size are seen to.
         self.inputs.clear();
         let ended = Instant::now();
         if let Some(observer) = observer {

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufReader};
 use std::path::PathBuf;
 
-use lz4_flex::frame::{FrameDecoder, FrameEncoder};
+use lz4_flex::frame::{BlockSize, FrameDecoder, FrameEncoder, FrameInfo};
 
 use super::folder::Folder;
 use crate::error::{OperationError, SpillError};
@@ -23,7 +23,9 @@ impl SpillFile {
         let path = folder.next_file();
         let file = File::create_new(&path)?;
         let written = (|| {
-            let mut encoder = FrameEncoder::new(file);
+            // Small blocks: the buffers are memory besides the budget, just when it is short.
+            let blocks = FrameInfo::new().block_size(BlockSize::Max64KB);
+            let mut encoder = FrameEncoder::with_frame_info(blocks, file);
             let restore = value.spill(&mut encoder)?;
             encoder.finish().map_err(io::Error::from)?;
             Ok(restore)

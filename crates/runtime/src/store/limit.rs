@@ -1,6 +1,9 @@
 //! How much memory this process may use.
 
 use std::path::Path;
+use std::time::{Duration, Instant};
+
+use crate::sync::{Mutex, PerProcess};
 
 /// The share of the memory that values take where no limit is given, in percent: operations need
 /// room for what they do besides their results.
@@ -10,8 +13,25 @@ const SHARE: u64 = 60;
 /// smallest of the machine's memory, the limit of the control group (versions 1 and 2) and the
 /// process's own limit on address space.
 pub fn default_memory_limit() -> u64 {
-    let memory = [physical_memory(), control_group_limit(), address_space_limit()];
+    let memory = [Some(machine_memory()), address_space_limit()];
     memory.into_iter().flatten().min().unwrap_or(u64::MAX) / 100 * SHARE
+}
+
+/// What the machine and the control group allow. Reading it takes longer than a small run, so it
+/// is read anew only from time to time: the limit of a running container can be changed.
+fn machine_memory() -> u64 {
+    const FRESH: Duration = Duration::from_secs(5);
+    static LAST: PerProcess<Mutex<Option<(Instant, u64)>>> = PerProcess::new();
+    let mut last = LAST.get().lock();
+    match *last {
+        Some((read, bytes)) if read.elapsed() < FRESH => bytes,
+        _ => {
+            let memory = [physical_memory(), control_group_limit()];
+            let bytes = memory.into_iter().flatten().min().unwrap_or(u64::MAX);
+            *last = Some((Instant::now(), bytes));
+            bytes
+        }
+    }
 }
 
 /// The machine's memory.

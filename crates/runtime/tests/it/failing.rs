@@ -29,10 +29,7 @@ fn an_error_keeps_its_type_and_names_the_chain() {
             run_here(line, body, Options::calling())
         };
         let Err(error) = outcome else { panic!("the run succeeded") };
-        assert_eq!(
-            error.to_string(),
-            "task op2-1 failed (needed by op4-2 < op6-3): spoiled at 1"
-        );
+        assert_eq!(error.to_string(), "task op2-1 failed (needed by op4-2 < op6-3): spoiled at 1");
         let RuntimeError::TaskFailed { task, source, .. } = error else { panic!("{error:?}") };
         assert_eq!(task, TaskId(1));
         assert_eq!(source.downcast_ref(), Some(&Spoiled(1)));
@@ -73,6 +70,18 @@ fn a_panic_is_an_error_and_the_threads_go_on() {
     assert_eq!(numbers(&again), vec![1; 10]);
 }
 
+#[test]
+fn a_panic_leaves_no_inputs_to_the_next_try() {
+    let tries = AtomicUsize::new(0);
+    let body = program(move |_, index, _, inputs| {
+        assert_eq!(inputs.len(), index as usize);
+        assert!(index == 0 || tries.fetch_add(1, Ordering::Relaxed) > 1, "not yet");
+        Ok(Arc::new(Number(0)))
+    });
+    let options = Options { retries: 2, ..Options::calling() };
+    run_here(plan(&[(0, &[]), (0, &[0])], &[1]), body, options).unwrap();
+}
+
 /// Fails `failures` times, then succeeds.
 fn flaky(failures: usize) -> Arc<dyn samite_runtime::Program> {
     let tries = AtomicUsize::new(0);
@@ -97,12 +106,10 @@ fn retries_come_from_the_options() {
 
 #[test]
 fn retries_come_from_annotations_and_places_are_ignored() {
-    let annotations = [TaskOptions {
-        retries: 2,
-        workers: vec!["elsewhere".into()],
-        ..TaskOptions::default()
-    }];
-    let options = || Options { annotations: annotations.iter().cloned().collect(), ..Options::pool(2) };
+    let annotations =
+        [TaskOptions { retries: 2, workers: vec!["elsewhere".into()], ..TaskOptions::default() }];
+    let options =
+        || Options { annotations: annotations.iter().cloned().collect(), ..Options::pool(2) };
     let annotated = || {
         let mut builder = PlanBuilder::with_capacity(1, 0);
         builder.begin_layer("flaky", Some(AnnotationId(0)));

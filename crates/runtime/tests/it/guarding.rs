@@ -15,7 +15,7 @@ thread_local! {
 }
 
 #[derive(Default)]
-struct Lock {
+pub(crate) struct Lock {
     lock: Mutex<()>,
     entered: AtomicUsize,
     threads: AtomicUsize,

@@ -18,7 +18,7 @@ fn options(workers: usize) -> ProcessOptions {
 }
 
 /// A pool that shares no idle processes with other tests.
-fn pool(workers: usize, test: &str) -> ProcessPool {
+pub(crate) fn pool(workers: usize, test: &str) -> ProcessPool {
     let mut options = options(workers);
     options.environment.push(("SAMITE_TEST_VARIABLE".into(), test.into()));
     ProcessPool::new(options)
@@ -70,9 +70,7 @@ fn idle_processes_end() {
 fn deaths_are_noticed_at_once_and_the_next_call_works() {
     let pool = pool(1, "deaths");
     let mut lease = pool.acquire().unwrap();
-    for (word, code, signal) in
-        [("exit", Some(7), None), ("abort", None, Some(libc::SIGABRT))]
-    {
+    for (word, code, signal) in [("exit", Some(7), None), ("abort", None, Some(libc::SIGABRT))] {
         let began = Instant::now();
         let error = lease.call(&[word.as_bytes()], &GO_ON).unwrap_err();
         assert!(began.elapsed() < Duration::from_secs(1));

@@ -1,12 +1,14 @@
 //! Random graphs give the same result in every way of running them.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use samite_graph::{OperationId, Plan, PlanBuilder, Step, StepInput, TaskId};
 use samite_runtime::{Guard, Options, Program, run_here, start};
 
-use crate::support::{Block, number, numbers, program};
+use crate::guarding::Lock;
+use crate::support::{Block, Number, number, numbers, program};
 
 struct Open;
 
@@ -57,9 +59,9 @@ fn build(tasks: &[(u32, Vec<u32>)], outputs: &[usize]) -> Arc<Plan> {
 
 fn mixing(bytes: usize) -> Arc<dyn Program> {
     program(move |operation, index, _, inputs| {
-        let sum = inputs.iter().fold(i64::from(index), |sum, value| {
-            sum.wrapping_mul(31).wrapping_add(number(value))
-        });
+        let sum = inputs
+            .iter()
+            .fold(i64::from(index), |sum, value| sum.wrapping_mul(31).wrapping_add(number(value)));
         for value in inputs {
             let block = value.as_any().downcast_ref::<Block>().unwrap();
             assert_eq!(*block, Block::new(block.number, bytes));
@@ -97,5 +99,42 @@ proptest! {
         };
         let values = run_here(plan, mixing(2048), options).unwrap();
         prop_assert_eq!(numbers(&values), expected);
+    }
+}
+
+/// Adds up, and sleeps for a time that depends on the task: most not at all, a few for long.
+fn dozing() -> Arc<dyn Program> {
+    program(|_, index, _, inputs| {
+        match index.wrapping_mul(2_654_435_761) >> 28 {
+            0 => std::thread::sleep(Duration::from_micros(800)),
+            1 | 2 => std::thread::sleep(Duration::from_micros(150)),
+            _ => {}
+        }
+        let sum = inputs
+            .iter()
+            .fold(i64::from(index), |sum, value| sum.wrapping_mul(31).wrapping_add(number(value)));
+        Ok(Arc::new(Number(sum)))
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(40))]
+
+    /// Short and long tasks, free and guarded ones, mixed: batches are taken, cut short, taken
+    /// away, and given to others.
+    #[test]
+    fn uneven_tasks_give_the_same((tasks, outputs) in graphs()) {
+        let plan = build(&tasks, &outputs);
+        let expected = numbers(&run_here(plan.clone(), dozing(), Options::calling()).unwrap());
+        for threads in [1, 2, 3, 8] {
+            let options = Options {
+                guard: Some(Arc::new(Lock::default())),
+                ..Options::pool(threads)
+            };
+            let run = start(plan.clone(), dozing(), options).unwrap();
+            let outcome = run.wait(Duration::from_secs(20));
+            let values = outcome.expect("the run hangs").unwrap();
+            prop_assert_eq!(numbers(&values), expected.clone());
+        }
     }
 }

@@ -5,9 +5,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use samite_graph::{OperationId, PlanBuilder, Step, StepInput, TaskId};
-use samite_runtime::{
-    Observer, OperationError, Options, Run, Value, run_here, start,
-};
+use samite_runtime::{Observer, OperationError, Options, Run, Value, run_here, start};
 
 use crate::support::{Number, adding, number, numbers, plan, program, wide};
 

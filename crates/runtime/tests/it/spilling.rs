@@ -10,10 +10,10 @@ use samite_runtime::{
 
 use crate::support::{Block, Number, number, numbers, program, wide};
 
-const BLOCK: usize = 1 << 20;
+pub(crate) const BLOCK: usize = 1 << 20;
 
 /// Blocks that are all made before the first of them is used, then folded one by one.
-fn held(blocks: u32) -> Arc<Plan> {
+pub(crate) fn held(blocks: u32) -> Arc<Plan> {
     let mut builder = PlanBuilder::with_capacity(blocks as usize * 3, blocks as usize * 3);
     let made: Vec<_> = (0..blocks).map(|index| builder.push(OperationId(0), index, [])).collect();
     let marks: Vec<_> =
@@ -27,7 +27,7 @@ fn held(blocks: u32) -> Arc<Plan> {
     Arc::new(builder.finish(vec![total]).unwrap())
 }
 
-fn folding() -> Arc<dyn Program> {
+pub(crate) fn folding() -> Arc<dyn Program> {
     program(|operation, index, _, inputs| {
         Ok(match operation {
             0 => Arc::new(Block::new(i64::from(index) + 1, BLOCK)) as Value,

@@ -5,9 +5,7 @@ use std::io::{Read, Write};
 use std::sync::Arc;
 
 use samite_graph::{OperationId, Plan, PlanBuilder, TaskId};
-use samite_runtime::{
-    Context, Data, Lane, OperationError, Program, Restore, SpillError, Value,
-};
+use samite_runtime::{Context, Data, Lane, OperationError, Program, Restore, SpillError, Value};
 
 /// A number; never spilled.
 #[derive(Debug, PartialEq, Eq)]
@@ -85,9 +83,8 @@ pub(crate) fn number(value: &Value) -> i64 {
 }
 
 /// What a task sees of itself: operation, index, context, inputs.
-pub(crate) type Body = dyn Fn(u32, u32, &Context<'_>, &[Value]) -> Result<Value, OperationError>
-    + Send
-    + Sync;
+pub(crate) type Body =
+    dyn Fn(u32, u32, &Context<'_>, &[Value]) -> Result<Value, OperationError> + Send + Sync;
 
 /// A program whose operations are one closure; odd operations are guarded.
 pub(crate) struct Closure(pub(crate) Box<Body>);
@@ -123,9 +120,7 @@ pub(crate) fn program(
 
 /// A program that adds its inputs up and adds one.
 pub(crate) fn adding() -> Arc<dyn Program> {
-    program(|_, _, _, inputs| {
-        Ok(Arc::new(Number(inputs.iter().map(number).sum::<i64>() + 1)))
-    })
+    program(|_, _, _, inputs| Ok(Arc::new(Number(inputs.iter().map(number).sum::<i64>() + 1))))
 }
 
 /// Tasks as (operation, dependencies); the index is the task's own id.

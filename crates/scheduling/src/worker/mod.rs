@@ -7,7 +7,7 @@
 //!
 //! ```text
 //! Run ──▶ Fetching ──▶ Queued ──▶ Executing ──▶ TaskFinished, TaskFailed, TaskRescheduled
-//!            │            │            
+//!            │            │
 //!            ├────────────┴──▶ given up (Steal), forgotten (Cancel)
 //!            └──▶ FetchFailed
 //! ```

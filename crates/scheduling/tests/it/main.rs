@@ -8,6 +8,7 @@
 )]
 
 mod hostile;
+mod large_cluster;
 mod one_worker;
 mod random_faults;
 mod scenarios;

@@ -142,10 +142,11 @@ def _page(
     title: str,
 ) -> str:
     start, end = _span([tasks, resources, cache])
-    kinds = _kinds(tasks)
+    names = _names(tasks)
+    kinds = _kinds(tasks, names)
     data: dict[str, Any] = {"span": max(end - start, 1e-6), "kinds": kinds}
     if tasks is not None:
-        data["tasks"] = _task_columns(tasks, kinds, start)
+        data["tasks"] = _task_columns(tasks, names, kinds, start)
     if resources is not None:
         data["resources"] = [
             [round(time - start, 6), round(mem, 3), round(cpu, 1)]
@@ -202,16 +203,28 @@ def _span(profilers: Sequence[Any]) -> tuple[float, float]:
     return min(starts, default=0.0), max(ends, default=0.0)
 
 
-def _kinds(tasks: Profiler | None) -> list[dict[str, Any]]:
+def _names(tasks: Profiler | None) -> list[str]:
+    """The kind of each task, in the order of the results."""
+    from samite.utils import key_split
+
+    names = []
+    known: dict[Any, str] = {}
+    for result in tasks.results if tasks is not None else ():
+        # All keys that begin with the same element are of one kind.
+        first = result.key[0] if isinstance(result.key, tuple) and result.key else result.key
+        if first not in known:
+            known[first] = str(key_split(result.key))
+        names.append(known[first])
+    return names
+
+
+def _kinds(tasks: Profiler | None, names: list[str]) -> list[dict[str, Any]]:
     """Totals for each kind of task, the most expensive first."""
     if tasks is None:
         return []
-    from samite.utils import key_split
-
     kinds: dict[str, dict[str, Any]] = {}
     sizes = tasks._sizes if len(tasks._sizes) == len(tasks.results) else []
-    for number, result in enumerate(tasks.results):
-        name = str(key_split(result.key))
+    for number, (name, result) in enumerate(zip(names, tasks.results, strict=True)):
         empty = {"name": name, "count": 0, "total": 0.0, "longest": 0.0, "bytes": 0}
         kind = kinds.setdefault(name, empty)
         spent = result.end_time - result.start_time
@@ -232,10 +245,10 @@ def _color(place: int) -> str:
     return f"hsl({place * 137.5 % 360:.0f} 45% 55%)"
 
 
-def _task_columns(tasks: Profiler, kinds: list[dict[str, Any]], start: float) -> dict[str, Any]:
+def _task_columns(
+    tasks: Profiler, names: list[str], kinds: list[dict[str, Any]], start: float
+) -> dict[str, Any]:
     """Columns of the task stream; times in microseconds, sorted by worker and start."""
-    from samite.utils import key_split
-
     results = tasks.results
     sizes: list = tasks._sizes if len(tasks._sizes) == len(results) else [None] * len(results)
     kept = range(len(results))
@@ -255,7 +268,7 @@ def _task_columns(tasks: Profiler, kinds: list[dict[str, Any]], start: float) ->
         "row": [row[results[i].worker_id] for i in order],
         "start": [round((results[i].start_time - start) * 1e6) for i in order],
         "length": [round((results[i].end_time - results[i].start_time) * 1e6) for i in order],
-        "kind": [kind_number[str(key_split(results[i].key))] for i in order],
+        "kind": [kind_number[names[i]] for i in order],
         "key": [str(results[i].key) for i in order],
         "bytes": [sizes[i] for i in order],
     }

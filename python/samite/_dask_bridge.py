@@ -1,0 +1,48 @@
+"""Dask's own collections on our schedulers: ``dask.config.set(scheduler=samite.get)``.
+
+Dask hands a scheduler an expression, whose graph it makes when asked. By default it then fuses
+chains of tasks, one Python object after the other, to save itself the overhead of a task; here a
+task costs next to nothing and fusing costs far more than it saves, so it is left out. Where a
+graph reads slices of files it is kept, since the same step makes the slices that are read smaller.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+_FUSE = "optimization.fuse.active"
+
+
+def graph_of(expr: Any) -> dict[Any, Any]:
+    """The dict graph of one of Dask's expressions, optimized as the user's settings say."""
+    config = sys.modules["dask.config"]
+    if config.get(_FUSE, None) is not None:
+        return expr.__dask_graph__()
+    with config.set({_FUSE: False}):
+        graph = expr.__dask_graph__()
+    if not _reads_slices(graph):
+        return graph
+    # The graph is kept by the expression once it is made.
+    expr.__dict__.pop("_optimized_dsk", None)
+    return expr.__dask_graph__()
+
+
+def _reads_slices(graph: dict[Any, Any]) -> bool:
+    core = sys.modules.get("dask.array.core")
+    if core is None:
+        return False
+    getters = {core.getter, core.getter_nofancy, core.getter_inline}
+    return any(_is_getter(task, getters) for task in graph.values())
+
+
+def _is_getter(task: Any, getters: set[Any]) -> bool:
+    func = getattr(task, "func", None)
+    try:
+        if func in getters:
+            return True
+    except TypeError:  # an unhashable callable
+        return False
+    if getattr(func, "__name__", "") == "_execute_subgraph":
+        return any(_is_getter(inner, getters) for inner in task.args[0].values())
+    return False
