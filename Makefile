@@ -20,7 +20,6 @@ PIP := $(BIN)/python -m pip
 # Clippy and maturin look at the same interpreter, or PyO3 would be built twice.
 export PYO3_PYTHON := $(BIN)/python
 export VIRTUAL_ENV := $(VENV)
-export PYTHONDONTWRITEBYTECODE := 1
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 

@@ -13,8 +13,9 @@ not pass then either. Where all lists together would take longer than --seconds,
 taken: items in the order of a hash of the seed and their name, until the time is used up. The
 seed is the commit, so that a check can be repeated and the sample moves on with each commit.
 
-`update` adds the items that passed in a results file. It removes an item that was run and
-did not pass only if `removed.md` names it in backquotes, with the reason; otherwise it refuses.
+`update` adds the items of the baseline that passed in a results file. It removes an item that was
+run and did not pass only if `removed.md` names it in backquotes, with the reason; otherwise it
+refuses.
 """
 
 from __future__ import annotations
@@ -170,7 +171,10 @@ def update(args):
     (suite,) = args.suite
     results = Path(args.results or RESULTS / f"{suite}.json")
     outcomes, known = item_lists.outcomes(results), listed(suite)
-    passed = stable(results, args.twice)
+    base = item_lists.read(HERE / "baseline" / f"{suite}.txt")
+    passed = {
+        item: seconds for item, seconds in stable(results, args.twice).items() if item in base
+    }
     lost = failing([item for item in known if item in outcomes], outcomes)
     excused = matching(lost, named_in("removed.md"))
     refused = [item for item in lost if item not in excused]

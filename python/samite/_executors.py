@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import Executor, Future
 from typing import Any
 
 
@@ -62,3 +63,21 @@ def _has_processes(pool: Any) -> bool:
         and isinstance(pool, pools.Pool)
         and not isinstance(pool, pools.ThreadPool)
     )
+
+
+class SynchronousExecutor(Executor):
+    """An executor that runs each call when it is submitted, on the calling thread."""
+
+    _max_workers = 1
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run the call; a finished future."""
+        future: Future[Any] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+
+synchronous_executor = SynchronousExecutor()

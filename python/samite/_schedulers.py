@@ -79,7 +79,9 @@ def get_scheduler(
         return _resolve(configured)
     if cls is not None:
         return cls.__dask_scheduler__
-    choices = {collection.__dask_scheduler__ for collection in collections or ()}
+    choices = {
+        collection.__dask_scheduler__ for collection in collections or () if collection is not None
+    }
     if len(choices) > 1:
         raise ValueError(
             "Compute called on multiple collections with differing default schedulers. "

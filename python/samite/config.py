@@ -253,8 +253,8 @@ class set:
             place = inner
         name = canonical_name(last, place)
         self._undo.append((path + (name,), place.get(name, no_default)))
-        # A copy, since settings below this one may be set later: that must not reach the caller.
-        place[name] = update({}, value) if type(value) is dict else value
+        # The object itself: `cache`, for one, is a dict that the caller goes on looking at.
+        place[name] = value
 
     def __enter__(self) -> dict:
         return self.config

@@ -174,8 +174,15 @@ def get_dependencies(
     return keys_in_tasks(dsk, [task], as_list=as_list)
 
 
+def plain_graph(dsk: Graph) -> Graph:
+    """The graph as one dict; a graph of layers would be searched layer by layer."""
+    to_dict = getattr(dsk, "to_dict", None)
+    return dsk if to_dict is None else to_dict()
+
+
 def get_deps(dsk: Graph) -> tuple[dict[Key, set[Key]], dict[Key, set[Key]]]:
     """Dependencies and dependents of every key, as two mappings to sets."""
+    dsk = plain_graph(dsk)
     dependencies: dict[Key, set[Key]] = {k: get_dependencies(dsk, k) for k in dsk}
     return dependencies, reverse_dict(dependencies)
 
@@ -265,6 +272,7 @@ def toposort(dsk: Graph, dependencies: Mapping[Key, Iterable[Key]] | None = None
     RuntimeError
         If the graph has a cycle; the message spells it out.
     """
+    dsk = plain_graph(dsk)
     if dependencies is None:
         dependencies_of: Callable[[Any], Iterable[Any]] = lambda k: get_dependencies(dsk, k)  # noqa: E731
     else:
@@ -336,6 +344,7 @@ def get(dsk: Graph, out: Any, cache: MutableMapping[Key, Any] | None = None) -> 
     """
     from samite._task_spec import convert_legacy_graph, cull, execute_graph
 
+    dsk = plain_graph(dsk)
     wanted = set(flatten([out]))
     known = cache if cache is not None else {}
     for key in wanted:

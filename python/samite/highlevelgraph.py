@@ -338,6 +338,8 @@ class HighLevelGraph(Mapping):
         return iter(self.to_dict())
 
     def __contains__(self, key: object) -> bool:
+        if self._tasks is not None:
+            return key in self._tasks
         return any(key in layer for layer in self.layers.values())
 
     def to_dict(self) -> dict[Key, Any]:
@@ -452,8 +454,7 @@ class HighLevelGraph(Mapping):
             if not outputs:
                 continue
             culled, needed = layer.cull(outputs, all_keys)
-            for found in set(map(frozenset, needed.values())):
-                wanted |= found
+            wanted.update(*needed.values())
             key_dependencies.update(needed)
             layers[name] = culled
         renamed = {name: f"{name}-{token}" for name in layers}

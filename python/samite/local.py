@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
-from concurrent.futures import Executor, Future
 from typing import TYPE_CHECKING, Any
 
 from samite._run import as_dict, run_graph, run_nodes, settings
 
 if TYPE_CHECKING:
+    from concurrent.futures import Future
+
+    from samite._executors import SynchronousExecutor, synchronous_executor
     from samite.typing import Key
 
 __all__ = [
@@ -95,24 +97,6 @@ def get_async(
         submit=lambda task: submit(task).result(),
     )
     return run_graph(dsk, result, options, cache=cache, callbacks=callbacks)
-
-
-class SynchronousExecutor(Executor):
-    """An executor that runs each call when it is submitted, on the calling thread."""
-
-    _max_workers = 1
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        """Run the call; a finished future."""
-        future: Future[Any] = Future()
-        try:
-            future.set_result(fn(*args, **kwargs))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-
-synchronous_executor = SynchronousExecutor()
 
 
 def start_state_from_dask(
@@ -277,3 +261,12 @@ def sortkey(item: Any) -> tuple[Any, ...]:
     ['x', ('x', 0), ('x', 1)]
     """
     return (item,) if isinstance(item, str) else item
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("SynchronousExecutor", "synchronous_executor"):
+        # `concurrent.futures` takes as long to import as all of this package.
+        from samite import _executors
+
+        return getattr(_executors, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -7,11 +7,8 @@ memory; results stay pickled in this process until somebody looks at them.
 
 from __future__ import annotations
 
-import multiprocessing as _multiprocessing
 import os
-import pickle
 import sys
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -109,11 +106,13 @@ def _settings(
         num_workers = CPU_COUNT
     if num_workers is not None and num_workers < 1:
         raise ValueError(f"num_workers must be at least 1, got {num_workers}")
-    context = get_context()
-    if pool is None and context.get_start_method() != "spawn":
+    method = config.get("multiprocessing.context", None)
+    if pool is None and method not in (None, "spawn"):
         from concurrent.futures import ProcessPoolExecutor
 
-        pool = ProcessPoolExecutor(num_workers, mp_context=context, initializer=initializer)
+        pool = ProcessPoolExecutor(
+            num_workers, mp_context=get_context(), initializer=initializer
+        )
         close = pool.shutdown
     if pool is not None:
         engine = settings(
@@ -161,16 +160,20 @@ def _environment(initializer: Callable[[], None] | None) -> dict[str, str]:
 def get_context() -> Any:
     """The `multiprocessing` context of the setting ``multiprocessing.context``: ``"spawn"`` (the
     default), ``"fork"`` or ``"forkserver"``."""
-    return _multiprocessing.get_context(config.get("multiprocessing.context", None) or "spawn")
+    import multiprocessing
+
+    return multiprocessing.get_context(config.get("multiprocessing.context", None) or "spawn")
 
 
 def _dumps(obj: Any, **kwargs: Any) -> bytes:
     import cloudpickle
 
-    return cloudpickle.dumps(obj, protocol=pickle.HIGHEST_PROTOCOL, **kwargs)
+    return cloudpickle.dumps(obj, protocol=5, **kwargs)
 
 
 def _loads(data: bytes, **kwargs: Any) -> Any:
+    import pickle
+
     return pickle.loads(data, **kwargs)
 
 
@@ -210,6 +213,8 @@ def remote_exception(exc: Exception, tb: Any) -> Exception:
     >>> isinstance(error, ValueError), "worker.py" in str(error)
     (True, True)
     """
+    import traceback
+
     kind = type(exc)
     if kind not in _remote_classes:
         try:
@@ -222,6 +227,8 @@ def remote_exception(exc: Exception, tb: Any) -> Exception:
 
 def pack_exception(e: BaseException, dumps: Callable[[Any], bytes]) -> bytes:
     """An exception and its traceback as bytes."""
+    import traceback
+
     try:
         return dumps((e, "".join(traceback.format_tb(e.__traceback__))))
     except Exception as error:

@@ -23,6 +23,7 @@ from samite.core import (
     ishashable,
     istask,
     keys_in_tasks,
+    plain_graph,
     reverse_dict,
     subs,
     toposort,
@@ -53,6 +54,7 @@ def cull(dsk: Mapping[Any, Any], keys: Any) -> tuple[dict[Any, Any], dict[Any, l
     """
     if not isinstance(keys, (list, set)):
         keys = [keys]
+    dsk = plain_graph(dsk)
     work = list(set(flatten(keys)))
     result: dict[Any, Any] = {}
     dependencies: dict[Any, list[Any]] = {}

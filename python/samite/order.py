@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, MutableMapping
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from samite.core import get_dependencies, getcycle, reverse_dict, toposort
+from samite.core import get_dependencies, getcycle, plain_graph, reverse_dict, toposort
 
 if TYPE_CHECKING:
     from samite.typing import Key
@@ -50,6 +50,7 @@ def _dependencies(
     dsk: Mapping[Key, Any], dependencies: Mapping[Key, Collection[Key]] | None
 ) -> dict[Key, Collection[Key]]:
     """The dependencies of each task that are tasks of the graph, and not the task itself."""
+    dsk = plain_graph(dsk)
     if dependencies is None:
         return {key: get_dependencies(dsk, key) for key in dsk}
     return {key: [d for d in dependencies[key] if d in dsk and d != key] for key in dsk}
@@ -83,7 +84,7 @@ def order(
     """
     if not dsk:
         return {}
-    from samite import _engine
+    from samite._engine import order as engine_order
 
     needed = _dependencies(dsk, dependencies)
     # Equal choices are made by name, so that the order does not depend on how the graph was
@@ -91,7 +92,7 @@ def order(
     keys = sorted(needed, key=_by_name)
     number = {key: i for i, key in enumerate(keys)}
     try:
-        ranks = _engine.order([sorted(number[d] for d in needed[key]) for key in keys], None)
+        ranks = engine_order([sorted(number[d] for d in needed[key]) for key in keys], None)
     except ValueError:
         cycle = getcycle(dsk, None)
         if not cycle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -17,7 +18,8 @@ PAGE = (ROOT / "ARCHITECTURE.md").read_text()
 # A file has one subject and about 800 lines; past this it does not pass any more.
 MANY_LINES, TOO_MANY_LINES = 800, 1000
 # What `import samite` must leave alone, and how long it may take. The budget is 50 ms on a quiet
-# machine; a test machine that compiles at the same time gets four times as much.
+# machine. Processor time is measured, which other programs disturb less; a slow machine gets four
+# times as much.
 HEAVY = {
     *("numpy", "pandas", "pyarrow", "yaml", "rich", "bokeh", "jinja2", "psutil", "xarray"),
     *("dask", "distributed", "asyncio", "multiprocessing.pool"),
@@ -99,8 +101,10 @@ def test_files_are_short():
 
 
 def in_fresh_python(code: str) -> str:
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    return found.stdout
+    # Without cached bytecode the compiler would be measured.
+    env = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
 
 
 def test_import_is_light():
@@ -111,6 +115,6 @@ def test_import_is_light():
 
 
 def test_import_is_quick():
-    code = "import time; t = time.perf_counter(); import samite; print(time.perf_counter() - t)"
+    code = "import time; t = time.process_time(); import samite; print(time.process_time() - t)"
     best = min(float(in_fresh_python(code)) for _ in range(5)) * 1e3
-    assert best <= IMPORT_BUDGET_MS, f"import samite took {best:.0f} ms"
+    assert best <= IMPORT_BUDGET_MS, f"import samite took {best:.0f} ms of processor time"

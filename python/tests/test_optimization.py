@@ -7,12 +7,15 @@ from operator import add
 
 import numpy as np
 from _graphs import graphs_with_keys, mix, twice, value_of
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import samite
 from samite import config
-from samite._task_spec import Task, TaskRef
+from samite._task_spec import Task, TaskRef, convert_legacy_graph, fuse_linear_task_spec
+from samite._task_spec import cull as node_cull
 from samite.core import get, get_dependencies
+from samite.highlevelgraph import HighLevelGraph
 from samite.optimization import cull, functions_of, fuse, fuse_linear, inline, inline_functions
 
 
@@ -115,3 +118,15 @@ def test_inline_functions_keeps_outputs_and_unhashable_functions():
 def test_functions_of():
     assert functions_of((partial(partial(add, 1), 2), [(inc, (mix, "x"))])) == {add, inc, mix}
     assert functions_of([1, inc]) == set()
+
+
+@settings(max_examples=40, deadline=None)
+@given(graphs_with_keys())
+def test_the_engine_runs_every_form_of_a_graph(drawn):
+    dsk, keys = drawn
+    expected = tuple(value_of(dsk, key) for key in keys)
+    nodes = convert_legacy_graph(dsk)
+    fused = fuse_linear_task_spec(node_cull(nodes, keys), set(keys))
+    joined, _ = fuse(cull(dsk, keys)[0], keys, ave_width=3)
+    for graph in (dsk, nodes, fused, joined, HighLevelGraph.merge(nodes)):
+        assert samite.get(graph, keys, num_workers=2) == expected

@@ -71,11 +71,12 @@ impl Compiler {
             };
             if needs.iter().any(|need| task_of[*need].is_none()) {
                 let mut holes = needs.iter();
-                fill_holes(&mut template, &mut || {
-                    match reader.entries.get(source[*holes.next()?])? {
-                        Entry::Data(value) => Some(value.clone_ref(py)),
-                        _ => None,
-                    }
+                fill_holes(&mut template, &mut || match reader
+                    .entries
+                    .get(source[*holes.next()?])?
+                {
+                    Entry::Data(value) => Some(value.clone_ref(py)),
+                    _ => None,
                 });
             }
             let operation = Op::Template { template, key: key.unbind() };
@@ -84,11 +85,7 @@ impl Compiler {
         Ok(task_of)
     }
 
-    fn finish(
-        self,
-        py: Python<'_>,
-        wanted: Vec<Result<TaskId, Py<PyAny>>>,
-    ) -> PyResult<Compiled> {
+    fn finish(self, py: Python<'_>, wanted: Vec<Result<TaskId, Py<PyAny>>>) -> PyResult<Compiled> {
         let mut tasks = Vec::new();
         let outputs = wanted
             .into_iter()
@@ -109,7 +106,10 @@ impl Compiler {
                     .filter_map(|task| operations.get(task.index()))
                     .map(|operation| operation.name(py))
                     .collect();
-                PyRuntimeError::new_err(format!("Cycle detected in the graph: {}", names.join("->")))
+                PyRuntimeError::new_err(format!(
+                    "Cycle detected in the graph: {}",
+                    names.join("->")
+                ))
             }
             other => PyValueError::new_err(other.to_string()),
         })?;
@@ -206,7 +206,11 @@ fn sort<'py>(py: Python<'py>, wanted: &[Bound<'py, Node>]) -> PyResult<Sorted<'p
 }
 
 /// Two calls of one key must be one task; a name that the user gave twice would lose one.
-fn same_task(first: &Bound<'_, Node>, second: &Bound<'_, Node>, key: &Bound<'_, PyAny>) -> PyResult<()> {
+fn same_task(
+    first: &Bound<'_, Node>,
+    second: &Bound<'_, Node>,
+    key: &Bound<'_, PyAny>,
+) -> PyResult<()> {
     if first.get().pure && second.get().pure {
         return Ok(());
     }
@@ -306,11 +310,11 @@ fn push_foreign<'py>(
     }
     let graph_tasks = compiler.push_graph(py, &mut reader)?;
     for (position, (mut template, needs)) in sorted.foreign.iter().zip(wanted) {
-        if let (Template::Input, [need]) = (&template, needs.as_slice()) {
-            if let Some(task) = graph_tasks[*need] {
-                task_of[*position] = Some(task);
-                continue;
-            }
+        if let (Template::Input, [need]) = (&template, needs.as_slice())
+            && let Some(task) = graph_tasks[*need]
+        {
+            task_of[*position] = Some(task);
+            continue;
         }
         let mut holes = needs.iter();
         let mut failed = None;
@@ -341,14 +345,14 @@ fn nested_keys<'py>(
     needs: &mut Vec<usize>,
     depth: usize,
 ) -> PyResult<Template> {
-    if depth < 100 {
-        if let Ok(list) = keys.cast::<pyo3::types::PyList>() {
-            let items = list
-                .iter()
-                .map(|item| nested_keys(&item, reader, needs, depth + 1))
-                .collect::<PyResult<_>>()?;
-            return Ok(Template::List(items));
-        }
+    if depth < 100
+        && let Ok(list) = keys.cast::<pyo3::types::PyList>()
+    {
+        let items = list
+            .iter()
+            .map(|item| nested_keys(&item, reader, needs, depth + 1))
+            .collect::<PyResult<_>>()?;
+        return Ok(Template::List(items));
     }
     needs.push(reader.want(keys)?);
     Ok(Template::Input)

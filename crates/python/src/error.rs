@@ -64,9 +64,7 @@ pub fn to_python(py: Python<'_>, error: RuntimeError) -> PyErr {
                 "{text}. Raise memory_limit, or make the chunks smaller."
             ))
         }
-        RuntimeError::Spill { ref source, .. } => {
-            spill_error(source.raw_os_error(), text)
-        }
+        RuntimeError::Spill { ref source, .. } => spill_error(source.raw_os_error(), text),
         RuntimeError::Restore { .. } => spill_error(None, text),
         RuntimeError::Cancelled => RunCancelled::new_err(text),
         RuntimeError::Graph(_) => PyValueError::new_err(text),

@@ -2,10 +2,10 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
-use pyo3::intern;
 
 fn cached<'py>(
     py: Python<'py>,
@@ -66,10 +66,8 @@ helper!(
 helper!(
     /// The annotations in force.
     current_annotations, "samite.base", "get_annotations");
-helper!(
-    global_config, "samite.config", "config");
-helper!(
-    delayed_object, "samite.delayed", "Delayed");
+helper!(global_config, "samite.config", "config");
+helper!(delayed_object, "samite.delayed", "Delayed");
 
 /// `samite.delayed.Delayed`.
 pub fn delayed_class<'py>(py: Python<'py>) -> PyResult<&'py Bound<'py, PyType>> {

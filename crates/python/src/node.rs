@@ -97,11 +97,7 @@ impl Node {
 
     /// Visits the nodes that this one needs, in the order in which its inputs are consumed;
     /// leaves are left out, since their values are at hand.
-    pub fn each_dependency<'py>(
-        &self,
-        py: Python<'py>,
-        visit: &mut dyn FnMut(&Bound<'py, Node>),
-    ) {
+    pub fn each_dependency<'py>(&self, py: Python<'py>, visit: &mut dyn FnMut(&Bound<'py, Node>)) {
         let mut seen = |item: &Bound<'py, PyAny>| {
             if let Ok(node) = item.cast::<Node>() {
                 if !matches!(node.get().kind, Kind::Leaf { .. }) {
@@ -209,10 +205,7 @@ impl Node {
     }
 }
 
-fn resolve<'py>(
-    item: Bound<'py, PyAny>,
-    inputs: &mut dyn Inputs,
-) -> PyResult<Bound<'py, PyAny>> {
+fn resolve<'py>(item: Bound<'py, PyAny>, inputs: &mut dyn Inputs) -> PyResult<Bound<'py, PyAny>> {
     if let Ok(node) = item.cast::<Node>() {
         return match node.get().leaf_value(item.py()) {
             Some(value) => Ok(value),
@@ -236,8 +229,7 @@ fn resolve_args<'py>(
     if !args.iter_borrowed().any(|item| is_hole(&item)) {
         return Ok(args.clone());
     }
-    let values: Vec<_> =
-        args.iter().map(|item| resolve(item, inputs)).collect::<PyResult<_>>()?;
+    let values: Vec<_> = args.iter().map(|item| resolve(item, inputs)).collect::<PyResult<_>>()?;
     PyTuple::new(args.py(), values)
 }
 
@@ -312,12 +304,8 @@ fn make_call<'py>(
         Some(pure) => pure,
         None => helpers::config_pure(py)?,
     };
-    let mut node = Node::from_parts(
-        kind(options.kwargs.map(Bound::unbind)),
-        options.key,
-        pure,
-        length,
-    );
+    let mut node =
+        Node::from_parts(kind(options.kwargs.map(Bound::unbind)), options.key, pure, length);
     node.annotations = helpers::annotations(py)?;
     if pure && node.key.get().is_none() && !token::is_lazy(py, &node) {
         // The arguments may be changed by their owner later, so the token is taken now.
@@ -356,7 +344,10 @@ impl Node {
             }
             Kind::Attribute { name, args: target } => {
                 let target = target.bind(py).get_item(0)?;
-                let args = PyTuple::new(py, std::iter::once(target).chain(args.iter()).collect::<Vec<_>>())?;
+                let args = PyTuple::new(
+                    py,
+                    std::iter::once(target).chain(args.iter()).collect::<Vec<_>>(),
+                )?;
                 let (name, args) = (name.clone_ref(py), args.unbind());
                 make_call(py, |kwargs| Kind::Method { name, args, kwargs }, options, None, None)
             }
@@ -397,12 +388,8 @@ impl Node {
     /// What the node is made of: a word and its parts, for Python code that writes graphs.
     pub fn _parts<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         match &self.kind {
-            Kind::Call { func, args, kwargs } => {
-                ("call", func, args, kwargs).into_pyobject(py)
-            }
-            Kind::Method { name, args, kwargs } => {
-                ("method", name, args, kwargs).into_pyobject(py)
-            }
+            Kind::Call { func, args, kwargs } => ("call", func, args, kwargs).into_pyobject(py),
+            Kind::Method { name, args, kwargs } => ("method", name, args, kwargs).into_pyobject(py),
             Kind::Attribute { name, args } => ("attribute", name, args).into_pyobject(py),
             Kind::Leaf { value, pure, nout } => ("leaf", value, *pure, *nout).into_pyobject(py),
             Kind::Literal { args, nout } => ("literal", args, *nout).into_pyobject(py),
@@ -522,10 +509,11 @@ pub fn make_literal<'py>(
 ) -> PyResult<Option<Bound<'py, Node>>> {
     let py = class.py();
     let Some(wrapped) = unpack::wrap(value)? else { return Ok(None) };
-    if key.is_none() && nout.is_none() {
-        if let Ok(node) = wrapped.cast::<Node>() {
-            return Ok(Some(node.clone()));
-        }
+    if key.is_none()
+        && nout.is_none()
+        && let Ok(node) = wrapped.cast::<Node>()
+    {
+        return Ok(Some(node.clone()));
     }
     let pure = match pure {
         Some(pure) => pure,

@@ -1,7 +1,7 @@
 //! What Python code sees of a run: callbacks for each task, progress, and the event log.
 
-use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, SyncSender, channel, sync_channel};
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
@@ -112,11 +112,7 @@ impl RunObserver {
 }
 
 /// Calls `callbacks.started(key)`.
-pub fn call_started(
-    py: Python<'_>,
-    callbacks: &Py<PyAny>,
-    key: Bound<'_, PyAny>,
-) -> PyResult<()> {
+pub fn call_started(py: Python<'_>, callbacks: &Py<PyAny>, key: Bound<'_, PyAny>) -> PyResult<()> {
     callbacks.bind(py).call_method1("started", (key,)).map(drop)
 }
 
@@ -176,6 +172,9 @@ impl Observer for RunObserver {
     }
 }
 
+/// What a finished task tells: key, worker, start, end, bytes.
+type EventTuple<'py> = (Bound<'py, PyAny>, usize, f64, f64, usize);
+
 /// A running graph as native callbacks see it.
 #[pyclass(frozen, module = "samite._engine")]
 pub struct RunView {
@@ -198,8 +197,8 @@ impl RunView {
         let done = self.counters.done.load(Ordering::Relaxed);
         let started = self.counters.started.load(Ordering::Relaxed);
         let progress = self.run.lock().upgrade().map(|run| run.progress());
-        let (bytes, spilled) = progress
-            .map_or((0, 0), |progress| (progress.bytes as u64, progress.spilled_bytes as u64));
+        let (bytes, spilled) =
+            progress.map_or((0, 0), |progress| (progress.bytes, progress.spilled_bytes));
         (done, self.plan.len() as u64, started.saturating_sub(done), bytes, spilled)
     }
 
@@ -210,10 +209,10 @@ impl RunView {
             return helper.call1((key, graph, py.None()));
         }
         for op in self.operations.iter() {
-            if let Op::Node(node) = op {
-                if node.get().key(py)?.eq(&key)? {
-                    return helper.call1((key, py.None(), node));
-                }
+            if let Op::Node(node) = op
+                && node.get().key(py)?.eq(&key)?
+            {
+                return helper.call1((key, py.None(), node));
             }
         }
         Ok(py.None().into_bound(py))
@@ -221,14 +220,10 @@ impl RunView {
 
     /// `(key, worker, start, end, nbytes)` of each task that has run, times in seconds of
     /// `time.perf_counter`.
-    fn events<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<Vec<(Bound<'py, PyAny>, usize, f64, f64, usize)>> {
+    fn events<'py>(&self, py: Python<'py>) -> PyResult<Vec<EventTuple<'py>>> {
         let log = &self.log;
-        let seconds = |at: Instant| {
-            self.clock + at.saturating_duration_since(log.origin).as_secs_f64()
-        };
+        let seconds =
+            |at: Instant| self.clock + at.saturating_duration_since(log.origin).as_secs_f64();
         let events: Vec<_> = log
             .events
             .lock()

@@ -113,10 +113,7 @@ impl BoundTask {
     }
 
     /// The task as plain data and its inputs, for a pool of processes: see `samite._worker`.
-    fn parts<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
+    fn parts<'py>(&self, py: Python<'py>) -> PyResult<(Bound<'py, PyAny>, Vec<Bound<'py, PyAny>>)> {
         let spec = crate::spec::of_operation(py, &self.operations[self.operation])?;
         let inputs = self
             .inputs

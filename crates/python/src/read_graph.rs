@@ -114,11 +114,11 @@ impl<'py> GraphReader<'py> {
 
     fn read(&mut self, position: usize) -> PyResult<()> {
         let key = self.keys[position].clone();
-        if let Some(cache) = &self.cache {
-            if cache.contains(&key)? {
-                self.entries[position] = Entry::Data(cache.get_item(&key)?.unbind());
-                return Ok(());
-            }
+        if let Some(cache) = &self.cache
+            && cache.contains(&key)?
+        {
+            self.entries[position] = Entry::Data(cache.get_item(&key)?.unbind());
+            return Ok(());
         }
         let Some(value) = self.graph.get_item(&key)? else {
             return Err(PyValueError::new_err(format!(
@@ -260,11 +260,12 @@ impl<'py> Found<'_, 'py> {
         let func = task.getattr(intern!(py, "func"))?;
         let args = task.getattr(intern!(py, "args"))?;
         let args: Vec<_> = args.try_iter()?.collect::<PyResult<_>>()?;
-        if is_subgraph_call(&func) && args.len() >= 3 {
-            if let Some(graph) = self.subgraph(&args[0], &args[1], &args[2])? {
-                let args = args[3..].iter().map(|item| self.part(item)).collect::<PyResult<_>>()?;
-                return Ok(Template::Subgraph(Box::new(SubgraphCall { graph, args })));
-            }
+        if is_subgraph_call(&func)
+            && args.len() >= 3
+            && let Some(graph) = self.subgraph(&args[0], &args[1], &args[2])?
+        {
+            let args = args[3..].iter().map(|item| self.part(item)).collect::<PyResult<_>>()?;
+            return Ok(Template::Subgraph(Box::new(SubgraphCall { graph, args })));
         }
         let args = args.iter().map(|item| self.part(item)).collect::<PyResult<_>>()?;
         let kwargs = task.getattr(intern!(py, "kwargs"))?;
@@ -307,12 +308,11 @@ impl<'py> Found<'_, 'py> {
         value: &Bound<'py, PyAny>,
         own_key: Option<&Bound<'py, PyAny>>,
     ) -> PyResult<Option<Template>> {
-        if let Ok(tuple) = value.cast_exact::<PyTuple>() {
-            if let Ok(func) = tuple.get_item(0) {
-                if func.is_callable() {
-                    return self.nested(|this| this.legacy_call(&func, tuple)).map(Some);
-                }
-            }
+        if let Ok(tuple) = value.cast_exact::<PyTuple>()
+            && let Ok(func) = tuple.get_item(0)
+            && func.is_callable()
+        {
+            return self.nested(|this| this.legacy_call(&func, tuple)).map(Some);
         }
         if could_be_key(value) && self.reader.holds(value)? {
             let is_itself = match own_key {

@@ -123,8 +123,7 @@ fn run<'py>(
         (None, Some(submit)) => Mode::Executor { submit },
         (None, None) => Mode::Local,
     };
-    let program: Arc<dyn Program> =
-        Arc::new(PyProgram { operations: operations.clone(), mode });
+    let program: Arc<dyn Program> = Arc::new(PyProgram { operations: operations.clone(), mode });
 
     let watched = settings.callbacks.is_some() || !settings.native.is_empty();
     let log = Arc::new(EventLog::new());
@@ -133,9 +132,7 @@ fn run<'py>(
     let observer = watched.then(|| {
         let callbacks = match &settings.callbacks {
             None => Callbacks::None,
-            Some(callbacks) if settings.threads == 0 => {
-                Callbacks::Here(callbacks.clone_ref(py))
-            }
+            Some(callbacks) if settings.threads == 0 => Callbacks::Here(callbacks.clone_ref(py)),
             Some(_) => {
                 let (sender, receiver) = requests();
                 inbox = Some(receiver);

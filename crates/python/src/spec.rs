@@ -76,7 +76,8 @@ fn of_templates<'py>(
     items: &[Template],
     lazy: bool,
 ) -> PyResult<Bound<'py, PyList>> {
-    let items = items.iter().map(|item| of_template(py, item, lazy)).collect::<PyResult<Vec<_>>>()?;
+    let items =
+        items.iter().map(|item| of_template(py, item, lazy)).collect::<PyResult<Vec<_>>>()?;
     PyList::new(py, items)
 }
 

@@ -67,11 +67,7 @@ pub struct Opaque {
 
 impl Template {
     /// Visits the lazy calls in the template, in the order of evaluation.
-    pub fn each_node<'py>(
-        &self,
-        py: Python<'py>,
-        visit: &mut dyn FnMut(&Bound<'py, Node>),
-    ) {
+    pub fn each_node<'py>(&self, py: Python<'py>, visit: &mut dyn FnMut(&Bound<'py, Node>)) {
         match self {
             Self::Value(_) | Self::Input | Self::Subgraph(_) | Self::Opaque(_) => {}
             Self::Node(node) => visit(node.bind(py)),

@@ -92,9 +92,7 @@ fn pure_token(py: Python<'_>, node: &Node) -> PyResult<String> {
     }
     let parts = match &node.kind {
         Kind::Call { func, args, kwargs } => ("call", func, args, kwargs).into_pyobject(py)?,
-        Kind::Method { name, args, kwargs } => {
-            ("method", name, args, kwargs).into_pyobject(py)?
-        }
+        Kind::Method { name, args, kwargs } => ("method", name, args, kwargs).into_pyobject(py)?,
         Kind::Attribute { name, args } => ("getattr", name, args).into_pyobject(py)?,
         Kind::Leaf { value, .. } => ("leaf", value).into_pyobject(py)?,
         Kind::Literal { args, .. } => ("literal", args).into_pyobject(py)?,
@@ -128,10 +126,10 @@ fn native_token(py: Python<'_>, node: &Node) -> PyResult<Option<String>> {
     if !encode_args(args.bind(py), &mut bytes)? {
         return Ok(None);
     }
-    if let Some(kwargs) = kwargs {
-        if !encode_kwargs(kwargs.bind(py), &mut bytes)? {
-            return Ok(None);
-        }
+    if let Some(kwargs) = kwargs
+        && !encode_kwargs(kwargs.bind(py), &mut bytes)?
+    {
+        return Ok(None);
     }
     Ok(Some(format!("{:032x}", XxHash3_128::oneshot(&bytes))))
 }

@@ -24,9 +24,7 @@ pub fn wrap<'py>(item: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>
     Ok(match template(item)? {
         None => None,
         Some(Template::Node(node)) => Some(node.into_bound(item.py()).into_any()),
-        Some(template) => {
-            Some(Bound::new(item.py(), TemplateObject { template })?.into_any())
-        }
+        Some(template) => Some(Bound::new(item.py(), TemplateObject { template })?.into_any()),
     })
 }
 
@@ -108,12 +106,11 @@ fn container(item: &Bound<'_, PyAny>) -> PyResult<Option<Template>> {
         // only if nothing lazy is inside, so it is read through here, once.
         return builtin_iterator(item);
     }
-    if has(item, intern!(py, "__dask_graph__"))? {
-        if let Ok(method) = item.getattr(intern!(py, "__dask_graph__")) {
-            if method.is_callable() {
-                return Ok(Some(Template::Node(make_collection(item)?.unbind())));
-            }
-        }
+    if has(item, intern!(py, "__dask_graph__"))?
+        && let Ok(method) = item.getattr(intern!(py, "__dask_graph__"))
+        && method.is_callable()
+    {
+        return Ok(Some(Template::Node(make_collection(item)?.unbind())));
     }
     if has(&class, intern!(py, "__dataclass_fields__"))? {
         let fields = helpers::dataclass_fields(py)?.call1((item,))?.cast_into::<PyDict>()?;

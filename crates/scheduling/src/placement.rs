@@ -192,8 +192,8 @@ fn cheapest(
     let cost = |slot: WorkerSlot| {
         let worker = workers.get(slot)?;
         let missing = total.saturating_sub(local[slot.index()]);
-        let wait = worker.occupancy / u64::from(worker.options.slots.max(1));
-        Some((wait.saturating_add(transfer(missing, options)), worker.assigned.len(), slot))
+        let begins = worker.wait().saturating_add(transfer(missing, options));
+        Some((begins, worker.assigned.len(), slot))
     };
     let best = candidates.iter().filter_map(|slot| cost(*slot)).min().map(|(_, _, slot)| slot);
     for slot in touched.drain(..) {

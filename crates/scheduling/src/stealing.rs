@@ -15,7 +15,6 @@ use crate::ids::{GraphSlot, TaskKey, WorkerSlot};
 use crate::placement::transfer;
 use crate::scheduler::Scheduler;
 use crate::task::State;
-use crate::workers::Worker;
 
 impl Scheduler {
     pub(crate) fn steal(&mut self, actions: &mut Vec<Action>) {
@@ -33,7 +32,7 @@ impl Scheduler {
                 free += slots - assigned;
                 thieves.push(slot);
             } else if worker.waiting() > 0 {
-                victims.push((Reverse(wait(worker)), slot));
+                victims.push((Reverse(worker.wait()), slot));
             }
         }
         free = free.saturating_sub(self.steals_open);
@@ -57,7 +56,7 @@ impl Scheduler {
     ) -> usize {
         let Some(worker) = self.workers.get(victim) else { return 0 };
         let id = worker.id;
-        let wait = wait(worker);
+        let wait = worker.wait();
         let waiting = worker.waiting();
         let wanted = wanted.min(waiting.div_ceil(2));
         let mut offers: Vec<_> = worker
@@ -127,9 +126,4 @@ impl Scheduler {
             (options.workers.is_empty() || named) && thief.has_resources(&options.resources)
         })
     }
-}
-
-/// Nanoseconds until a worker begins what it is given now.
-fn wait(worker: &Worker) -> u64 {
-    worker.occupancy / u64::from(worker.options.slots.max(1))
 }

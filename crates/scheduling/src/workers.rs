@@ -50,6 +50,19 @@ impl Worker {
         self.assigned.len().saturating_sub(self.options.slots as usize)
     }
 
+    /// Nanoseconds until it begins a task that it is given now.
+    #[inline]
+    pub(crate) fn wait(&self) -> u64 {
+        let slots = self.options.slots.max(1);
+        if self.pressure == Pressure::Pause {
+            u64::MAX
+        } else if self.assigned.len() < slots as usize {
+            0
+        } else {
+            self.occupancy / u64::from(slots)
+        }
+    }
+
     /// Whether its resources suffice for one more task, beside those that are assigned.
     pub(crate) fn has_resources(&self, wanted: &[Resource]) -> bool {
         wanted.iter().all(|resource| {

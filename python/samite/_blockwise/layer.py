@@ -248,7 +248,8 @@ class Blockwise(Layer):
                 elif self.io_deps[name].produces_keys:
                     value = self._argument(name, picked, block)
                     needed |= value.dependencies
-            result[(self.output, *block)] = needed
+            key = (self.output, *block)
+            result[key] = needed
         return result
 
     def get_dependencies(self, key: Key, all_hlg_keys: Collection[Key]) -> set[Key]:

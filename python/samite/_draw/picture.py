@@ -22,6 +22,7 @@ class Node:
     attributes: dict[str, Any] = field(default_factory=dict)
     value: float | None = None  # what the colour stands for
     note: str = ""  # a second line
+    count: int = 1  # tasks that a group stands for
 
 
 @dataclass
@@ -126,7 +127,8 @@ def group_picture(dsk: Mapping, max_groups: int) -> Picture:
         remark=f"{len(dsk):,} tasks, drawn as {len(counts):,} groups of one name each"
     )
     for group, count in counts.items():
-        node = Node("group", group, str(key_split(group)), note=_task_count(count))
+        note = _task_count(count)
+        node = Node("group", group, str(key_split(group)), note=note, count=count)
         picture.nodes["group", group] = node
     arrows: dict[tuple[Ident, Ident], None] = {}
     for key in dsk:
@@ -149,7 +151,8 @@ def layer_picture(dependencies: Mapping[str, Iterable[str]], counts: Mapping[str
     picture = Picture()
     for layer in dependencies:
         tasks = counts.get(layer, 0)
-        node = Node("group", layer, str(key_split(layer)), note=_task_count(tasks))
+        note = _task_count(tasks)
+        node = Node("group", layer, str(key_split(layer)), note=note, count=tasks)
         picture.nodes["group", layer] = node
     for layer, sources in dependencies.items():
         for source in sources:

@@ -179,7 +179,7 @@ def _symbol(
     else:
         width, height, radius = 18.0, 18.0, 3.0
     ink = text_color_on(fill)
-    stacked = node.kind == "group"
+    stacked = node.kind == "group" and node.count > 1
     return _Symbol(
         width, height, radius, label, size, fill, border, ink, node.note, tooltip, stacked
     )
@@ -213,8 +213,7 @@ def _add_symbol(scene: Scene, x: float, y: float, symbol: _Symbol) -> None:
     two_lines = bool(symbol.label and symbol.note)
     if symbol.label:
         line = y - 6.5 if two_lines else y
-        bold = symbol.stacked
-        scene.shapes.append(Text(x, line, symbol.label, symbol.size, symbol.ink, bold=bold))
+        scene.shapes.append(Text(x, line, symbol.label, symbol.size, symbol.ink))
     if symbol.note:
         line = y + 8 if two_lines else y
         scene.shapes.append(Text(x, line, symbol.note, 9.5, symbol.ink))

@@ -448,11 +448,19 @@ class Task(GraphNode):
         return new
 
     def _with(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        new = self.copy()
+        """The same call with other arguments."""
+        kind = type(self)
+        new = object.__new__(kind)
+        new.key = self.key
+        new.func = self.func
         new.args = args
         new.kwargs = kwargs
+        new._data_producer = self._data_producer
         new._token = None
         new._analyse()
+        for slot in _extra_slots(kind):
+            if hasattr(self, slot):
+                setattr(new, slot, getattr(self, slot))
         return new
 
     def substitute(self, subs: Mapping[Any, Any], key: Key | None = None) -> Task:
@@ -462,7 +470,9 @@ class Task(GraphNode):
             if relevant:
                 new = self._with(
                     tuple(_substitute_argument(a, relevant) for a in self.args),
-                    {k: _substitute_argument(v, relevant) for k, v in self.kwargs.items()},
+                    {k: _substitute_argument(v, relevant) for k, v in self.kwargs.items()}
+                    if self.kwargs
+                    else _NO_KWARGS,
                 )
         if key is not None and key != self.key:
             if new is self:

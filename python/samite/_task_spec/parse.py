@@ -8,6 +8,7 @@ from typing import Any
 
 from samite._task_spec.containers import Dict, List, NestedContainer, Set, Tuple
 from samite._task_spec.nodes import Alias, DataNode, GraphNode, Task, is_future
+from samite.core import plain_graph
 
 _CONTAINER_OF: dict[type, type[NestedContainer]] = {list: List, tuple: Tuple, set: Set}
 _SCALARS = (int, float, bool, bytes, complex, type(None))
@@ -140,6 +141,7 @@ def convert_legacy_graph(
     all_keys:
         What counts as a reference; by default the keys of the graph.
     """
+    dsk = plain_graph(dsk)
     if all_keys is None:
         all_keys = dsk
     result: dict[Any, GraphNode] = {}

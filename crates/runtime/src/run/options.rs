@@ -1,7 +1,7 @@
 //! What can be set for a run.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use samite_scheduling::TaskOptions;
 
@@ -17,9 +17,12 @@ pub enum Threads {
 }
 
 impl Default for Threads {
-    /// One thread for each processor that this process may use.
+    /// One thread for each processor that this process may use, as it was when first asked for:
+    /// finding out takes longer than a small run.
     fn default() -> Self {
-        Self::Pool(std::thread::available_parallelism().map_or(1, usize::from))
+        static PROCESSORS: OnceLock<usize> = OnceLock::new();
+        let count = || std::thread::available_parallelism().map_or(1, usize::from);
+        Self::Pool(*PROCESSORS.get_or_init(count))
     }
 }
 

@@ -173,7 +173,10 @@ fn remove_at_exit() {
         // A thread that is inside the lock right now must not hang the exit.
         let Some(live) = KNOWN.get().live.try_lock() else { return };
         for path in live.iter() {
-            let _ = fs::remove_dir_all(path);
+            // Threads may still be writing: under another name, they cannot add files to it.
+            let gone = path.with_extension("gone");
+            let _ = fs::rename(path, &gone);
+            let _ = fs::remove_dir_all(&gone);
         }
     }
     // SAFETY: `remove` is an extern "C" function that does not unwind.
