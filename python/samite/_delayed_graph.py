@@ -140,20 +140,6 @@ def _container(spec: tuple[Any, ...]) -> Any:
 _CONTAINERS = {"l": List, "t": Tuple, "s": Set}
 
 
-def task_object(key: Any, graph: Mapping[Any, Any] | None, node: Any) -> Any:
-    """What runs under a key, as a task object: from a dict graph, or from a lazy call."""
-    if node is not None:
-        return _task(key, node._parts())
-    if graph is None or key not in graph:
-        return None
-    value = graph[key]
-    if isinstance(value, GraphNode):
-        return value
-    from samite._task_spec import convert_legacy_task
-
-    return convert_legacy_task(key, value, set(graph))
-
-
 def unpack_collections(expr: Any) -> tuple[Any, tuple[Any, ...]]:
     """A value as a task object, and the collections in it; see `samite.delayed`."""
     from samite.base import unpack_collections as unpack

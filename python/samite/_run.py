@@ -92,6 +92,8 @@ def run_graph(
     from samite.core import flatten
 
     dsk = as_dict(graph)
+    if callbacks is None:
+        callbacks = _callbacks_of_dask(graph)
     nested = isinstance(keys, list)
     wanted = list(flatten(keys)) if nested else [keys]
     if cache is None:
@@ -103,6 +105,21 @@ def run_graph(
         else:
             values = _engine.run_graph(dsk, wanted, native=native, **options)
     return _nest(keys, iter(values)) if nested else values[0]
+
+
+def _callbacks_of_dask(graph: Any) -> Any:
+    """Dask's active callbacks, and ours, where the graph is one of Dask's; else None."""
+    import sys
+
+    theirs = sys.modules.get("dask.callbacks")
+    if theirs is None or not type(graph).__module__.startswith("dask."):
+        return None
+    active = theirs.Callback.active
+    if not active:
+        return None
+    from samite.callbacks import Callback
+
+    return {*active, *Callback.active}
 
 
 def as_dict(graph: Any) -> dict[Any, Any]:
@@ -180,8 +197,12 @@ class _Observed:
     def started(self, key: Any) -> None:
         """A task is about to run."""
         state = self.state
-        if key in state["ready"]:
-            state["ready"].remove(key)
+        ready = state["ready"]
+        # The next task stands at the end, or near it.
+        for place in range(len(ready) - 1, -1, -1):
+            if ready[place] == key:
+                del ready[place]
+                break
         state["running"].add(key)
         for hook in self.pretask:
             hook(key, self.dsk, state)

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
-    from typing import Self
+    from typing_extensions import Self
 
 __all__ = [
     "Callback",
@@ -49,6 +49,9 @@ class NativeRun(Protocol):
     def progress(self) -> tuple[int, int, int, int, int]:
         """``(done, total, running, bytes, spilled_bytes)`` at this moment, from any thread."""
         ...
+
+    dsk: dict[Any, Any] | None
+    """The graph, where it is a dict; None for lazy calls, which are no dict at any time."""
 
     def events(self) -> list[tuple[Any, Any, float, float, int]]:
         """``(key, worker, start, end, nbytes)`` of every task that ended so far.

@@ -12,10 +12,11 @@ from typing import Any
 import cloudpickle
 import dask
 import pytest
-import samite
 from dask.delayed import delayed as dask_delayed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+import samite
 from samite import annotate, compute, config, delayed, is_dask_collection
 from samite.delayed import Delayed, DelayedAttr, DelayedLeaf, unpack_collections
 from samite.highlevelgraph import HighLevelGraph
@@ -153,7 +154,7 @@ def test_partial_and_lambda_names():
     assert delayed(lambda x: x)(2).compute() == 2
 
 
-# ---- keys -----------------------------------------------------------------------------------------
+# ---- keys ---------------------------------------------------------------------------------------
 
 
 def test_impure_calls_differ_and_pure_calls_agree():
@@ -264,7 +265,7 @@ def test_keys_are_named_after_what_runs():
     assert delayed(1).key.startswith("int-")
 
 
-# ---- containers -----------------------------------------------------------------------------------
+# ---- containers ---------------------------------------------------------------------------------
 
 
 def test_every_container(scheduler):
@@ -386,7 +387,7 @@ def test_a_list_changed_after_the_call_as_in_dask():
     assert program(delayed, lambda *calls: compute(*calls, scheduler="sync")) == expected
 
 
-# ---- operators ------------------------------------------------------------------------------------
+# ---- operators ----------------------------------------------------------------------------------
 
 BINARY = [
     operator.add, operator.sub, operator.mul, operator.truediv, operator.floordiv, operator.mod,
@@ -450,7 +451,7 @@ def test_what_a_lazy_value_cannot_do():
     assert isinstance(hash(lazy), int)
 
 
-# ---- attributes and methods -----------------------------------------------------------------------
+# ---- attributes and methods ---------------------------------------------------------------------
 
 
 def test_attributes_and_methods(scheduler):
@@ -476,7 +477,7 @@ def test_misspelt_visualize_warns():
         _ = delayed(1).visualise
 
 
-# ---- several results ------------------------------------------------------------------------------
+# ---- several results ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("nout", [0, 1, 3])
@@ -498,7 +499,7 @@ def test_nout_with_containers():
     assert compute(first, second) == (1, 2)
 
 
-# ---- copies, pickles, graphs ----------------------------------------------------------------------
+# ---- copies, pickles, graphs --------------------------------------------------------------------
 
 
 def _examples():
@@ -605,7 +606,7 @@ def test_task_and_collections_of_a_value():
     assert unpack_collections(5) == (5, ())
 
 
-# ---- long chains ----------------------------------------------------------------------------------
+# ---- long chains --------------------------------------------------------------------------------
 
 LONG = 100_000
 
@@ -664,7 +665,7 @@ def test_long_chain_is_collected_in_a_cycle():
     assert seen() is None
 
 
-# ---- random programs ------------------------------------------------------------------------------
+# ---- random programs ----------------------------------------------------------------------------
 
 FUNCTIONS = {
     "mix": lambda *args, **kwargs: _fold((args, sorted(kwargs.items()))),
@@ -722,7 +723,7 @@ def _programs(draw):
         name = draw(st.sampled_from(sorted(FUNCTIONS)))
         most = 2 if name == "pair" else 3
         args = [term(0, position) for _ in range(draw(st.integers(0, most)))]
-        left = [n for n in ("a", "b")[len(args) :]] if name == "pair" else ["p", "q"]
+        left = list(("a", "b")[len(args) :]) if name == "pair" else ["p", "q"]
         names = [] if name in ("text", "listed") else left
         kwargs = {n: term(0, position) for n in names if draw(st.booleans())}
         steps.append((name, args, kwargs, draw(st.booleans())))

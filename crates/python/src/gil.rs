@@ -1,8 +1,11 @@
 //! The one place where the interpreter is entered and left.
 
 use std::cell::Cell;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
+use pyo3::types::PyDict;
 use samite::runtime::Guard;
 
 /// Runs `body` with the interpreter released, whether or not this thread held it.
@@ -38,6 +41,71 @@ pub fn run_batch() {
     }
 }
 
+/// Worker threads that have an interpreter state, or are about to.
+///
+/// A thread that takes the interpreter when it is being finalized is ended by Python through a
+/// forced unwind, which no Rust frame survives. So the interpreter must not be finalized while
+/// such threads are there.
+static THREADS: AtomicUsize = AtomicUsize::new(0);
+
+struct Counted;
+
+impl Counted {
+    fn new() -> Self {
+        THREADS.fetch_add(1, Ordering::AcqRel);
+        Self
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        THREADS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Arranges that the interpreter's exit waits for worker threads, and that a forked child, which
+/// has none, does not.
+pub fn register_exit(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    let wait = pyo3::wrap_pyfunction!(wait_for_threads, module)?;
+    py.import("atexit")?.call_method1("register", (wait,))?;
+    let forget = PyDict::new(py);
+    forget.set_item("after_in_child", pyo3::wrap_pyfunction!(forget_threads, module)?)?;
+    py.import("os")?.call_method("register_at_fork", (), Some(&forget))?;
+    Ok(())
+}
+
+/// Waits until the tasks that still run, after a failure or an interrupt, have ended. Python's
+/// own thread pools wait likewise. Ctrl-C ends the process without waiting any longer.
+#[pyfunction]
+fn wait_for_threads(py: Python<'_>) -> PyResult<()> {
+    let began = Instant::now();
+    let mut told = false;
+    let mut pause = Duration::from_micros(50);
+    while THREADS.load(Ordering::Acquire) > 0 {
+        released(|| std::thread::sleep(pause));
+        pause = (pause * 2).min(Duration::from_millis(20));
+        if py.check_signals().is_err() {
+            // 128 + SIGINT, as shells report an interrupted program.
+            std::process::exit(130);
+        }
+        if !told && began.elapsed() > Duration::from_secs(3) {
+            told = true;
+            let stderr = py.import("sys")?.getattr("stderr")?;
+            let _ = stderr.call_method1(
+                "write",
+                ("samite: waiting for tasks that still run; Ctrl-C quits at once\n",),
+            );
+        }
+    }
+    Ok(())
+}
+
+#[pyfunction]
+fn forget_threads() {
+    THREADS.store(0, Ordering::Release);
+}
+
 /// Worker threads hold the interpreter for a whole batch of Python tasks, in a copy of the
 /// context variables of the thread that asked for the result.
 pub struct InterpreterGuard {
@@ -54,6 +122,7 @@ impl InterpreterGuard {
 
 impl Guard for InterpreterGuard {
     fn thread(&self, body: &mut dyn FnMut()) {
+        let _counted = Counted::new();
         // The outer attachment keeps the thread's interpreter state for its whole life, so that
         // thread-local data of Python persists and entering again is cheap.
         released(body);

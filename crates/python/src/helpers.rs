@@ -46,9 +46,6 @@ helper!(
     /// Pickles a task, or says which part of it cannot be.
     dump_task, "samite._worker", "dump_task");
 helper!(
-    /// The task object of a key.
-    task_object, "samite._delayed_graph", "task_object");
-helper!(
     /// The exception of a task that failed in a worker process.
     remote_failure, "samite._worker", "remote_failure");
 helper!(

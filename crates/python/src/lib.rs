@@ -41,5 +41,6 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(unpack::scan, module)?)?;
     module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
-    error::register(module)
+    error::register(module)?;
+    gil::register_exit(module)
 }

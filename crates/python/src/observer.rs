@@ -12,7 +12,6 @@ use samite::graph::{Plan, TaskId, Work};
 use samite::runtime::{Observer, OperationError, Run, Value};
 
 use crate::gil;
-use crate::helpers;
 use crate::program::Op;
 use crate::value::to_python;
 
@@ -202,20 +201,10 @@ impl RunView {
         (done, self.plan.len() as u64, started.saturating_sub(done), bytes, spilled)
     }
 
-    /// What runs under a key: a task object, or None for a key that is not in the run.
-    fn task<'py>(&self, py: Python<'py>, key: Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
-        let helper = helpers::task_object(py)?;
-        if let Some(graph) = &self.graph {
-            return helper.call1((key, graph, py.None()));
-        }
-        for op in self.operations.iter() {
-            if let Op::Node(node) = op
-                && node.get().key(py)?.eq(&key)?
-            {
-                return helper.call1((key, py.None(), node));
-            }
-        }
-        Ok(py.None().into_bound(py))
+    /// The dict graph of the run, or None for lazy calls.
+    #[getter]
+    fn dsk<'py>(&self, py: Python<'py>) -> Option<Bound<'py, PyDict>> {
+        self.graph.as_ref().map(|graph| graph.bind(py).clone())
     }
 
     /// `(key, worker, start, end, nbytes)` of each task that has run, times in seconds of

@@ -126,6 +126,11 @@ fn run<'py>(
     let program: Arc<dyn Program> = Arc::new(PyProgram { operations: operations.clone(), mode });
 
     let watched = settings.callbacks.is_some() || !settings.native.is_empty();
+    // The two clocks are read next to each other: events are told in the second one's seconds.
+    let clock: f64 = match settings.native.is_empty() {
+        true => 0.0,
+        false => py.import("time")?.call_method0("perf_counter")?.extract()?,
+    };
     let log = Arc::new(EventLog::new());
     let counters = Arc::new(Counters::default());
     let mut inbox = None;
@@ -170,7 +175,7 @@ fn run<'py>(
                 plan: plan.clone(),
                 operations: operations.clone(),
                 graph: graph.map(Bound::unbind),
-                clock: py.import("time")?.call_method0("perf_counter")?.extract()?,
+                clock,
             },
         )?),
     };

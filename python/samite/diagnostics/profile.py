@@ -96,14 +96,9 @@ class Profiler(_TimedProfiler):
         # Bytes of each result, beside ``results``; None where the scheduler did not say.
         self._sizes: list[int | None] = []
 
-    def _attach(self, run: NativeRun) -> None:
-        # Keep a reference only: a graph of millions of tasks must not be copied.
-        self._native_graph = getattr(run, "dsk", None)
-
     def _detach(self, run: NativeRun, errored: bool) -> None:
-        graph, self._native_graph = self._native_graph, None
         for key, worker, start, end, nbytes in run.events():
-            self.results.append(TaskData(key, _task_of(graph, key), start, end, worker))
+            self.results.append(TaskData(key, _task_of(run.dsk, key), start, end, worker))
             self._sizes.append(nbytes)
 
     def _start(self, dsk: Mapping) -> None:

@@ -36,6 +36,9 @@ const LARGEST_BATCH: usize = 256;
 /// Ready tasks of the free lane that promise this much work, in nanoseconds, are worth waking
 /// another thread for.
 const WORTH_WAKING: u64 = 20_000;
+/// Free tasks shorter than this, in nanoseconds, cost less to run than to hand out: a second thread
+/// would only fight for the lock.
+const SHORTEST_SHARED: u64 = 300;
 /// Guarded tasks at least this long, in nanoseconds, are worth a second thread: shorter ones would
 /// only make the threads fight for the guard.
 const LONG_GUARDED: u64 = 50_000;
@@ -425,7 +428,10 @@ impl Shared {
         }
         let Some(Reverse(next)) = state.ready.peek() else { return false };
         let useful = match self.lane(next.task) {
-            Lane::Free => state.pace[0].saturating_mul(state.ready.len() as u64) >= WORTH_WAKING,
+            Lane::Free => {
+                let work = state.pace[0].saturating_mul(state.ready.len() as u64);
+                state.pace[0] >= SHORTEST_SHARED && work >= WORTH_WAKING
+            }
             Lane::Guarded => state.pace[1] >= LONG_GUARDED,
         };
         useful || self.someone_is_stuck(me)
