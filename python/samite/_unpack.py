@@ -8,7 +8,9 @@ from typing import Any
 
 def dataclass_fields(obj: Any) -> dict[str, Any]:
     """The fields of a dataclass instance that have a value."""
-    return {field.name: getattr(obj, field.name) for field in fields(obj) if hasattr(obj, field.name)}
+    return {
+        field.name: getattr(obj, field.name) for field in fields(obj) if hasattr(obj, field.name)
+    }
 
 
 def check_rebuildable(obj: Any) -> None:

@@ -288,9 +288,7 @@ def persist(
             rebuilt.append(_rebuild_composite(collection, child, graph))
             continue
         wanted = set(flatten(child.__dask_keys__()))
-        rebuilt.append(
-            _rebuild(collection, {key: graph[key] for key in graph if key in wanted})
-        )
+        rebuilt.append(_rebuild(collection, {key: graph[key] for key in graph if key in wanted}))
     return repack(rebuilt)
 
 

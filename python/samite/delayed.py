@@ -306,9 +306,7 @@ def _graph_parts(
 
     layer = layer if layer is not None else key
     if isinstance(dsk, HighLevelGraph) and layer not in dsk.layers:
-        raise ValueError(
-            f"Layer {layer!r} not in the HighLevelGraph's layers: {list(dsk.layers)}"
-        )
+        raise ValueError(f"Layer {layer!r} not in the HighLevelGraph's layers: {list(dsk.layers)}")
     return key, dsk, layer, length
 
 

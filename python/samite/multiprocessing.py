@@ -110,9 +110,7 @@ def _settings(
     if pool is None and method not in (None, "spawn"):
         from concurrent.futures import ProcessPoolExecutor
 
-        pool = ProcessPoolExecutor(
-            num_workers, mp_context=get_context(), initializer=initializer
-        )
+        pool = ProcessPoolExecutor(num_workers, mp_context=get_context(), initializer=initializer)
         close = pool.shutdown
     if pool is not None:
         engine = settings(

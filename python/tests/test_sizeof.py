@@ -9,6 +9,7 @@ import time
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from samite.sizeof import UNKNOWN_SIZE, SimpleSizeof, sizeof
 
 values = st.recursive(

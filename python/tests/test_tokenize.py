@@ -19,6 +19,7 @@ import zoneinfo
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from samite import config
 from samite.tokenize import TokenizationError, normalize_token, tokenize
 

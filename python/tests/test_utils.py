@@ -17,6 +17,7 @@ import threading
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from samite import backends, config, context, hashing, system, utils
 from samite.typing import NoDefault, no_default
 
