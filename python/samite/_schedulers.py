@@ -49,7 +49,7 @@ def get_scheduler(
     get: Any = None,
     scheduler: Any = None,
     collections: Iterable[Any] | None = None,
-    cls: type | None = None,
+    cls: Any = None,
 ) -> Callable[..., Any] | None:
     """The function that is to run a graph.
 

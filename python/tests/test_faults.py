@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import operator
 import os
 import signal
@@ -304,10 +305,8 @@ def test_a_finalizer_that_computes():
 # ---- Ctrl-C --------------------------------------------------------------------------------------
 
 INTERRUPTED = """
-    import sys, time, samite
+    import time, samite
     from samite import delayed
-    if sys.argv[1:] == []:
-        sys.argv.append("threads")
 
     def sleep(x):
         for _ in range(600):
@@ -355,11 +354,37 @@ def test_interrupt(scheduler, function):
         assert line.startswith("interrupted"), process.stderr.read()
         assert float(line.split()[1]) - sent < 1
         assert process.stdout.readline() == "after 2\n"
-        if function == "sleep":
+        if scheduler != "threads":
+            # Nothing is left running: the interpreter ends, and takes its processes with it.
             process.wait(10)
     finally:
-        os.killpg(process.pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
+
+
+@pytest.mark.parametrize("seconds, interrupts, longest", [(1, 1, 8), (60, 2, 8)])
+def test_the_end_of_the_interpreter_after_an_interrupt(seconds, interrupts, longest):
+    """It waits for tasks that still run on threads, and says so; Ctrl-C ends that as well."""
+    program = f"""
+        import os, signal, threading, time
+        from samite import delayed
+
+        def interrupt():
+            for _ in range({interrupts}):
+                time.sleep(0.4)
+                os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt, daemon=True).start()
+        try:
+            delayed(time.sleep)({seconds}).compute()
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+    """
+    start = time.monotonic()
+    ended = run_program(program, timeout=30)
+    assert time.monotonic() - start < longest
+    assert ended.stdout == "interrupted\n", ended.stderr
 
 
 # ---- memory and disk -----------------------------------------------------------------------------
@@ -403,15 +428,8 @@ FULL_DISK = """
 
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     samite.config.set({{"temporary-directory": {folder!r}}})
-    total = lambda parts: sum(map(len, parts))
     def part(i):
         return os.urandom(1_000_000)
-    def program(n):
-        parts = [delayed(part)(i) for i in range(n)]
-        while len(parts) > 1:
-            parts = [delayed(lambda a, b: a[:500_000] + b[:500_000])(a, b)
-                     for a, b in zip(parts[::2], parts[1::2])]
-        return parts[0]
     def wide():
         shared = [delayed(part)(i) for i in range(12)]
         once = [delayed(len)(x) for x in shared]

@@ -6,13 +6,32 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustc_hash::FxHashMap;
-use samite::graph::{GraphError, OperationId, Plan, PlanBuilder, TaskId};
+use samite::graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
+use samite::runtime::TaskOptions;
 
 use crate::helpers;
 use crate::node::{Kind, Node};
 use crate::program::Op;
 use crate::read_graph::{Entry, GraphReader, fill_holes};
 use crate::template::{Call, Template};
+
+/// What a local scheduler heeds of a task's annotations. Values that are functions of the key, and
+/// those that say on which machine a task runs, are for clusters.
+fn task_options(annotations: &Bound<'_, PyDict>) -> PyResult<TaskOptions> {
+    let mut options = TaskOptions::default();
+    if let Some(priority) = annotations.get_item("priority")? {
+        if let Ok(priority) = priority.extract::<f64>() {
+            // Saturates, which keeps the order of all but absurd priorities.
+            options.priority = priority as i32;
+        }
+    }
+    if let Some(retries) = annotations.get_item("retries")? {
+        if let Ok(retries) = retries.extract::<u32>() {
+            options.retries = retries;
+        }
+    }
+    Ok(options)
+}
 
 /// Where a wanted value is.
 pub enum Output {
@@ -27,12 +46,43 @@ pub struct Compiled {
     pub plan: Arc<Plan>,
     pub operations: Vec<Op>,
     pub outputs: Vec<Output>,
+    /// The rows that the plan's annotations point at.
+    pub annotations: Vec<TaskOptions>,
+}
+
+/// What became of the entries of a graph that was read.
+struct GraphTasks {
+    /// The task that makes an entry's value; `None` where it is data.
+    task_of: Vec<Option<TaskId>>,
+    /// The entry that an entry's value is from: itself, or the end of a way of aliases.
+    source: Vec<usize>,
+}
+
+impl GraphTasks {
+    /// The task of an entry, or its value.
+    fn output(
+        &self,
+        py: Python<'_>,
+        reader: &GraphReader<'_>,
+        entry: usize,
+    ) -> PyResult<Result<TaskId, Py<PyAny>>> {
+        if let Some(task) = self.task_of[entry] {
+            return Ok(Ok(task));
+        }
+        match &reader.entries[self.source[entry]] {
+            Entry::Data(value) => Ok(Err(value.clone_ref(py))),
+            _ => Err(PyRuntimeError::new_err("a key of the graph has neither a task nor a value")),
+        }
+    }
 }
 
 #[derive(Default)]
 struct Compiler {
     builder: PlanBuilder,
     operations: Vec<Op>,
+    annotations: Vec<TaskOptions>,
+    /// The annotations of the task that was pushed last, by address.
+    annotated: Option<usize>,
 }
 
 impl Compiler {
@@ -42,12 +92,30 @@ impl Compiler {
         self.builder.push(id, 0, needs)
     }
 
+    /// Says what annotations the tasks that come next have.
+    fn annotate(&mut self, py: Python<'_>, annotations: Option<&Py<PyDict>>) -> PyResult<()> {
+        let address = annotations.map(|dict| dict.as_ptr() as usize);
+        if address == self.annotated {
+            return Ok(());
+        }
+        self.annotated = address;
+        let row = match annotations {
+            None => None,
+            Some(annotations) => {
+                self.annotations.push(task_options(annotations.bind(py))?);
+                Some(AnnotationId::from_index(self.annotations.len() - 1))
+            }
+        };
+        self.builder.begin_layer("", row);
+        Ok(())
+    }
+
     /// Adds the tasks of a graph that was read; the task of each entry, `None` where it is data.
     fn push_graph<'py>(
         &mut self,
         py: Python<'py>,
         reader: &mut GraphReader<'py>,
-    ) -> PyResult<Vec<Option<TaskId>>> {
+    ) -> PyResult<GraphTasks> {
         let first = self.builder.len();
         let mut task_of: Vec<Option<TaskId>> = Vec::with_capacity(reader.entries.len());
         let mut tasks = 0;
@@ -57,11 +125,9 @@ impl Compiler {
                 TaskId::from_index(first + tasks - 1)
             }));
         }
-        let mut source: Vec<usize> = Vec::with_capacity(reader.entries.len());
+        let source = reader.resolved()?;
         for position in 0..reader.entries.len() {
-            let resolved = reader.resolve(position)?;
-            source.push(resolved);
-            task_of[position] = task_of[resolved];
+            task_of[position] = task_of[source[position]];
         }
         for position in 0..reader.entries.len() {
             let taken = std::mem::replace(&mut reader.entries[position], Entry::New);
@@ -82,7 +148,7 @@ impl Compiler {
             let operation = Op::Template { template, key: key.unbind() };
             self.push(operation, needs.iter().filter_map(|need| task_of[*need]));
         }
-        Ok(task_of)
+        Ok(GraphTasks { task_of, source })
     }
 
     fn finish(self, py: Python<'_>, wanted: Vec<Result<TaskId, Py<PyAny>>>) -> PyResult<Compiled> {
@@ -97,7 +163,7 @@ impl Compiler {
                 Err(value) => Output::Value(value),
             })
             .collect();
-        let operations = self.operations;
+        let (operations, annotations) = (self.operations, self.annotations);
         let plan = self.builder.finish(tasks).map_err(|error| match error {
             GraphError::Cycle { tasks } => {
                 let names: Vec<String> = tasks
@@ -113,7 +179,7 @@ impl Compiler {
             }
             other => PyValueError::new_err(other.to_string()),
         })?;
-        Ok(Compiled { plan: Arc::new(plan), operations, outputs })
+        Ok(Compiled { plan: Arc::new(plan), operations, outputs, annotations })
     }
 }
 
@@ -131,27 +197,12 @@ pub fn compile_graph<'py>(
     let mut reader = GraphReader::new(graph, cache);
     let wanted = keys.iter().map(|key| reader.want(key)).collect::<PyResult<Vec<_>>>()?;
     let mut compiler = Compiler::default();
-    let task_of = compiler.push_graph(py, &mut reader)?;
+    let tasks = compiler.push_graph(py, &mut reader)?;
     let outputs = wanted
         .into_iter()
-        .map(|entry| output_of(py, &reader, &task_of, entry))
+        .map(|entry| tasks.output(py, &reader, entry))
         .collect::<PyResult<_>>()?;
     compiler.finish(py, outputs)
-}
-
-fn output_of(
-    py: Python<'_>,
-    reader: &GraphReader<'_>,
-    task_of: &[Option<TaskId>],
-    entry: usize,
-) -> PyResult<Result<TaskId, Py<PyAny>>> {
-    if let Some(task) = task_of[entry] {
-        return Ok(Ok(task));
-    }
-    match &reader.entries[reader.resolve(entry)?] {
-        Entry::Data(value) => Ok(Err(value.clone_ref(py))),
-        _ => Err(PyRuntimeError::new_err("a key of the graph has neither a task nor a value")),
-    }
 }
 
 /// Lazy calls in an order in which each comes after those it needs.
@@ -246,6 +297,7 @@ pub fn compile_nodes<'py>(py: Python<'py>, wanted: &[Bound<'py, Node>]) -> PyRes
     let mut compiler = Compiler {
         builder: PlanBuilder::with_capacity(sorted.nodes.len(), sorted.nodes.len() * 2),
         operations: Vec::with_capacity(sorted.nodes.len()),
+        ..Compiler::default()
     };
     let mut task_of: Vec<Option<TaskId>> = vec![None; sorted.nodes.len()];
     if !sorted.foreign.is_empty() {
@@ -260,6 +312,7 @@ pub fn compile_nodes<'py>(py: Python<'py>, wanted: &[Bound<'py, Node>]) -> PyRes
             let task = sorted.position.get(&(needed.as_ptr() as usize));
             needs.extend(task.and_then(|position| task_of[*position]));
         });
+        compiler.annotate(py, node.get().annotations.as_ref())?;
         task_of[position] = Some(compiler.push(Op::Node(node.clone().unbind()), needs));
     }
     let outputs = wanted
@@ -311,7 +364,7 @@ fn push_foreign<'py>(
     let graph_tasks = compiler.push_graph(py, &mut reader)?;
     for (position, (mut template, needs)) in sorted.foreign.iter().zip(wanted) {
         if let (Template::Input, [need]) = (&template, needs.as_slice())
-            && let Some(task) = graph_tasks[*need]
+            && let Some(task) = graph_tasks.task_of[*need]
         {
             task_of[*position] = Some(task);
             continue;
@@ -320,7 +373,7 @@ fn push_foreign<'py>(
         let mut failed = None;
         fill_holes(&mut template, &mut || {
             let need = *holes.next()?;
-            match output_of(py, &reader, &graph_tasks, need) {
+            match graph_tasks.output(py, &reader, need) {
                 Ok(Ok(_task)) => None,
                 Ok(Err(value)) => Some(value),
                 Err(error) => {
@@ -333,7 +386,7 @@ fn push_foreign<'py>(
             return Err(error);
         }
         let key = sorted.nodes[*position].get().key(py)?.unbind();
-        let tasks: Vec<TaskId> = needs.iter().filter_map(|need| graph_tasks[*need]).collect();
+        let tasks: Vec<TaskId> = needs.iter().filter_map(|need| graph_tasks.task_of[*need]).collect();
         task_of[*position] = Some(compiler.push(Op::Template { template, key }, tasks));
     }
     Ok(())

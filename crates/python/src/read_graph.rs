@@ -5,7 +5,7 @@
 
 use std::sync::Arc;
 
-use pyo3::exceptions::{PyKeyError, PyRecursionError, PyValueError};
+use pyo3::exceptions::{PyKeyError, PyRecursionError, PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{
@@ -77,19 +77,38 @@ impl<'py> GraphReader<'py> {
         Ok(wanted)
     }
 
-    /// The entry that has the value: aliases are followed.
-    pub fn resolve(&self, entry: usize) -> PyResult<usize> {
-        let mut here = entry;
-        for _ in 0..=self.entries.len() {
-            match self.entries.get(here) {
-                Some(Entry::Alias(target)) => here = *target,
-                _ => return Ok(here),
+    /// For each entry the one that has its value: aliases are followed, however long the way.
+    ///
+    /// # Errors
+    /// `RuntimeError` for aliases that lead in a circle.
+    pub fn resolved(&self) -> PyResult<Vec<usize>> {
+        const UNKNOWN: usize = usize::MAX;
+        const ON_THE_WAY: usize = usize::MAX - 1;
+        let mut source = vec![UNKNOWN; self.entries.len()];
+        let mut way = Vec::new();
+        for start in 0..self.entries.len() {
+            let mut here = start;
+            while source[here] == UNKNOWN {
+                match self.entries[here] {
+                    Entry::Alias(target) => {
+                        source[here] = ON_THE_WAY;
+                        way.push(here);
+                        here = target;
+                    }
+                    _ => source[here] = here,
+                }
+            }
+            if source[here] == ON_THE_WAY {
+                let key = self.keys[here].repr()?;
+                return Err(PyRuntimeError::new_err(format!(
+                    "Cycle detected in the graph: the aliases lead from {key} to itself"
+                )));
+            }
+            for passed in way.drain(..) {
+                source[passed] = source[here];
             }
         }
-        Err(pyo3::exceptions::PyRuntimeError::new_err(format!(
-            "the graph has a cycle of aliases through {}",
-            self.keys[entry].repr()?
-        )))
+        Ok(source)
     }
 
     fn holds(&self, key: &Bound<'py, PyAny>) -> PyResult<bool> {

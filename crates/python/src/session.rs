@@ -116,7 +116,7 @@ fn run<'py>(
     settings: Settings<'py>,
     graph: Option<Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let Compiled { plan, operations, outputs } = compiled;
+    let Compiled { plan, operations, outputs, annotations } = compiled;
     let operations = Arc::new(operations);
     let mode = match (settings.processes, settings.submit) {
         (Some(processes), _) => Mode::Processes(processes),
@@ -161,6 +161,7 @@ fn run<'py>(
         spill_folder: settings.spill_folder,
         guard: Some(Arc::new(InterpreterGuard::new(py, settings.context)?) as Arc<dyn Guard>),
         observer,
+        annotations: annotations.into(),
         ..Options::default()
     };
 
