@@ -46,3 +46,34 @@ def _is_getter(task: Any, getters: set[Any]) -> bool:
     if getattr(func, "__name__", "") == "_execute_subgraph":
         return any(_is_getter(inner, getters) for inner in task.args[0].values())
     return False
+
+
+_DASK_MODULES = ("dask.base", "dask.array", "dask.bag", "dask.dataframe", "dask.delayed")
+
+
+def is_dasks(collection: Any) -> bool:
+    """Whether a collection is one of Dask's, or holds graphs of Dask's as xarray's objects do."""
+    if "dask" not in sys.modules:
+        return False
+    if any(kind.__module__.startswith(_DASK_MODULES) for kind in type(collection).__mro__):
+        return True
+    if type(getattr(collection, "expr", None)).__module__.startswith("dask."):
+        return True
+    if type(collection).__module__.startswith("samite."):
+        return False
+    return type(collection.__dask_graph__()).__module__ == "dask.highlevelgraph"
+
+
+def finalized(
+    collections: list[Any], optimize_graph: bool = True
+) -> tuple[dict[Any, Any], list[Any]]:
+    """One graph for several of Dask's collections, optimized by Dask, and the key of each value.
+
+    Our task objects are unknown to Dask's optimizations, so its graphs are made apart from ours.
+    """
+    from importlib import import_module
+
+    base, expressions = import_module("dask.base"), import_module("dask._expr")
+    expr = base.collections_to_expr(collections, optimize_graph=optimize_graph)
+    expr = expressions.FinalizeCompute(expr).optimize()
+    return graph_of(expr), list(base.flatten(expr.__dask_keys__()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite._run import as_dict
 from samite.utils import ensure_dict
 
 
@@ -18,9 +19,7 @@ def materialize(nodes: list[Any]) -> tuple[dict[Any, Any], list[tuple[Any, ...]]
     recipes : list of tuple
         ``(key,)`` for each node.
     """
-    from samite._expr import FinalizeCompute
-    from samite.base import collections_to_expr
-    from samite.core import flatten
+    from samite.base import _finalized
 
     merged: dict[Any, Any] = {}
     recipes: list[tuple[Any, ...]] = []
@@ -35,8 +34,8 @@ def materialize(nodes: list[Any]) -> tuple[dict[Any, Any], list[tuple[Any, ...]]
             collections.append(content)
         recipes.append((node.key,))
     if collections:
-        expr = FinalizeCompute(collections_to_expr(collections)).optimize()
-        merged.update(expr.__dask_graph__())
-        for place, key in zip(places, flatten(expr.__dask_keys__()), strict=True):
+        graph, keys = _finalized(collections, optimize_graph=True)
+        merged.update(as_dict(graph))
+        for place, key in zip(places, keys, strict=True):
             recipes[place] = (key,)
     return merged, recipes

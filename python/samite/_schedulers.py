@@ -80,7 +80,9 @@ def get_scheduler(
     if cls is not None:
         return cls.__dask_scheduler__
     choices = {
-        collection.__dask_scheduler__ for collection in collections or () if collection is not None
+        _counterpart(collection.__dask_scheduler__)
+        for collection in collections or ()
+        if collection is not None
     }
     if len(choices) > 1:
         raise ValueError(
@@ -89,6 +91,13 @@ def get_scheduler(
             "samite.config.set(scheduler=...)."
         )
     return choices.pop() if choices else None
+
+
+def _counterpart(scheduler: Any) -> Any:
+    """Our scheduler of the same kind, for the default one of a Dask collection."""
+    module = getattr(scheduler, "__module__", None)
+    names = {"dask.threaded": "threads", "dask.multiprocessing": "processes", "dask.local": "sync"}
+    return named_schedulers[names[module]] if module in names else scheduler
 
 
 def _resolve(scheduler: Any) -> Callable[..., Any]:

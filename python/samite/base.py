@@ -1,7 +1,7 @@
 """The collection protocol, and what works on every collection: compute, persist, optimize.
 
 A *collection* is any object with a ``__dask_graph__`` method; the protocol's names are Dask's, so
-that collections of either library run on both.
+that Dask's collections, and those of libraries that know Dask, can be computed here.
 """
 
 from __future__ import annotations
@@ -231,11 +231,31 @@ def compute(
         return args
     schedule = get_scheduler(scheduler=scheduler, collections=collections, get=get)
     with shorten_traceback():
-        from samite._expr import FinalizeCompute
-
-        expr = FinalizeCompute(collections_to_expr(collections, optimize_graph)).optimize()
-        results = schedule(expr, list(flatten(expr.__dask_keys__())), **kwargs)
+        graph, keys = _finalized(collections, optimize_graph)
+        results = schedule(graph, keys, **kwargs)
     return repack(results)
+
+
+def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:
+    """The optimized graph of several collections, and the key of each one's value."""
+    from samite._dask_bridge import finalized, is_dasks
+    from samite._expr import FinalizeCompute
+
+    theirs = [collection for collection in collections if is_dasks(collection)]
+    ours = [collection for collection in collections if not is_dasks(collection)]
+    if not theirs:
+        expr = FinalizeCompute(collections_to_expr(ours, optimize_graph)).optimize()
+        return expr, list(flatten(expr.__dask_keys__()))
+    graph, keys = finalized(theirs, optimize_graph)
+    if ours:
+        our_graph, our_keys = _finalized(ours, optimize_graph)
+        graph = {**graph, **our_graph.__dask_graph__()}
+    else:
+        our_keys = []
+    of_theirs, of_ours = iter(keys), iter(our_keys)
+    return graph, [
+        next(of_theirs if is_dasks(collection) else of_ours) for collection in collections
+    ]
 
 
 def _run_nodes(schedule: Any, nodes: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:

@@ -666,7 +666,8 @@ def _flat(blocks: Any, depth: int) -> Iterator[Any]:
 def _copied_together(flat: list[np.ndarray], counts: list[int], dtype: np.dtype) -> np.ndarray:
     """One allocation and one copy of each block, instead of a concatenation for each axis."""
     grid = np.empty(len(flat), dtype=object)
-    grid[:] = flat
+    for i, block in enumerate(flat):
+        grid[i] = block
     grid = grid.reshape(counts)
     edges = []
     for axis in range(len(counts)):

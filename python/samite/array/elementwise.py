@@ -1,0 +1,258 @@
+"""Functions of one element at a time, with NumPy's broadcasting and promotion."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from samite.array.blockwise import blockwise
+from samite.array.core import Array
+from samite.array.storage import asanyarray
+from samite.base import is_dask_collection
+from samite.utils import is_arraylike
+
+__all__ = ["astype", "broadcast_to", "clip", "elemwise", "isclose", "round", "around", "where"]
+
+
+def elemwise(
+    op: Callable,
+    *args: Any,
+    out: Any = None,
+    where: Any = True,
+    dtype: Any = None,
+    name: str | None = None,
+    **kwargs: Any,
+) -> Any:
+    """Apply a function element by element.
+
+    Parameters
+    ----------
+    op:
+        A function of chunks that broadcasts as NumPy's do.
+    *args:
+        Arrays, scalars and anything that becomes an array.
+    out:
+        A lazy array that takes over the result, or a tuple of it.
+    where:
+        Where the function is applied; elsewhere the elements are those of ``out``.
+    dtype:
+        The dtype of the result, passed on to the function if that is one of NumPy's.
+    **kwargs:
+        For the function.
+
+    Raises
+    ------
+    TypeError
+        If ``out`` is no lazy array.
+    ValueError
+        If shapes do not fit.
+    """
+    out = _checked_out(out)
+    operands = [_operand(arg) for arg in args]
+    masked = where is not True
+    if masked:
+        where = _operand(where) if not isinstance(where, (bool, np.bool_)) else bool(where)
+        operands += [where, out]
+    ndim = max((arg.ndim for arg in operands if isinstance(arg, Array)), default=0)
+    pairs: list[Any] = []
+    for arg in operands:
+        lazy = isinstance(arg, Array)
+        pairs += [arg, tuple(range(arg.ndim))[::-1] if lazy else None]
+    call = op
+    if masked:
+        call = _Masked(op)
+    if dtype is not None:
+        dtype = np.dtype(dtype)
+        if isinstance(op, np.ufunc):
+            kwargs["dtype"] = dtype
+            call = call if isinstance(op, np.ufunc) else _Cast(call, dtype)
+        else:
+            kwargs.pop("dtype", None)
+    token = getattr(op, "__name__", None)
+    result = blockwise(
+        call,
+        tuple(range(ndim))[::-1],
+        *pairs,
+        name=name,
+        token=token.strip("_") if token and token.strip("_").isidentifier() else None,
+        dtype=None if isinstance(op, np.ufunc) else dtype,
+        **kwargs,
+    )
+    if out is None:
+        return result
+    if not np.can_cast(result.dtype, out.dtype, "same_kind"):
+        raise TypeError(f"cannot cast the result from {result.dtype!r} to {out.dtype!r}")
+    out._become(astype(result, out.dtype))
+    return out
+
+
+class _Masked:
+    """A ufunc that is called with ``where=``, on a copy of what was there."""
+
+    def __init__(self, op: Callable) -> None:
+        self.op = op
+        self.__name__ = getattr(op, "__name__", type(op).__name__)
+
+    def __dask_tokenize__(self) -> Any:
+        return ("masked", self.op)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        *args, where, out = args
+        shape = np.broadcast_shapes(*(np.shape(arg) for arg in (*args, where)))
+        if out is None:
+            return self.op(*args, where=np.broadcast_to(where, shape), out=None, **kwargs)
+        out = np.array(np.broadcast_to(out, shape))
+        return self.op(*args, where=where, out=out, **kwargs)
+
+
+def _checked_out(out: Any) -> Array | None:
+    if isinstance(out, tuple):
+        if len(out) > 1:
+            raise NotImplementedError("The out parameter is not fully supported for several outputs")
+        out = out[0] if out else None
+    if out is not None and not isinstance(out, Array):
+        raise TypeError(
+            f"out= has to be a lazy Array, not {type(out).__name__}: results are not written "
+            "into an array in memory (such as a numpy.ndarray) before they are computed"
+        )
+    return out
+
+
+def _operand(arg: Any) -> Any:
+    """An array as a lazy one; scalars and other lazy values as they are."""
+    if isinstance(arg, Array) or arg is None or is_dask_collection(arg):
+        return arg
+    if isinstance(arg, (list, tuple)) or hasattr(arg, "__dask_graph__"):
+        return asanyarray(arg)
+    if is_arraylike(arg) and getattr(arg, "ndim", 0):
+        return asanyarray(arg)
+    return arg
+
+
+def astype(x: Any, dtype: Any, casting: str = "unsafe", copy: bool = True, **kwargs: Any) -> Any:
+    """The elements converted to another dtype.
+
+    Raises
+    ------
+    TypeError
+        If ``casting`` does not allow it, or an argument is unknown.
+    """
+    unknown = set(kwargs) - {"order", "subok"}
+    if unknown:
+        raise TypeError(f"astype does not take the following keyword arguments: {sorted(unknown)}")
+    dtype = np.dtype(dtype)
+    if x.dtype == dtype:
+        return x
+    if not np.can_cast(x.dtype, dtype, casting):
+        raise TypeError(
+            f"Cannot cast array from {x.dtype!r} to {dtype!r} according to the rule {casting!r}"
+        )
+    index = tuple(range(x.ndim))
+    return blockwise(
+        _astype, index, x, index, token="astype", dtype=dtype, astype_dtype=dtype, **kwargs
+    )
+
+
+def _astype(x: Any, astype_dtype: Any, **kwargs: Any) -> Any:
+    return x.astype(astype_dtype, **kwargs)
+
+
+def where(condition: Any, x: Any = None, y: Any = None) -> Any:
+    """The elements of ``x`` where a condition holds, and those of ``y`` elsewhere.
+
+    Raises
+    ------
+    TypeError
+        If only one of ``x`` and ``y`` is given. Positions, which NumPy gives for a condition
+        alone, have no known number.
+    """
+    if x is None or y is None:
+        raise TypeError("where needs a condition and two arrays")
+    if isinstance(condition, np.ndarray) and not condition.ndim:
+        condition = condition[()]
+    if isinstance(condition, (bool, np.bool_)):
+        # The shape and dtype are those of both arrays all the same.
+        condition = np.asarray(condition)
+        if not any(isinstance(arg, Array) for arg in (x, y)):
+            return asanyarray(np.where(condition, x, y))
+    return elemwise(np.where, condition, x, y)
+
+
+def clip(x: Any, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
+    """The elements, kept between two bounds (arrays, scalars, or None for no bound)."""
+    if not any(isinstance(arg, Array) for arg in (x, min, max)):
+        return np.clip(x, min, max, **kwargs)
+    return elemwise(np.clip, x, min, max, **kwargs)
+
+
+def round(x: Any, decimals: int = 0) -> Any:
+    """The elements rounded to a number of decimals."""
+    return elemwise(np.round, asanyarray(x), decimals=decimals)
+
+
+around = round
+
+
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+    """Whether elements are equal within tolerances."""
+    return elemwise(np.isclose, a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def broadcast_to(x: Any, shape: Any, chunks: Any = None) -> Array:
+    """The array repeated along new or single axes until it has a shape.
+
+    Parameters
+    ----------
+    chunks:
+        How the result is cut; by default along repeated axes not at all.
+
+    Raises
+    ------
+    ValueError
+        If the shape does not fit.
+    """
+    from samite.array.chunks import normalize_chunks
+    from samite.layers import ArrayChunkShapeDep
+
+    x = asanyarray(x)
+    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
+    if x.shape == shape and chunks is None:
+        return x
+    added = len(shape) - x.ndim
+    if added < 0 or any(
+        new != old and old != 1 for new, old in zip(shape[added:], x.shape)
+    ):
+        raise ValueError(f"cannot broadcast shape {x.shape} to shape {shape}")
+    if chunks is None:
+        chunks = tuple((n,) for n in shape[:added]) + tuple(
+            (n,) if old != n else sizes for n, old, sizes in zip(shape[added:], x.shape, x.chunks)
+        )
+    else:
+        chunks = normalize_chunks(chunks, shape, dtype=x.dtype)
+        x = x.rechunk(
+            tuple(s if old == n else (1,) for s, old, n in zip(chunks[added:], x.shape, shape[added:]))
+        )
+    out = tuple(range(len(shape)))
+    result = blockwise(
+        np.broadcast_to,
+        out,
+        x,
+        out[added:],
+        ArrayChunkShapeDep(chunks),
+        out,
+        token="broadcast_to",
+        align_arrays=False,
+        new_axes={axis: chunks[axis] for axis in out[:added]},
+        adjust_chunks={axis: chunks[axis] for axis in out[added:] if len(x.chunks[axis - added]) == len(chunks[axis])},
+        meta=meta_like(x, len(shape)),
+    )
+    return result
+
+
+def meta_like(x: Array, ndim: int) -> Any:
+    """A meta like that of ``x`` with another number of dimensions."""
+    from samite.array.utils import meta_from_array
+
+    return meta_from_array(x._meta, ndim=ndim)
