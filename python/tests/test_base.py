@@ -175,6 +175,26 @@ def test_collections_of_parts(scheduler):
     assert compute(parts(), [delayed(5)], scheduler=scheduler) == ((1, 2, 3), [5])
 
 
+def test_collections_as_arguments_of_lazy_calls(scheduler):
+    both = delayed(lambda *args, **kwargs: (args, kwargs))([parts(), 1], key={"a": parts()})
+    assert both.compute(scheduler=scheduler) == (([(1, 2, 3), 1],), {"key": {"a": (1, 2, 3)}})
+    assert delayed(parts()).compute(scheduler=scheduler) == (1, 2, 3)
+    assert (delayed(sum)(parts()) + 1).compute(scheduler=scheduler) == 7
+
+
+def test_a_collection_that_several_calls_take_runs_once():
+    calls = []
+
+    def noted(x):
+        calls.append(x)
+        return x
+
+    shared = Parts({("noted", 0): (noted, 5)}, [("noted", 0)])
+    several = delayed(sum)(shared), delayed(len)(shared), shared
+    assert compute(*several, scheduler="synchronous") == (5, 1, (5,))
+    assert calls == [5]
+
+
 def test_optimization_of_a_collection_is_used_or_not():
     seen = []
 
