@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
+import inspect
 import operator
 from collections import OrderedDict
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pytest
@@ -456,3 +460,49 @@ def test_picture_without_a_file(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     assert visualize(delayed(inc)(1), filename=None, format="svg") is not None
     assert list(tmp_path.iterdir()) == []
+
+
+# ---- the native module ---------------------------------------------------------------------------
+
+
+def test_the_stub_describes_the_native_module():
+    """Every name, and every parameter of its functions and methods, is in `_engine.pyi`."""
+    from samite import _engine
+
+    path = Path(samite.__file__).parent / "_engine.pyi"
+    stub = {}
+    for item in ast.parse(path.read_text()).body:
+        if isinstance(item, (ast.FunctionDef, ast.ClassDef)):
+            stub[item.name] = item
+    public = {name for name in dir(_engine) if not name.startswith("_")}
+    assert {name for name in stub if not name.startswith("_")} == public
+    for name in public:
+        real = getattr(_engine, name)
+        if not isinstance(real, type):
+            assert _parameters(stub[name]) == _text_parameters(real), name
+            continue
+        described = {item.name: item for item in stub[name].body if hasattr(item, "name")}
+        members = {
+            member
+            for member in vars(real)
+            if member not in ("__doc__", "__module__", "__weakref__")
+        }
+        assert set(described) == members, name
+        for member in members - {"__new__", "__call__"}:
+            if callable(vars(real)[member]):
+                expected = _text_parameters(vars(real)[member])
+                assert _parameters(described[member]) == expected, f"{name}.{member}"
+
+
+def _parameters(function: ast.FunctionDef) -> list[str]:
+    every = function.args
+    names = [argument.arg for argument in every.posonlyargs + every.args]
+    return names + [argument.arg for argument in (every.vararg, every.kwarg) if argument]
+
+
+def _text_parameters(function) -> list[str]:
+    # Python cannot read a signature with a parameter that is named by a word of its own.
+    text = function.__text_signature__.replace("$", "").replace("(class,", "(cls,")
+    namespace: dict[str, Any] = {}
+    exec(f"def function{text}: pass", namespace)
+    return list(inspect.signature(namespace["function"]).parameters)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import operator
 import os
 import signal
@@ -455,6 +456,28 @@ def test_full_disk(scheduler, tmp_path):
     assert lines[0].startswith("SpillError True"), lines
     assert lines[1:] == ["3", "12000000"]
     assert not any(files for _, _, files in os.walk(tmp_path))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a file system in memory")
+def test_really_full_disk(scheduler, tmp_path):
+    from samite import config
+
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1500k", "tmpfs", str(tmp_path)]
+    if os.getuid() != 0 or subprocess.run(mount, capture_output=True).returncode != 0:
+        pytest.skip("may not mount file systems")
+    try:
+        parts = [delayed(os.urandom)(900_000) for _ in range(6)]
+        first = delayed(sum)([delayed(len)(part) for part in parts])
+        again = [delayed(lambda part, first: len(part))(part, first) for part in parts]
+        with config.set({"temporary-directory": str(tmp_path)}):
+            with pytest.raises(SpillError) as caught:
+                delayed(sum)(again).compute(scheduler=scheduler, memory_limit="2 MB")
+            assert caught.value.errno == errno.ENOSPC
+            # What was written is gone, so a smaller run has the room.
+            assert delayed(sum)(again[:1]).compute(scheduler=scheduler) == 900_000
+            assert not any(files for _, _, files in os.walk(tmp_path))
+    finally:
+        subprocess.run(["umount", "-l", str(tmp_path)], check=True)
 
 
 def test_spill_folder_that_cannot_be_written(scheduler, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import subprocess
@@ -10,6 +11,8 @@ import textwrap
 import time
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from samite import compute, config, delayed
 
@@ -138,22 +141,65 @@ def test_results_of_processes_are_in_the_budget(tmp_path):
     assert int(ended.stdout) <= 1.15 * limit + 2 * size + 8 * MB
 
 
+def combine(seed, *parts):
+    """Bytes of some size that depend on everything given."""
+    digest = hashlib.sha256(repr(seed).encode())
+    for part in parts:
+        digest.update(part)
+    return digest.digest() * (10 + seed % 90)
+
+
+def fold(seen, value):
+    return hashlib.sha256(seen + value).digest()
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    edges=st.lists(st.lists(st.integers(0, 1000), max_size=4), min_size=1, max_size=60),
+    name=st.sampled_from(["synchronous", "threads", "threads", "processes"]),
+)
+def test_random_graphs_in_little_memory(edges, name):
+    """A task needs 16 kB at most; the values that are alive may be many times the limit."""
+    expected, values = b"", []
+    lazy_expected, lazy = b"", []
+    for position, needs in enumerate(edges):
+        needs = [need % position for need in needs] if position else []
+        values.append(combine(position, *(values[need] for need in needs)))
+        lazy.append(delayed(combine)(position, *(lazy[need] for need in needs)))
+    for value, lazy_value in zip(reversed(values), reversed(lazy), strict=True):
+        expected = fold(expected, value)
+        lazy_expected = delayed(fold)(lazy_expected, lazy_value)
+    result = lazy_expected.compute(scheduler=name, memory_limit=36_000, num_workers=2)
+    assert result == expected
+
+
 # ---- spilled values ------------------------------------------------------------------------------
 
 
-def spilled_and_back(values, scheduler, limit="3 MB"):
-    """Values after a stay on disk: a task that fills the memory runs in between."""
-    filler = delayed(lambda values: bytes(2_500_000))
+def spilled_and_back(values, folder, scheduler, limit):
+    """Values after a stay on disk: tasks that fill the memory run in between."""
+
+    def fill(*_):
+        return bytes(2_500_000)
+
+    def count_files(_):
+        return sum(len(files) for _, _, files in os.walk(folder))
+
     made = [delayed(lambda value: value)(delayed(value, traverse=False)) for value in values]
-    between = delayed(len)(filler(None))
+    between = delayed(count_files)(delayed(fill)(made[0]))
     for _ in range(2):
-        between = delayed(lambda filled, _: len(filled))(filler(between), between)
+        between = delayed(lambda *counts: max(counts))(
+            between, delayed(count_files)(delayed(fill)(between))
+        )
     back = [delayed(lambda value, _: value)(value, between) for value in made]
-    return compute(*back, scheduler=scheduler, memory_limit=limit)
+    with config.set({"temporary-directory": str(folder)}):
+        *results, files = compute(*back, between, scheduler=scheduler, memory_limit=limit)
+    assert files > 0
+    return results
 
 
 @pytest.mark.parametrize("name", ["synchronous", "threads", "processes"])
-def test_values_come_back_from_disk_as_they_were(name):
+def test_values_come_back_from_disk_as_they_were(name, tmp_path):
     pd = pytest.importorskip("pandas")
     rng = np.random.default_rng(0)
     frame = pd.DataFrame({"a": rng.random(20_000), "b": ["text"] * 20_000})
@@ -161,7 +207,7 @@ def test_values_come_back_from_disk_as_they_were(name):
         rng.random(100_000), rng.random((300, 300)).T, list(range(20_000)), "x" * 300_000,
         {"k": [1, {2, 3}]}, b"y" * 500_000, np.array(["a", None], dtype=object), frame,
     ]  # fmt: skip
-    back = spilled_and_back(values, name, "4 MB")
+    back = spilled_and_back(values, tmp_path, name, "4 MB")
     for value, result in zip(values, back, strict=True):
         if isinstance(value, pd.DataFrame):
             pd.testing.assert_frame_equal(result, value)

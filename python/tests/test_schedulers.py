@@ -529,29 +529,32 @@ def test_exceptions_are_let_go(scheduler):
 
 def test_no_references_are_leaked(scheduler):
     marker = Value()
-    rounds = 20 if scheduler == "processes" else 200
+    rounds = 40 if scheduler == "processes" else 200
 
     def program():
         items = [delayed(inc)(i) for i in range(10)]
         lazy = delayed(gather)(items, {"marker": [items[0], 5]}, last=items[-1] + 1)
-        return lazy.compute(scheduler=scheduler)
+        lazy.compute(scheduler=scheduler)
 
-    def local():
-        return delayed(lambda *args: 1)(marker, [marker, delayed(1)]).compute(scheduler="threads")
+    def with_marker():
+        delayed(lambda *args: 1)(marker, [marker, delayed(1)]).compute(scheduler="threads")
 
     def failing():
         with pytest.raises(ZeroDivisionError):
             delayed(lambda x: 1 / 0)(delayed(1)).compute(scheduler=scheduler)
 
-    for _ in range(5):
-        program(), local(), failing()
-    gc.collect()
-    before, references = sys.getallocatedblocks(), sys.getrefcount(marker)
-    for _ in range(rounds):
-        program(), local(), failing()
-    gc.collect()
+    def growth():
+        gc.collect()
+        before = sys.getallocatedblocks()
+        for _ in range(rounds):
+            program(), with_marker(), failing()
+        gc.collect()
+        return sys.getallocatedblocks() - before
+
+    references = sys.getrefcount(marker)
+    # Caches fill up for a while; what leaks goes on leaking.
+    assert any(growth() < rounds / 2 for _ in range(6))
     assert sys.getrefcount(marker) == references
-    assert sys.getallocatedblocks() - before < 20 * rounds / 4 + 500
 
 
 def test_cycles_through_lazy_calls_are_collected():
@@ -572,26 +575,46 @@ def test_fork_after_computing():
     program = delayed(sum)([delayed(inc)(i) for i in range(20)])
     for name in GETS:
         assert program.compute(scheduler=name) == 210
+    assert in_a_fork(lambda: [program.compute(scheduler=name) for name in GETS] == [210] * 3)
+    for name in GETS:
+        assert program.compute(scheduler=name) == 210
+
+
+def in_a_fork(function):
+    """Whether a function is true in a fork of this process, in 20 seconds at most."""
     child = os.fork()
     if child == 0:
         try:
-            results = [program.compute(scheduler=name) for name in GETS]
-            os._exit(0 if results == [210] * 3 else 1)
+            os._exit(0 if function() else 1)
         except BaseException:
             os._exit(2)
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         done, status = os.waitpid(child, os.WNOHANG)
         if done:
-            break
+            return os.waitstatus_to_exitcode(status) == 0
         time.sleep(0.01)
-    else:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
-        pytest.fail("the child of a fork hangs in compute")
-    assert os.waitstatus_to_exitcode(status) == 0
-    for name in GETS:
-        assert program.compute(scheduler=name) == 210
+    os.kill(child, 9)
+    os.waitpid(child, 0)
+    return pytest.fail("the child of a fork hangs in compute")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_fork_while_tasks_run(scheduler):
+    """The child computes on all schedulers; the parent's run goes on."""
+    program = delayed(sum)([delayed(inc)(i) for i in range(20)])
+    slow = [delayed(lambda i: time.sleep(0.02) or i)(i) for i in range(40)]
+    results = []
+    thread = threading.Thread(
+        target=lambda: results.append(compute(*slow, scheduler=scheduler, num_workers=2))
+    )
+    thread.start()
+    time.sleep(0.1)
+    for _ in range(1 if scheduler == "processes" else 2):
+        assert in_a_fork(lambda: [program.compute(scheduler=name) for name in GETS] == [210] * 3)
+    thread.join(30)
+    assert results == [tuple(range(40))]
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")

@@ -33,6 +33,9 @@ fn task_options(annotations: &Bound<'_, PyDict>) -> PyResult<TaskOptions> {
     Ok(options)
 }
 
+/// Ctrl-C is looked for after so many tasks of a long compilation.
+pub const SIGNALS_EVERY: usize = 1 << 14;
+
 /// Where a wanted value is.
 pub enum Output {
     /// It was at hand: no task makes it.
@@ -247,6 +250,9 @@ fn sort<'py>(py: Python<'py>, wanted: &[Bound<'py, Node>]) -> PyResult<Sorted<'p
             }
             by_key.set_item(&key, sorted.nodes.len())?;
         }
+        if sorted.nodes.len().is_multiple_of(SIGNALS_EVERY) {
+            py.check_signals()?;
+        }
         if matches!(inner.kind, Kind::Graph { .. } | Kind::Collection { .. }) {
             sorted.foreign.push(sorted.nodes.len());
         }
@@ -386,7 +392,8 @@ fn push_foreign<'py>(
             return Err(error);
         }
         let key = sorted.nodes[*position].get().key(py)?.unbind();
-        let tasks: Vec<TaskId> = needs.iter().filter_map(|need| graph_tasks.task_of[*need]).collect();
+        let tasks: Vec<TaskId> =
+            needs.iter().filter_map(|need| graph_tasks.task_of[*need]).collect();
         task_of[*position] = Some(compiler.push(Op::Template { template, key }, tasks));
     }
     Ok(())

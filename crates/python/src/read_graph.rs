@@ -13,6 +13,7 @@ use pyo3::types::{
 };
 use rustc_hash::FxHashMap;
 
+use crate::compile::SIGNALS_EVERY;
 use crate::task_spec::{SpecClass, classify};
 use crate::template::{Call, Opaque, Subgraph, SubgraphCall, SubgraphStep, Template};
 
@@ -72,6 +73,9 @@ impl<'py> GraphReader<'py> {
         }
         let wanted = self.entry(key)?;
         while let Some(entry) = self.unread.pop() {
+            if entry.is_multiple_of(SIGNALS_EVERY) {
+                self.graph.py().check_signals()?;
+            }
             self.read(entry)?;
         }
         Ok(wanted)

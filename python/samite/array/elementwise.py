@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,7 +14,7 @@ from samite.array.storage import asanyarray
 from samite.base import is_dask_collection
 from samite.utils import is_arraylike
 
-__all__ = ["astype", "broadcast_to", "clip", "elemwise", "isclose", "round", "around", "where"]
+__all__ = ["around", "astype", "clip", "elemwise", "isclose", "round", "where"]
 
 
 def elemwise(
@@ -60,25 +61,15 @@ def elemwise(
     for arg in operands:
         lazy = isinstance(arg, Array)
         pairs += [arg, tuple(range(arg.ndim))[::-1] if lazy else None]
-    call = op
-    if masked:
-        call = _Masked(op)
-    if dtype is not None:
-        dtype = np.dtype(dtype)
-        if isinstance(op, np.ufunc):
-            kwargs["dtype"] = dtype
-            call = call if isinstance(op, np.ufunc) else _Cast(call, dtype)
-        else:
-            kwargs.pop("dtype", None)
-    token = getattr(op, "__name__", None)
+    if isinstance(op, np.ufunc) and dtype is not None:
+        kwargs["dtype"], dtype = np.dtype(dtype), None
+    call = _Masked(op) if masked else op
     result = blockwise(
-        call,
+        functools.partial(call, **kwargs) if kwargs else call,
         tuple(range(ndim))[::-1],
         *pairs,
         name=name,
-        token=token.strip("_") if token and token.strip("_").isidentifier() else None,
-        dtype=None if isinstance(op, np.ufunc) else dtype,
-        **kwargs,
+        dtype=dtype,
     )
     if out is None:
         return result
@@ -198,61 +189,3 @@ around = round
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether elements are equal within tolerances."""
     return elemwise(np.isclose, a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
-
-
-def broadcast_to(x: Any, shape: Any, chunks: Any = None) -> Array:
-    """The array repeated along new or single axes until it has a shape.
-
-    Parameters
-    ----------
-    chunks:
-        How the result is cut; by default along repeated axes not at all.
-
-    Raises
-    ------
-    ValueError
-        If the shape does not fit.
-    """
-    from samite.array.chunks import normalize_chunks
-    from samite.layers import ArrayChunkShapeDep
-
-    x = asanyarray(x)
-    shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
-    if x.shape == shape and chunks is None:
-        return x
-    added = len(shape) - x.ndim
-    if added < 0 or any(
-        new != old and old != 1 for new, old in zip(shape[added:], x.shape)
-    ):
-        raise ValueError(f"cannot broadcast shape {x.shape} to shape {shape}")
-    if chunks is None:
-        chunks = tuple((n,) for n in shape[:added]) + tuple(
-            (n,) if old != n else sizes for n, old, sizes in zip(shape[added:], x.shape, x.chunks)
-        )
-    else:
-        chunks = normalize_chunks(chunks, shape, dtype=x.dtype)
-        x = x.rechunk(
-            tuple(s if old == n else (1,) for s, old, n in zip(chunks[added:], x.shape, shape[added:]))
-        )
-    out = tuple(range(len(shape)))
-    result = blockwise(
-        np.broadcast_to,
-        out,
-        x,
-        out[added:],
-        ArrayChunkShapeDep(chunks),
-        out,
-        token="broadcast_to",
-        align_arrays=False,
-        new_axes={axis: chunks[axis] for axis in out[:added]},
-        adjust_chunks={axis: chunks[axis] for axis in out[added:] if len(x.chunks[axis - added]) == len(chunks[axis])},
-        meta=meta_like(x, len(shape)),
-    )
-    return result
-
-
-def meta_like(x: Array, ndim: int) -> Any:
-    """A meta like that of ``x`` with another number of dimensions."""
-    from samite.array.utils import meta_from_array
-
-    return meta_from_array(x._meta, ndim=ndim)

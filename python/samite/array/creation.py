@@ -1,0 +1,361 @@
+"""Arrays that are made from nothing but numbers."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from samite._task_spec import Task, TaskRef
+from samite.array.blockwise import blockwise
+from samite.array.chunks import has_unknown, normalize_chunks
+from samite.array.core import Array
+from samite.array.storage import asanyarray
+from samite.array.utils import meta_from_array
+from samite.base import tokenize
+from samite.blockwise import Blockwise, blockwise_token
+from samite.layers import ArrayChunkShapeDep, ArraySliceDep
+from samite.utils import funcname
+
+__all__ = [
+    "arange",
+    "empty",
+    "empty_like",
+    "eye",
+    "full",
+    "full_like",
+    "linspace",
+    "ones",
+    "ones_like",
+    "zeros",
+    "zeros_like",
+]
+
+
+def _filled(
+    func: Callable,
+    shape: Any,
+    dtype: Any,
+    chunks: Any,
+    name: str | None,
+    order: str,
+    meta: Any = None,
+    **kwargs: Any,
+) -> Array:
+    """An array whose chunks ``func(shape, dtype=, order=)`` makes."""
+    if isinstance(shape, (int, np.integer)):
+        shape = (shape,)
+    shape = tuple(int(length) for length in shape)
+    if any(length < 0 for length in shape):
+        raise ValueError("negative dimensions are not allowed")
+    dtype = np.dtype(dtype)
+    chunks = normalize_chunks(chunks, shape, dtype=dtype)
+    if meta is not None:
+        meta = meta_from_array(meta, ndim=len(shape), dtype=dtype)
+    make = functools.partial(func, dtype=dtype, order=order, **kwargs)
+    if name is None:
+        token = tokenize(func, shape, dtype, chunks, order, kwargs, type(meta))
+        name = f"{funcname(func)}-{token}"
+    if meta is not None and type(meta) is not np.ndarray:
+        make = functools.partial(_like, make, meta)
+    else:
+        meta = np.zeros((0,) * len(shape), dtype=dtype)
+    layer = _source(name, make, ArrayChunkShapeDep(chunks))
+    return Array(layer, name, chunks, meta=meta)  # type: ignore[arg-type]
+
+
+def _source(name: str, make: Callable, places: Any) -> Blockwise:
+    """The layer that makes every block from its shape or place."""
+    axes = tuple(range(len(places.numblocks)))
+    task = Task(name, make, TaskRef(blockwise_token(0)), _data_producer=True)
+    return Blockwise(name, axes, task, [(places, axes)], {})
+
+
+def _like(make: Callable, meta: Any, shape: tuple[int, ...]) -> Any:
+    """A chunk of the kind of another library, or a subclass, that ``meta`` is of."""
+    block = make(shape)
+    result = np.empty_like(meta, shape=block.shape, dtype=block.dtype)
+    result[...] = block
+    return result
+
+
+def ones(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+) -> Array:
+    """An array of ones.
+
+    Parameters
+    ----------
+    shape, dtype, order:
+        As for :func:`numpy.ones`.
+    chunks:
+        How to cut it; see :func:`~samite.array.chunks.normalize_chunks`.
+    name:
+        The name of the result; by default made of a hash.
+    """
+    return _filled(np.ones, shape, dtype or float, chunks, name, order)
+
+
+def zeros(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+) -> Array:
+    """An array of zeros. Takes the arguments of :func:`ones`."""
+    return _filled(np.zeros, shape, dtype or float, chunks, name, order)
+
+
+def empty(
+    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+) -> Array:
+    """An array of any elements. Takes the arguments of :func:`ones`."""
+    return _filled(np.empty, shape, dtype or float, chunks, name, order)
+
+
+def full(
+    shape: Any,
+    fill_value: Any,
+    dtype: Any = None,
+    chunks: Any = "auto",
+    name: str | None = None,
+    order: str = "C",
+) -> Array:
+    """An array of one value. Takes the arguments of :func:`ones`, and the value.
+
+    Raises
+    ------
+    ValueError
+        If the value is not a scalar.
+    """
+    if np.ndim(fill_value):
+        raise ValueError(
+            f"fill_value must be scalar. Received {type(fill_value).__name__} instead."
+        )
+    if isinstance(fill_value, Array):
+        filled = _filled(np.empty, shape, dtype or fill_value.dtype, chunks, None, order)
+        axes = tuple(range(filled.ndim))
+        return blockwise(
+            np.full_like, axes, filled, axes, fill_value, (), name=name, dtype=filled.dtype
+        )
+    if dtype is None:
+        dtype = getattr(fill_value, "dtype", None) or np.asarray(fill_value).dtype
+    return _filled(np.full, shape, dtype, chunks, name, order, fill_value=fill_value)
+
+
+def _same_kind(
+    func: Callable,
+    a: Any,
+    dtype: Any,
+    order: str,
+    chunks: Any,
+    name: str | None,
+    shape: Any,
+    **kwargs: Any,
+) -> Array:
+    a = asanyarray(a)
+    dtype = a.dtype if dtype is None else dtype
+    if shape is None and any(map(has_unknown, a.chunks)):
+        if chunks is not None:
+            raise ValueError("an array of unknown shape cannot be cut by given chunks")
+        return _of_unknown_shape(func, a, dtype, name, kwargs)
+    if shape is None:
+        shape, chunks = a.shape, chunks if chunks is not None else a.chunks
+    if chunks is None:
+        chunks = "auto"
+    if order == "K":
+        order = "C"
+    return _filled(func, shape, dtype, chunks, name, order, meta=a._meta, **kwargs)
+
+
+def _of_unknown_shape(
+    func: Callable, a: Array, dtype: Any, name: str | None, kwargs: dict[str, Any]
+) -> Array:
+    """An array with the shape of another, which has to be computed for it."""
+    axes = tuple(range(a.ndim))
+    like = {"empty": np.empty_like, "ones": np.ones_like, "zeros": np.zeros_like, "full": np.full_like}
+    make = functools.partial(like[func.__name__], dtype=np.dtype(dtype), **kwargs)
+    return blockwise(make, axes, a, axes, name=name, dtype=np.dtype(dtype), meta=a._meta)
+
+
+def ones_like(a, dtype=None, order="C", chunks=None, name=None, shape=None) -> Array:
+    """An array of ones with the shape, dtype and chunks of another, unless others are given."""
+    return _same_kind(np.ones, a, dtype, order, chunks, name, shape)
+
+
+def zeros_like(a, dtype=None, order="C", chunks=None, name=None, shape=None) -> Array:
+    """An array of zeros with the shape, dtype and chunks of another, unless others are given."""
+    return _same_kind(np.zeros, a, dtype, order, chunks, name, shape)
+
+
+def empty_like(a, dtype=None, order="C", chunks=None, name=None, shape=None) -> Array:
+    """An array of any elements with the shape, dtype and chunks of another, unless others are
+    given."""
+    return _same_kind(np.empty, a, dtype, order, chunks, name, shape)
+
+
+def full_like(a, fill_value, order="C", dtype=None, chunks=None, name=None, shape=None) -> Array:
+    """An array of one value with the shape, dtype and chunks of another, unless others are given.
+
+    Raises
+    ------
+    ValueError
+        If the value is not a scalar.
+    """
+    if np.ndim(fill_value):
+        raise ValueError(
+            f"fill_value must be scalar. Received {type(fill_value).__name__} instead."
+        )
+    return _same_kind(np.full, a, dtype, order, chunks, name, shape, fill_value=fill_value)
+
+
+def arange(
+    start: Any = 0,
+    stop: Any = None,
+    step: Any = 1,
+    *,
+    chunks: Any = "auto",
+    like: Any = None,
+    dtype: Any = None,
+    name: str | None = None,
+) -> Array:
+    """Evenly spaced values from ``start`` up to, not including, ``stop``.
+
+    Parameters
+    ----------
+    start, stop, step, dtype, like:
+        As for :func:`numpy.arange`.
+    chunks:
+        How to cut it; see :func:`~samite.array.chunks.normalize_chunks`.
+
+    Raises
+    ------
+    TypeError
+        If there is no end.
+    """
+    if stop is None:
+        if isinstance(start, int) and start == 0:
+            raise TypeError("arange() requires stop to be specified.")
+        start, stop = 0, start
+    if step is None:
+        step = 1
+    if dtype is None:
+        # As many elements as the difference of a number with itself: only the dtype counts.
+        dtype = np.promote_types(
+            np.arange(start, start, step).dtype, np.arange(stop, stop, step).dtype
+        )
+    dtype = np.dtype(dtype)
+    length = max(0, math.ceil(np.true_divide(stop - start, step))) if step else 0
+    if not step:
+        raise ZeroDivisionError("the step of arange cannot be zero")
+    chunks = normalize_chunks(chunks, (length,), dtype=dtype)
+    name = name or f"arange-{tokenize(start, stop, step, chunks, dtype)}"
+    meta = meta_from_array(like, ndim=1, dtype=dtype)
+    make = functools.partial(_arange_block, start, step, dtype)
+    if type(meta) is not np.ndarray:
+        make = functools.partial(_like, make, meta)
+    return Array(_source(name, make, ArraySliceDep(chunks)), name, chunks, meta=meta)
+
+
+def _arange_block(start: Any, step: Any, dtype: np.dtype, place: tuple[slice]) -> np.ndarray:
+    (part,) = place
+    if dtype.kind not in "iufc":
+        return np.arange(start + part.start * step, start + part.stop * step, step, dtype=dtype)
+    # NumPy finds the difference of the first two elements in the result's type, and adds
+    # multiples of it to the first; any other way would round differently.
+    with np.errstate(over="ignore"):
+        first = np.array([start]).astype(dtype)
+        delta = np.array([start + step]).astype(dtype) - first
+        return first + np.arange(part.start, part.stop).astype(dtype) * delta
+
+
+def linspace(
+    start: Any,
+    stop: Any,
+    num: int = 50,
+    endpoint: bool = True,
+    retstep: bool = False,
+    chunks: Any = "auto",
+    dtype: Any = None,
+) -> Any:
+    """``num`` evenly spaced values between two numbers.
+
+    Parameters
+    ----------
+    start, stop:
+        Numbers, or lazy arrays without axes.
+    num, endpoint, retstep, dtype:
+        As for :func:`numpy.linspace`.
+    chunks:
+        How to cut it; see :func:`~samite.array.chunks.normalize_chunks`.
+
+    Returns
+    -------
+    The array; with ``retstep`` also the step.
+    """
+    num = int(num)
+    if num < 0:
+        raise ValueError(f"Number of samples, {num}, must be non-negative.")
+    divisor = num - 1 if endpoint else num
+    if dtype is None:
+        dtype = np.result_type(
+            *(value.dtype if isinstance(value, Array) else value for value in (start, stop)), 1.0
+        )
+    dtype = np.dtype(dtype)
+    chunks = normalize_chunks(chunks, (num,), dtype=dtype)
+    result = blockwise(
+        functools.partial(_linspace_block, num, divisor, endpoint, dtype),
+        "i",
+        ArraySliceDep(chunks),
+        "i",
+        start,
+        () if isinstance(start, Array) else None,
+        stop,
+        () if isinstance(stop, Array) else None,
+        token="linspace",
+        dtype=dtype,
+        meta=np.empty(0, dtype=dtype),
+    )
+    if not retstep:
+        return result
+    step = (stop - start) / divisor if divisor > 0 else np.nan
+    return result, step
+
+
+def _linspace_block(
+    num: int, divisor: int, endpoint: bool, dtype: np.dtype, place: tuple[slice], start: Any, stop: Any
+) -> np.ndarray:
+    (part,) = place
+    start, stop = start * 1.0, stop * 1.0
+    delta = stop - start
+    values = np.arange(part.start, part.stop, dtype=np.result_type(start, stop, 1.0))
+    if divisor > 0:
+        step = delta / divisor
+        values = values * step if step != 0 else values / divisor * delta
+    else:
+        values = values * delta
+    values = values + start
+    if endpoint and num > 1 and part.stop == num and len(values):
+        values[-1] = stop
+    if dtype.kind in "iu":
+        np.floor(values, out=values)
+    return values.astype(dtype)
+
+
+def eye(
+    N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: Any = float
+) -> Array:
+    """A matrix with ones on a diagonal, as :func:`numpy.eye` has it."""
+    M = N if M is None else M
+    dtype = np.dtype(dtype or float)
+    chunks = normalize_chunks(chunks, (N, M), dtype=dtype)
+    name = f"eye-{tokenize(N, chunks, M, k, dtype)}"
+    make = functools.partial(_eye_block, k, dtype)
+    layer = _source(name, make, ArraySliceDep(chunks))
+    return Array(layer, name, chunks, dtype=dtype)  # type: ignore[arg-type]
+
+
+def _eye_block(k: int, dtype: np.dtype, place: tuple[slice, slice]) -> np.ndarray:
+    rows, columns = place
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    return np.eye(height, width, k=k + rows.start - columns.start, dtype=dtype)
