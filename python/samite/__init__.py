@@ -54,8 +54,8 @@ _LAZY = {
     "SingletonExpr": "samite._expr",
 }
 _SUBMODULES = frozenset(
-    "backends base bytes cache callbacks cli context core datasets diagnostics dot exceptions "
-    "graph_manipulation hashing highlevelgraph layers local multiprocessing optimization order "
+    "array backends base bytes cache callbacks cli context core datasets diagnostics dot "
+    "exceptions graph_manipulation hashing highlevelgraph layers local multiprocessing optimization order "
     "rewrite sizeof system task_spec threaded tokenize typing utils widgets".split()
 )
 

@@ -9,6 +9,7 @@ graph reads slices of files it is kept, since the same step makes the slices tha
 from __future__ import annotations
 
 import sys
+from functools import partial
 from typing import Any
 
 _FUSE = "optimization.fuse.active"
@@ -46,6 +47,28 @@ def _is_getter(task: Any, getters: set[Any]) -> bool:
     if getattr(func, "__name__", "") == "_execute_subgraph":
         return any(_is_getter(inner, getters) for inner in task.args[0].values())
     return False
+
+
+def in_our_notation(graph: dict[Any, Any]) -> dict[Any, Any]:
+    """A dict graph with our task objects in place of Dask's, for those who look at tasks."""
+    from samite._task_spec import DataNode, List, Task, TaskRef
+
+    converted = {}
+    for key, node in graph.items():
+        if type(node).__module__ != "dask._task_spec":
+            converted[key] = node
+        elif type(node).__name__ == "DataNode":
+            converted[key] = DataNode(key, node.value)
+        else:
+            needs = list(node.dependencies)
+            references = List._of([TaskRef(needed) for needed in needs])
+            # As a part of a function, since a task among the arguments would be run in place.
+            converted[key] = Task(key, partial(_call_node, node, needs), references)
+    return converted
+
+
+def _call_node(node: Any, needs: list[Any], values: list[Any]) -> Any:
+    return node(dict(zip(needs, values, strict=True)))
 
 
 _DASK_MODULES = ("dask.base", "dask.array", "dask.bag", "dask.dataframe", "dask.delayed")

@@ -157,7 +157,7 @@ def unpack_collections(expr: Any) -> tuple[Any, tuple[Any, ...]]:
 def to_task_dask(expr: Any) -> tuple[Any, Any]:
     """A value in tuple notation and the graph that it needs."""
     if isinstance(expr, Node):
-        return expr.key, expr.dask
+        return expr.key, graph_of(expr)
     if not isinstance(expr, type) and hasattr(expr, "__dask_graph__"):
         from samite.tokenize import tokenize
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -38,8 +39,13 @@ def settings(
         from samite.utils import parse_bytes
 
         memory_limit = parse_bytes(memory_limit)
-    if memory_limit is not None and memory_limit <= 0:
-        raise ValueError(f"memory_limit must be a positive number of bytes, got {memory_limit}")
+    if memory_limit is not None:
+        if not isinstance(memory_limit, (int, float)) or not memory_limit > 0:
+            raise ValueError(
+                "memory_limit must be a positive number of bytes, or text such as '2 GiB', "
+                f"got {memory_limit!r}"
+            )
+        memory_limit = int(min(memory_limit, sys.maxsize))
     return {
         "threads": threads,
         "memory_limit": memory_limit,
@@ -109,8 +115,6 @@ def run_graph(
 
 def _callbacks_of_dask(graph: Any) -> Any:
     """Dask's active callbacks, and ours, where the graph is one of Dask's; else None."""
-    import sys
-
     theirs = sys.modules.get("dask.callbacks")
     if theirs is None or not type(graph).__module__.startswith("dask."):
         return None
@@ -152,6 +156,10 @@ def _run_observed(
     from samite.local import prepare
 
     dsk = dict(dsk)
+    if "dask._task_spec" in sys.modules:
+        from samite._dask_bridge import in_our_notation
+
+        dsk = in_our_notation(dsk)
     started: list[Any] = []
     state: dict[str, Any] = {}
     succeeded = False

@@ -32,6 +32,7 @@ def main() -> None:
     # Ctrl-C reaches the whole group; the parent decides what becomes of its workers.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     channel = socket.socket(fileno=_DESCRIPTOR)
+    initializer = os.environ.get("SAMITE_WORKER_INITIALIZER")
     settings = b""
     while True:
         frames = _receive(channel)
@@ -41,20 +42,18 @@ def main() -> None:
         setup = bytes(next(groups)[0])
         if setup != settings:
             _apply(setup)
-            if not settings:
-                _initialize()
+            if initializer and not settings:
+                _initialize(initializer)
             settings = setup
         _send(channel, _answer(groups))
         del frames, groups
 
 
-def _initialize() -> None:
+def _initialize(encoded: str) -> None:
     """Call the user's initializer, which may be from a module that only the settings lead to."""
-    encoded = os.environ.pop("SAMITE_WORKER_INITIALIZER", None)
-    if encoded:
-        import base64
+    import base64
 
-        pickle.loads(base64.b64decode(encoded))()
+    pickle.loads(base64.b64decode(encoded))()
 
 
 def _apply(setup: bytes) -> None:
@@ -64,15 +63,43 @@ def _apply(setup: bytes) -> None:
     for folder in settings["path"]:
         if folder not in sys.path:
             sys.path.append(folder)
+    _follow(settings["environment"])
+    if settings["folder"] is not None:
+        os.chdir(settings["folder"])
     config.config.clear()
     config.config.update(settings["config"])
+
+
+# The parent's environment as it was seen last; at first it is what this process was given.
+_environment = dict(os.environ)
+
+
+def _follow(environment: dict[str, str]) -> None:
+    """Make the changes that the parent has made; what tasks and initializers set here stays."""
+    for name in _environment.keys() - environment.keys() - {"PYTHONPATH"}:
+        os.environ.pop(name, None)
+    for name, value in environment.items():
+        if _environment.get(name) != value and name != "PYTHONPATH":
+            os.environ[name] = value
+    _environment.clear()
+    _environment.update(environment)
 
 
 def make_setup() -> bytes:
     """The settings of this process, for its workers."""
     from samite import config
 
-    return pickle.dumps({"path": list(sys.path), "config": _plain(config.config)}, protocol=5)
+    try:
+        folder = os.getcwd()
+    except OSError:  # it was removed
+        folder = None
+    settings = {
+        "path": list(sys.path),
+        "config": _plain(config.config),
+        "environment": dict(os.environ),
+        "folder": folder,
+    }
+    return pickle.dumps(settings, protocol=5)
 
 
 def _plain(value: Any) -> Any:
@@ -177,7 +204,7 @@ def _find_unpicklable(spec: Any) -> str:
 def _dump_failure(error: BaseException) -> list[Any]:
     import traceback
 
-    from samite._pickling import dump
+    from samite._pickling import dump, load
 
     # The frames of this module say nothing about the task.
     here = error.__traceback__
@@ -191,12 +218,17 @@ def _dump_failure(error: BaseException) -> list[Any]:
         packed = tblib.pickling_support.pickle_traceback(here) if here is not None else None
     except ImportError:
         pass
-    try:
-        return dump((error, text, packed))
-    except Exception:
-        kind = type(error)
-        message = f"{kind.__module__}.{kind.__qualname__}: {error}"
-        return dump((RuntimeError(message), text, None))
+    for form in ((error, text, packed), (error, text, None)):
+        try:
+            frames = dump(form)
+            # Some exceptions are pickled without complaint and cannot be made again.
+            load(frames)
+        except Exception:
+            continue
+        return frames
+    kind = type(error)
+    message = f"{kind.__module__}.{kind.__qualname__}: {error}"
+    return dump((RuntimeError(message), text, None))
 
 
 def remote_failure(failure: tuple[BaseException, str, Any]) -> BaseException:

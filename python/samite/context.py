@@ -28,7 +28,7 @@ def globalmethod(
     key
         The setting's name.
     falsey
-        What to use where the setting is false but not None.
+        What to use where the setting is there and false.
 
     >>> class Collection:
     ...     @globalmethod(key="my_get", falsey=print)
@@ -54,12 +54,15 @@ class GlobalMethod:
         self._falsey = falsey
 
     def __get__(self, instance: Any, owner: type | None = None) -> Callable:
-        chosen = config.get(self._key, None) if self._key else None
-        if chosen is None:
+        chosen = config.get(self._key, _UNSET) if self._key else _UNSET
+        if chosen is _UNSET:
             return self._default
         if not chosen:
-            return self._falsey if self._falsey is not None else _nothing
+            return self._falsey or (self._default if chosen is None else _nothing)
         return chosen
+
+
+_UNSET = object()
 
 
 def _nothing(*args: Any, **kwargs: Any) -> None:

@@ -47,6 +47,9 @@ class _Sizeof(Dispatch):
         """The size of `arg` in bytes."""
         try:
             return int(self.dispatch(type(arg))(arg, *args, **kwargs))
+        except RecursionError:
+            # Nested deeper than can be walked; the levels above go on with what is known.
+            return UNKNOWN_SIZE
         except Exception:  # What foreign objects' properties raise must not stop a computation.
             _log().warning("The size of %s cannot be found out", type(arg), exc_info=True)
             return UNKNOWN_SIZE

@@ -103,6 +103,7 @@ def test_files_are_short():
 def in_fresh_python(code: str) -> str:
     # Without cached bytecode the compiler would be measured.
     env = {name: v for name, v in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    env["HOME"] = os.devnull  # a settings file of the user's would be read, and with it YAML
     command = [sys.executable, "-c", code]
     return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
 

@@ -272,6 +272,24 @@ def test_a_value_with_a_wrong_size(scheduler):
     assert result.compute(scheduler=scheduler) == "Liar"
 
 
+@pytest.mark.parametrize("scheduler", IN_PROCESS)
+def test_a_deeply_nested_result(scheduler, caplog):
+    """Its size cannot be measured by recursion; that is no reason for pages of tracebacks."""
+
+    def nest():
+        nested = []
+        for _ in range(50_000):
+            nested = [nested]
+        return nested
+
+    nested, depth = delayed(nest)().compute(scheduler=scheduler), 0
+    while nested:
+        (nested,), depth = nested, depth + 1
+    assert depth == 50_000
+    assert len(caplog.records) <= 1
+    assert len(caplog.text) < 10_000
+
+
 def test_values_with_bad_finalizers():
     class Loud:
         def __del__(self):
@@ -414,6 +432,15 @@ def test_more_at_once_than_the_limit(scheduler):
 def test_limits_that_make_no_sense(scheduler, limit):
     with pytest.raises(ValueError, match="memory_limit"):
         delayed(inc)(1).compute(scheduler=scheduler, memory_limit=limit)
+
+
+def test_limit_by_setting(scheduler):
+    from samite import config
+
+    with config.set({"memory-limit": "1 MB"}):
+        with pytest.raises(MemoryLimitError):
+            delayed(bytes)(3_000_000).compute(scheduler=scheduler)
+        assert len(delayed(bytes)(3_000_000).compute(scheduler=scheduler, memory_limit="9 MB"))
 
 
 def test_limit_that_is_no_number():

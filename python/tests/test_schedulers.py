@@ -461,6 +461,18 @@ class Value:
         self.content = content
 
 
+def soon(condition):
+    """Whether something is true within a second: a thread lets go of the last task of a run a
+    moment after the result is there."""
+    gc.collect()
+    deadline = time.monotonic() + 1
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.001)
+    return True
+
+
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 def test_arguments_and_results_are_let_go(scheduler):
     argument = Value(1)
@@ -469,17 +481,14 @@ def test_arguments_and_results_are_let_go(scheduler):
     seen_result = weakref.ref(result)
     assert result.content == 2
     del argument, result
-    gc.collect()
-    assert seen_argument() is None
-    assert seen_result() is None
+    assert soon(lambda: seen_argument() is None and seen_result() is None)
 
 
 @pytest.mark.parametrize("scheduler", ["synchronous", "threads"])
 def test_a_computed_value_is_not_kept_by_its_lazy_call(scheduler):
     lazy = delayed(Value)(3)
     seen = weakref.ref(lazy.compute(scheduler=scheduler))
-    gc.collect()
-    assert seen() is None
+    assert soon(lambda: seen() is None)
     assert lazy.compute(scheduler=scheduler).content == 3
 
 
@@ -508,7 +517,7 @@ def test_results_are_let_go_during_the_run(scheduler):
 
     lazy = delayed(sum)([delayed(use)(delayed(make)(i)) for i in range(200)])
     assert lazy.compute(scheduler=scheduler, num_workers=2) == 200
-    assert alive == 0
+    assert soon(lambda: alive == 0)
     assert most <= 12
 
 
@@ -523,8 +532,7 @@ def test_exceptions_are_let_go(scheduler):
     with pytest.raises(ValueError):
         delayed(fail)(argument).compute(scheduler=scheduler)
     del argument
-    gc.collect()
-    assert seen() is None
+    assert soon(lambda: seen() is None)
 
 
 def test_no_references_are_leaked(scheduler):
@@ -552,9 +560,11 @@ def test_no_references_are_leaked(scheduler):
         return sys.getallocatedblocks() - before
 
     references = sys.getrefcount(marker)
-    # Caches fill up for a while; what leaks goes on leaking.
-    assert any(growth() < rounds / 2 for _ in range(6))
-    assert sys.getrefcount(marker) == references
+    # Caches fill up for a while, those of pickling slowly; what leaks goes on leaking. A round
+    # has some fifteen tasks.
+    allowed = 3 * rounds if scheduler == "processes" else rounds / 2
+    assert any(growth() < allowed for _ in range(6))
+    assert soon(lambda: sys.getrefcount(marker) == references)
 
 
 def test_cycles_through_lazy_calls_are_collected():

@@ -19,16 +19,16 @@ use crate::template::{Call, Template};
 /// those that say on which machine a task runs, are for clusters.
 fn task_options(annotations: &Bound<'_, PyDict>) -> PyResult<TaskOptions> {
     let mut options = TaskOptions::default();
-    if let Some(priority) = annotations.get_item("priority")? {
-        if let Ok(priority) = priority.extract::<f64>() {
-            // Saturates, which keeps the order of all but absurd priorities.
-            options.priority = priority as i32;
-        }
+    if let Some(priority) = annotations.get_item("priority")?
+        && let Ok(priority) = priority.extract::<f64>()
+    {
+        // Saturates, which keeps the order of all but absurd priorities.
+        options.priority = priority as i32;
     }
-    if let Some(retries) = annotations.get_item("retries")? {
-        if let Ok(retries) = retries.extract::<u32>() {
-            options.retries = retries;
-        }
+    if let Some(retries) = annotations.get_item("retries")?
+        && let Ok(retries) = retries.extract::<u32>()
+    {
+        options.retries = retries;
     }
     Ok(options)
 }

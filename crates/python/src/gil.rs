@@ -24,6 +24,32 @@ pub fn released<T>(body: impl FnOnce() -> T) -> T {
     Python::attach(|py| py.detach(move || Here((body.take())()))).take()
 }
 
+/// A Python object that another thread may be the last to hold.
+pub struct Held {
+    object: Option<Py<PyAny>>,
+    _visitor: Visitor,
+}
+
+impl Held {
+    pub fn new(object: Py<PyAny>) -> Self {
+        Self { object: Some(object), _visitor: Visitor::enter() }
+    }
+
+    /// The object; it is there until this is dropped.
+    pub fn bind<'py>(&self, py: Python<'py>) -> PyResult<&Bound<'py, PyAny>> {
+        match &self.object {
+            Some(object) => Ok(object.bind(py)),
+            None => Err(pyo3::exceptions::PyRuntimeError::new_err("the object is gone")),
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        drop_attached(self.object.take());
+    }
+}
+
 thread_local! {
     /// The batch that `run_batch` is to run on this thread, while `contextvars.Context.run` is
     /// between here and there.
@@ -41,25 +67,38 @@ pub fn run_batch() {
     }
 }
 
-/// Worker threads that have an interpreter state, or are about to.
+/// How many reasons there are for another thread to enter the interpreter: worker threads that
+/// run tasks, and objects that such a thread may be the last to hold.
 ///
 /// A thread that takes the interpreter when it is being finalized is ended by Python through a
 /// forced unwind, which no Rust frame survives. So the interpreter must not be finalized while
-/// such threads are there.
-static THREADS: AtomicUsize = AtomicUsize::new(0);
+/// there are any.
+static VISITORS: AtomicUsize = AtomicUsize::new(0);
 
-struct Counted;
+/// One of the reasons, for as long as it lives.
+pub struct Visitor(());
 
-impl Counted {
-    fn new() -> Self {
-        THREADS.fetch_add(1, Ordering::AcqRel);
-        Self
+impl Visitor {
+    pub fn enter() -> Self {
+        VISITORS.fetch_add(1, Ordering::AcqRel);
+        Self(())
     }
 }
 
-impl Drop for Counted {
+impl Drop for Visitor {
     fn drop(&mut self) {
-        THREADS.fetch_sub(1, Ordering::AcqRel);
+        VISITORS.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Drops what holds Python objects with the interpreter held, so that they go at once: dropped
+/// without it they would stay until some later call enters the interpreter.
+pub fn drop_attached<T>(value: T) {
+    let mut value = Some(value);
+    // Without an interpreter, after its end, there is nothing to give back.
+    Python::try_attach(|_py| drop(value.take()));
+    if let Some(left) = value {
+        std::mem::forget(left);
     }
 }
 
@@ -82,7 +121,7 @@ fn wait_for_threads(py: Python<'_>) -> PyResult<()> {
     let began = Instant::now();
     let mut told = false;
     let mut pause = Duration::from_micros(50);
-    while THREADS.load(Ordering::Acquire) > 0 {
+    while VISITORS.load(Ordering::Acquire) > 0 {
         released(|| std::thread::sleep(pause));
         pause = (pause * 2).min(Duration::from_millis(20));
         if py.check_signals().is_err() {
@@ -103,26 +142,33 @@ fn wait_for_threads(py: Python<'_>) -> PyResult<()> {
 
 #[pyfunction]
 fn forget_threads() {
-    THREADS.store(0, Ordering::Release);
+    VISITORS.store(0, Ordering::Release);
 }
 
 /// Worker threads hold the interpreter for a whole batch of Python tasks, in a copy of the
 /// context variables of the thread that asked for the result.
 pub struct InterpreterGuard {
     context: Option<Py<PyAny>>,
-    run_batch: Py<PyAny>,
+    run_batch: Option<Py<PyAny>>,
+    _visitor: Visitor,
+}
+
+impl Drop for InterpreterGuard {
+    fn drop(&mut self) {
+        drop_attached((self.context.take(), self.run_batch.take()));
+    }
 }
 
 impl InterpreterGuard {
     pub fn new(py: Python<'_>, context: Option<Py<PyAny>>) -> PyResult<Self> {
         let run_batch = pyo3::wrap_pyfunction!(run_batch, py)?.into_any().unbind();
-        Ok(Self { context, run_batch })
+        Ok(Self { context, run_batch: Some(run_batch), _visitor: Visitor::enter() })
     }
 }
 
 impl Guard for InterpreterGuard {
     fn thread(&self, body: &mut dyn FnMut()) {
-        let _counted = Counted::new();
+        let _visitor = Visitor::enter();
         // The outer attachment keeps the thread's interpreter state for its whole life, so that
         // thread-local data of Python persists and entering again is cheap.
         released(body);
@@ -130,7 +176,9 @@ impl Guard for InterpreterGuard {
 
     fn batch(&self, body: &mut dyn FnMut()) {
         Python::attach(|py| {
-            let Some(context) = &self.context else { return body() };
+            let (Some(context), Some(run_batch)) = (&self.context, &self.run_batch) else {
+                return body();
+            };
             let copy = match context.bind(py).call_method0("copy") {
                 Ok(copy) => copy,
                 Err(_out_of_memory) => return body(),
@@ -142,7 +190,7 @@ impl Guard for InterpreterGuard {
                 std::mem::transmute::<*mut (dyn FnMut() + '_), *mut (dyn FnMut() + 'static)>(body)
             };
             BATCH.set(Some(body));
-            let outcome = copy.call_method1("run", (self.run_batch.bind(py),));
+            let outcome = copy.call_method1("run", (run_batch.bind(py),));
             if let Some(left) = BATCH.take() {
                 // SAFETY: as above; the context refused to run, so the body was not entered.
                 unsafe { (*left)() }

@@ -463,15 +463,15 @@ impl Node {
 
 /// A leaf: a value at hand. `key` may be `None`.
 #[pyfunction]
-#[pyo3(signature = (class, value, key=None, pure=None, nout=None))]
+#[pyo3(signature = (cls, value, key=None, pure=None, nout=None))]
 pub fn make_leaf<'py>(
-    class: &Bound<'py, PyType>,
+    cls: &Bound<'py, PyType>,
     value: Py<PyAny>,
     key: Option<Py<PyAny>>,
     pure: Option<bool>,
     nout: Option<usize>,
 ) -> PyResult<Bound<'py, Node>> {
-    let py = class.py();
+    let py = cls.py();
     let effective = match pure {
         Some(pure) => pure,
         None => helpers::config_pure(py)?,
@@ -481,33 +481,33 @@ pub fn make_leaf<'py>(
     if effective && node.key.get().is_none() {
         node.key(py)?;
     }
-    node.instantiate(class)
+    node.instantiate(cls)
 }
 
 /// `getattr(target, name)`, always pure.
 #[pyfunction]
 pub fn make_attribute<'py>(
-    class: &Bound<'py, PyType>,
+    cls: &Bound<'py, PyType>,
     target: &Bound<'py, Node>,
     name: Py<PyString>,
 ) -> PyResult<Bound<'py, Node>> {
-    let args = PyTuple::new(class.py(), [target])?.unbind();
+    let args = PyTuple::new(cls.py(), [target])?.unbind();
     let mut node = Node::from_parts(Kind::Attribute { name, args }, None, true, None);
-    node.annotations = helpers::annotations(class.py())?;
-    node.instantiate(class)
+    node.annotations = helpers::annotations(cls.py())?;
+    node.instantiate(cls)
 }
 
 /// A container with lazy calls inside; `None` where there are none.
 #[pyfunction]
-#[pyo3(signature = (class, value, key=None, pure=None, nout=None))]
+#[pyo3(signature = (cls, value, key=None, pure=None, nout=None))]
 pub fn make_literal<'py>(
-    class: &Bound<'py, PyType>,
+    cls: &Bound<'py, PyType>,
     value: &Bound<'py, PyAny>,
     key: Option<Py<PyAny>>,
     pure: Option<bool>,
     nout: Option<usize>,
 ) -> PyResult<Option<Bound<'py, Node>>> {
-    let py = class.py();
+    let py = cls.py();
     let Some(wrapped) = unpack::wrap(value)? else { return Ok(None) };
     if key.is_none()
         && nout.is_none()
@@ -525,7 +525,7 @@ pub fn make_literal<'py>(
     if pure && node.key.get().is_none() {
         node.key(py)?;
     }
-    Ok(Some(node.instantiate(class)?))
+    Ok(Some(node.instantiate(cls)?))
 }
 
 /// A call; what `delayed(func)(*args, **kwargs)` makes, with every choice explicit.

@@ -11,8 +11,8 @@ use pyo3::types::PyDict;
 use samite::graph::{Plan, TaskId, Work};
 use samite::runtime::{Observer, OperationError, Run, Value};
 
-use crate::gil;
-use crate::program::Op;
+use crate::gil::{self, Held};
+use crate::program::{Op, Operations};
 use crate::value::to_python;
 
 /// One finished task.
@@ -46,7 +46,7 @@ pub enum Request {
 pub enum Callbacks {
     None,
     /// On this thread, which runs the tasks itself.
-    Here(Py<PyAny>),
+    Here(Held),
     /// On the thread that waits: workers ask it and wait for its answer.
     There(Sender<Request>),
 }
@@ -61,7 +61,7 @@ pub struct Counters {
 /// The observer of one run.
 pub struct RunObserver {
     pub counters: Arc<Counters>,
-    pub operations: Arc<Vec<Op>>,
+    pub operations: Arc<Operations>,
     pub plan: Arc<Plan>,
     pub callbacks: Callbacks,
     pub log: Option<Arc<EventLog>>,
@@ -111,20 +111,20 @@ impl RunObserver {
 }
 
 /// Calls `callbacks.started(key)`.
-pub fn call_started(py: Python<'_>, callbacks: &Py<PyAny>, key: Bound<'_, PyAny>) -> PyResult<()> {
-    callbacks.bind(py).call_method1("started", (key,)).map(drop)
+pub fn call_started(callbacks: &Bound<'_, PyAny>, key: Bound<'_, PyAny>) -> PyResult<()> {
+    callbacks.call_method1("started", (key,)).map(drop)
 }
 
 /// Calls `callbacks.finished(key, value, worker)`.
 pub fn call_finished(
     py: Python<'_>,
-    callbacks: &Py<PyAny>,
+    callbacks: &Bound<'_, PyAny>,
     key: Bound<'_, PyAny>,
     value: &Value,
     worker: usize,
 ) -> PyResult<()> {
     let value = to_python(py, value)?;
-    callbacks.bind(py).call_method1("finished", (key, value, worker)).map(drop)
+    callbacks.call_method1("finished", (key, value, worker)).map(drop)
 }
 
 impl Observer for RunObserver {
@@ -133,7 +133,7 @@ impl Observer for RunObserver {
         match &self.callbacks {
             Callbacks::None => Ok(()),
             Callbacks::Here(callbacks) => Python::attach(|py| {
-                call_started(py, callbacks, key_of(py, &self.plan, &self.operations, task)?)
+                call_started(callbacks.bind(py)?, key_of(py, &self.plan, &self.operations, task)?)
             })
             .map_err(OperationError::new),
             Callbacks::There(sender) => {
@@ -160,7 +160,7 @@ impl Observer for RunObserver {
             Callbacks::None => Ok(()),
             Callbacks::Here(callbacks) => Python::attach(|py| {
                 let key = key_of(py, &self.plan, &self.operations, task)?;
-                call_finished(py, callbacks, key, value, worker)
+                call_finished(py, callbacks.bind(py)?, key, value, worker)
             })
             .map_err(OperationError::new),
             Callbacks::There(sender) => {
@@ -182,7 +182,7 @@ pub struct RunView {
     pub run: Mutex<Weak<Run>>,
     pub log: Arc<EventLog>,
     pub plan: Arc<Plan>,
-    pub operations: Arc<Vec<Op>>,
+    pub operations: Arc<Operations>,
     /// `time.perf_counter()` at the log's origin.
     pub clock: f64,
     /// The dict graph, where the run was asked for one.

@@ -7,6 +7,7 @@ use pyo3::types::PyString;
 use samite::graph::OperationId;
 use samite::runtime::{Context, Lane, OperationError, Program, Value};
 
+use crate::gil::{self, Held, Visitor};
 use crate::node::Node;
 use crate::processes::ProcessMode;
 use crate::template::Template;
@@ -48,19 +49,46 @@ impl Op {
     }
 }
 
+/// The operations of a run. Whichever thread is the last to hold them drops them with the
+/// interpreter held.
+pub struct Operations {
+    table: Vec<Op>,
+    _visitor: Visitor,
+}
+
+impl Operations {
+    pub fn new(table: Vec<Op>) -> Self {
+        Self { table, _visitor: Visitor::enter() }
+    }
+}
+
+impl std::ops::Deref for Operations {
+    type Target = [Op];
+
+    fn deref(&self) -> &[Op] {
+        &self.table
+    }
+}
+
+impl Drop for Operations {
+    fn drop(&mut self) {
+        gil::drop_attached(std::mem::take(&mut self.table));
+    }
+}
+
 /// Where the calls are made.
 pub enum Mode {
     /// On the worker thread.
     Local,
     /// By a pool that the user gave: `submit(task)` waits for and returns the result.
-    Executor { submit: Py<PyAny> },
+    Executor { submit: Held },
     /// In worker processes.
     Processes(ProcessMode),
 }
 
 /// A table of Python operations.
 pub struct PyProgram {
-    pub operations: Arc<Vec<Op>>,
+    pub operations: Arc<Operations>,
     pub mode: Mode,
 }
 
@@ -81,7 +109,7 @@ impl Program for PyProgram {
                     operation: operation.index(),
                     inputs: std::mem::take(inputs),
                 };
-                submit.bind(py).call1((Bound::new(py, task)?,)).map(PyValue::value)
+                submit.bind(py)?.call1((Bound::new(py, task)?,)).map(PyValue::value)
             }
             Mode::Processes(processes) => processes.run(py, op, context, inputs),
         })
@@ -100,7 +128,7 @@ impl Program for PyProgram {
 /// A task with its inputs, for executors that the user brings.
 #[pyclass(frozen, module = "samite._engine")]
 pub struct BoundTask {
-    operations: Arc<Vec<Op>>,
+    operations: Arc<Operations>,
     operation: usize,
     inputs: Vec<Value>,
 }

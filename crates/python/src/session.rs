@@ -12,14 +12,14 @@ use samite::runtime::{self, Guard, Observer, Options, Program, Run, RuntimeError
 
 use crate::compile::{Compiled, Output, compile_graph, compile_nodes};
 use crate::error;
-use crate::gil::{self, InterpreterGuard};
+use crate::gil::{self, Held, InterpreterGuard};
 use crate::node::Node;
 use crate::observer::{
     Callbacks, Counters, EventLog, Request, RunObserver, RunView, call_finished, call_started,
     key_of, requests,
 };
 use crate::processes::ProcessMode;
-use crate::program::{Mode, PyProgram};
+use crate::program::{Mode, Operations, PyProgram};
 use crate::value::to_python;
 
 /// How long the waiting thread may overlook a signal.
@@ -117,10 +117,10 @@ fn run<'py>(
     graph: Option<Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let Compiled { plan, operations, outputs, annotations } = compiled;
-    let operations = Arc::new(operations);
+    let operations = Arc::new(Operations::new(operations));
     let mode = match (settings.processes, settings.submit) {
         (Some(processes), _) => Mode::Processes(processes),
-        (None, Some(submit)) => Mode::Executor { submit },
+        (None, Some(submit)) => Mode::Executor { submit: Held::new(submit) },
         (None, None) => Mode::Local,
     };
     let program: Arc<dyn Program> = Arc::new(PyProgram { operations: operations.clone(), mode });
@@ -137,7 +137,9 @@ fn run<'py>(
     let observer = watched.then(|| {
         let callbacks = match &settings.callbacks {
             None => Callbacks::None,
-            Some(callbacks) if settings.threads == 0 => Callbacks::Here(callbacks.clone_ref(py)),
+            Some(callbacks) if settings.threads == 0 => {
+                Callbacks::Here(Held::new(callbacks.clone_ref(py)))
+            }
             Some(_) => {
                 let (sender, receiver) = requests();
                 inbox = Some(receiver);
@@ -217,7 +219,7 @@ fn run<'py>(
 /// The thread that asked for the results, while others make them.
 struct Waiting<'run> {
     plan: &'run Arc<samite::graph::Plan>,
-    operations: &'run Arc<Vec<crate::program::Op>>,
+    operations: &'run Operations,
     callbacks: Option<&'run Py<PyAny>>,
     inbox: Option<Receiver<Request>>,
     view: Option<&'run Py<RunView>>,
@@ -275,12 +277,12 @@ impl Waiting<'_> {
         match request {
             Request::Started { task, answer } => {
                 let outcome = key_of(py, self.plan, self.operations, task)
-                    .and_then(|key| call_started(py, callbacks, key));
+                    .and_then(|key| call_started(callbacks.bind(py), key));
                 let _ = answer.send(outcome);
             }
             Request::Finished { task, worker, value, answer } => {
                 let outcome = key_of(py, self.plan, self.operations, task)
-                    .and_then(|key| call_finished(py, callbacks, key, &value, worker));
+                    .and_then(|key| call_finished(py, callbacks.bind(py), key, &value, worker));
                 let _ = answer.send(outcome);
             }
         }

@@ -8,20 +8,27 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use samite::runtime::{Data, Restore, SpillError, Value};
 
+use crate::gil;
 use crate::helpers;
 use crate::pickled::{self, PickledValue};
 
 /// A Python object in the result store.
 pub struct PyValue {
-    object: Py<PyAny>,
+    object: Option<Py<PyAny>>,
     nbytes: usize,
+}
+
+impl Drop for PyValue {
+    fn drop(&mut self) {
+        gil::drop_attached(self.object.take());
+    }
 }
 
 impl PyValue {
     /// Measures an object and takes it into the store.
     pub fn value(object: Bound<'_, PyAny>) -> Value {
         let nbytes = sizeof(&object);
-        Arc::new(Self { object: object.unbind(), nbytes })
+        Arc::new(Self { object: Some(object.unbind()), nbytes })
     }
 }
 
@@ -35,15 +42,18 @@ impl Data for PyValue {
     }
 
     fn spill(&self, sink: &mut dyn io::Write) -> Result<Box<dyn Restore>, SpillError> {
-        pickled::spill(&self.object, sink)
+        match &self.object {
+            Some(object) => pickled::spill(object, sink),
+            None => Err(SpillError::Refused),
+        }
     }
 }
 
 /// The Python object of a value: itself, or unpickled where a worker process made it.
 pub fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyAny>> {
     let any = value.as_any();
-    if let Some(value) = any.downcast_ref::<PyValue>() {
-        return Ok(value.object.bind(py).clone());
+    if let Some(PyValue { object: Some(object), .. }) = any.downcast_ref::<PyValue>() {
+        return Ok(object.bind(py).clone());
     }
     if let Some(value) = any.downcast_ref::<PickledValue>() {
         return pickled::load(py, value.frames());

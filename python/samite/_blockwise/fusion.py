@@ -7,7 +7,7 @@ from typing import Any
 
 from samite._blockwise.layer import Blockwise
 from samite._blockwise.shape import blockwise_token, index_subs, new_letters
-from samite._task_spec import Task
+from samite._task_spec import GraphNode, Task
 from samite.core import flatten, reverse_dict
 from samite.highlevelgraph import HighLevelGraph
 
@@ -138,16 +138,23 @@ class _Rewriter:
         )
 
 
+_EXACT = frozenset({int, bool, str, bytes, type(None)})
+
+
 def _same_constant(a: Any, b: Any) -> bool:
-    """Whether two arguments are certainly the same; 0 and False are not."""
+    """Whether two arguments are certainly the same; 0 and False, and 0.0 and -0.0, are not."""
     if a is b:
         return True
-    if type(a) is not type(b):
+    kind = type(a)
+    if kind is not type(b):
         return False
-    try:
-        return bool(a == b)
-    except Exception:
-        return False
+    if kind in _EXACT:
+        return a == b
+    if kind is float:
+        return repr(a) == repr(b)
+    if kind is tuple:
+        return len(a) == len(b) and all(map(_same_constant, a, b))
+    return isinstance(a, GraphNode) and bool(a == b)
 
 
 # --------------------------------------------------------------------------------------

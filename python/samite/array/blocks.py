@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, Task, TaskRef
-from samite.array.blockwise import lazy_constant, one_element, unify_chunks
+from samite.array.blockwise import constant_input, lazy_constant, one_element, unify_chunks
 from samite.array.chunks import Chunks, boundaries, shape_of
 from samite.array.core import Array, make_array
 from samite.array.utils import compute_meta, meta_from_array, normalize_axis
@@ -74,9 +74,7 @@ class BlockView:
             numbers = np.arange(count)[part]
             picked.append(np.atleast_1d(numbers).tolist())
         name = f"blocks-{tokenize(x, picked)}"
-        chunks = tuple(
-            tuple(sizes[i] for i in numbers) for sizes, numbers in zip(x.chunks, picked)
-        )
+        chunks = tuple(tuple(sizes[i] for i in numbers) for sizes, numbers in zip(x.chunks, picked))
         layer = {}
         for position in product(*(range(len(numbers)) for numbers in picked)):
             key = (name, *position)
@@ -140,9 +138,7 @@ def map_blocks(
     array([ 0, 10, 20, 30])
     """
     if not callable(func):
-        raise TypeError(
-            f"First argument must be callable function, not {type(func).__name__}"
-        )
+        raise TypeError(f"First argument must be callable function, not {type(func).__name__}")
     arrays = [arg for arg in args if isinstance(arg, Array)]
     ndim = max((x.ndim for x in arrays), default=0)
     dropped = _axes(drop_axis, ndim)
@@ -173,7 +169,7 @@ def map_blocks(
     dependencies: list[Any] = [arg for arg, _ in pairs if isinstance(arg, Array)]
     indices: list[Any] = []
     for arg, ind in pairs:
-        indices.append((lazy_constant(arg, dependencies) if ind is None else arg.name, ind))
+        indices.append((constant_input(arg, dependencies) if ind is None else arg.name, ind))
     positional = [TaskRef(blockwise_token(n)) for n in range(len(indices))]
     keywords = {key: lazy_constant(value, dependencies) for key, value in kwargs.items()}
     counts = tuple(len(sizes) for sizes in out_chunks)
@@ -193,7 +189,8 @@ def map_blocks(
         task,
         indices,
         numblocks,
-        concatenate=True,
+        # Layers are joined only with those that treat lists of blocks alike.
+        concatenate=True if dropped else None,
         new_axes={
             index: (1,) * counts[n] for n, index in enumerate(out) if isinstance(index, tuple)
         },
@@ -238,9 +235,7 @@ def _given_chunks(chunks: Any, out: list[Any], found: list[tuple]) -> Chunks:
     if not _is_per_axis(chunks):
         chunks = (chunks,) * len(out)
     if len(chunks) != len(out):
-        raise ValueError(
-            f"Provided chunks have {len(chunks)} dims; expected {len(out)} dims"
-        )
+        raise ValueError(f"Provided chunks have {len(chunks)} dims; expected {len(out)} dims")
     result = []
     for size, sizes in zip(chunks, found):
         if not isinstance(size, (tuple, list)):
@@ -347,8 +342,7 @@ def _with_dimensions(func: Callable, ndim: int, *args: Any, **kwargs: Any) -> An
     found = getattr(result, "ndim", None)
     if found is not None and found != ndim:
         raise ValueError(
-            f"Dimension mismatch: expected output of {func} to have dims = {ndim}. Got {found} instead."
+            f"Dimension mismatch: expected output of {func} to have dims = {ndim}. "
+            f"Got {found} instead."
         )
     return result
-
-

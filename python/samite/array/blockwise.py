@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from samite._task_spec import Task, TaskRef
+from samite._task_spec import DataNode, Task, TaskRef
 from samite.array.chunks import common_chunks, is_unknown
 from samite.array.core import Array, make_array
 from samite.array.utils import compute_meta, meta_from_array
@@ -90,9 +90,7 @@ def blockwise(
     missing = [index for index in out_ind if index not in chunks_of]
     if missing:
         raise ValueError(f"no array has the indices {missing}; new_axes has to give their length")
-    chunks = tuple(
-        _adjusted(chunks_of[index], index, adjust_chunks or {}) for index in out_ind
-    )
+    chunks = tuple(_adjusted(chunks_of[index], index, adjust_chunks or {}) for index in out_ind)
 
     if name is None:
         key = (func, out_ind, pairs, dtype, chunks, new_axes, concatenate, kwargs)
@@ -102,7 +100,7 @@ def blockwise(
     numblocks = {}
     for arg, ind in pairs:
         if ind is None:
-            indices.append((lazy_constant(arg, dependencies), None))
+            indices.append((constant_input(arg, dependencies), None))
         elif isinstance(arg, Array):
             indices.append((arg.name, ind))
             numblocks[arg.name] = arg.numblocks
@@ -134,6 +132,16 @@ def lazy_constant(value: Any, dependencies: list[Any]) -> Any:
     return TaskRef(lazy.key)
 
 
+def constant_input(value: Any, dependencies: list[Any]) -> Any:
+    """As :func:`lazy_constant`, for an input of a layer.
+
+    When layers are joined, inputs that are equal become one. Values are equal where they are
+    not the same (0.0 and -0.0); nodes are equal only if their values are.
+    """
+    value = lazy_constant(value, dependencies)
+    return value if isinstance(value, TaskRef) else DataNode(None, value)
+
+
 def _as_input(arg: Any, ind: Any) -> tuple[Any, tuple | None]:
     if ind is None:
         return arg, None
@@ -160,7 +168,7 @@ def _aligned(
             (next(following), ind) if isinstance(arg, Array) and ind is not None else (arg, ind)
             for arg, ind in pairs
         ]
-        return chunks_of, pairs
+        return _with_made(chunks_of, pairs), pairs
     chunks_of = {}
     for arg, ind in pairs:
         if ind is None or not isinstance(arg, Array):
@@ -171,7 +179,16 @@ def _aligned(
                 raise ValueError(f"Dimension of index {index!r} does not align: {known}, {sizes}")
             if len(sizes) > len(known) or (known == (1,) and sizes != known):
                 chunks_of[index] = sizes
-    return chunks_of, pairs
+    return _with_made(chunks_of, pairs), pairs
+
+
+def _with_made(chunks_of: dict[Any, tuple], pairs: list[tuple[Any, Any]]) -> dict[Any, tuple]:
+    """Add what inputs that are made for each block say of indices that no array has."""
+    for arg, ind in pairs:
+        if ind is not None and not isinstance(arg, Array):
+            for index, sizes in zip(ind, getattr(arg, "chunks", ())):
+                chunks_of.setdefault(index, sizes)
+    return chunks_of
 
 
 def _adjusted(sizes: tuple, index: Any, adjust: Mapping[Any, Any]) -> tuple:
@@ -277,9 +294,7 @@ def unify_chunks(*args: Any) -> tuple[dict[Any, tuple[int, ...]], list[Any]]:
             arrays.append(array)
             continue
         wanted = tuple(
-            sizes
-            if sizes == (1,) or any(map(is_unknown, sizes))
-            else chunks_of[index]
+            sizes if sizes == (1,) or any(map(is_unknown, sizes)) else chunks_of[index]
             for index, sizes in zip(ind, array.chunks)
         )
         arrays.append(array if wanted == array.chunks else array.rechunk(wanted))

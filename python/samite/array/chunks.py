@@ -114,9 +114,7 @@ def normalize_chunks(
     result = tuple(_blocks(size, length) for size, length in zip(per_axis, shape))
     for sizes, length in zip(result, shape):
         if not has_unknown(sizes) and not is_unknown(length) and sum(sizes) != length:
-            raise ValueError(
-                f"Chunks do not add up to shape. Got chunks={result}, shape={shape}"
-            )
+            raise ValueError(f"Chunks do not add up to shape. Got chunks={result}, shape={shape}")
         if any(size < 0 for size in sizes):
             raise ValueError(f"block sizes cannot be negative: {result}")
     return result
@@ -142,8 +140,10 @@ def _for_each_axis(chunks: Any, shape: tuple[int, ...] | None) -> list[Any]:
     if shape is not None:
         if not shape and all(size == () or not isinstance(size, tuple) for size in per_axis):
             return []
-        if len(shape) == 1 and len(per_axis) > 1 and all(
-            isinstance(size, numbers.Number) for size in per_axis
+        if (
+            len(shape) == 1
+            and len(per_axis) > 1
+            and all(isinstance(size, numbers.Number) for size in per_axis)
         ):
             return [tuple(per_axis)]
     return per_axis

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from samite import threaded
+from samite import base
 from samite.array.chunks import Chunks, has_unknown, normalize_chunks, shape_of
 from samite.array.optimization import optimize
 from samite.array.utils import meta_from_array
@@ -85,8 +85,11 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     # -- the collection protocol -------------------------------------------------------
 
-    __dask_scheduler__ = staticmethod(threaded.get)
-    __dask_optimize__ = globalmethod(optimize, key="array_optimize", falsey=lambda dsk, keys, **_: dsk)
+    # Where there are no threads, nothing has registered them.
+    __dask_scheduler__ = staticmethod(
+        base.named_schedulers.get("threads") or base.named_schedulers["sync"]
+    )
+    __dask_optimize__ = globalmethod(optimize, key="array_optimize", falsey=base.dont_optimize)
 
     def __dask_graph__(self) -> HighLevelGraph:
         return self.dask
@@ -228,8 +231,7 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
     def __bool__(self) -> bool:
         if self.size > 1:
             raise ValueError(
-                f"The truth value of a {type(self).__name__} is ambiguous. "
-                "Use a.any() or a.all()."
+                f"The truth value of a {type(self).__name__} is ambiguous. Use a.any() or a.all()."
             )
         return bool(self.compute())
 
@@ -354,14 +356,14 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
         return method
 
     def __divmod__(self, other: Any) -> tuple[Array, Array]:
-        from samite.array.ufunc import divmod
+        from samite.array import ufunc
 
-        return divmod(self, other)
+        return getattr(ufunc, "divmod")(self, other)  # noqa: B009  (made by a loop)
 
     def __rdivmod__(self, other: Any) -> tuple[Array, Array]:
-        from samite.array.ufunc import divmod
+        from samite.array import ufunc
 
-        return divmod(other, self)
+        return getattr(ufunc, "divmod")(other, self)  # noqa: B009  (made by a loop)
 
     __hash__ = None  # type: ignore[assignment]
 
@@ -402,9 +404,9 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     def conj(self) -> Array:
         """The complex conjugate, element by element."""
-        from samite.array.ufunc import conj
+        from samite.array import ufunc
 
-        return conj(self)
+        return getattr(ufunc, "conj")(self)  # noqa: B009  (made by a loop)
 
     def transpose(self, *axes: Any) -> Array:
         """The array with its axes in another order; by default in reverse."""
@@ -488,7 +490,9 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     # -- reductions --------------------------------------------------------------------
 
-    def _reduced(self, name: str, axis: Any, keepdims: bool, split_every: Any, **kwargs: Any) -> Any:
+    def _reduced(
+        self, name: str, axis: Any, keepdims: bool, split_every: Any, **kwargs: Any
+    ) -> Any:
         from samite.array import reductions
 
         kwargs = {key: value for key, value in kwargs.items() if value is not None}
@@ -586,8 +590,10 @@ def _elementwise(elemwise: Callable, op: Callable) -> Callable:
 def _is_understood_type(kind: type) -> bool:
     if issubclass(kind, (Array, np.ndarray, np.generic, Number, bool, list, tuple, str, bytes)):
         return True
-    return hasattr(kind, "__array_function__") and not hasattr(kind, "__dask_graph__") and (
-        getattr(kind, "__array_priority__", 0) <= Array.__array_priority__
+    return (
+        hasattr(kind, "__array_function__")
+        and not hasattr(kind, "__dask_graph__")
+        and (getattr(kind, "__array_priority__", 0) <= Array.__array_priority__)
     )
 
 

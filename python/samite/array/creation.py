@@ -173,7 +173,12 @@ def _of_unknown_shape(
 ) -> Array:
     """An array with the shape of another, which has to be computed for it."""
     axes = tuple(range(a.ndim))
-    like = {"empty": np.empty_like, "ones": np.ones_like, "zeros": np.zeros_like, "full": np.full_like}
+    like = {
+        "empty": np.empty_like,
+        "ones": np.ones_like,
+        "zeros": np.zeros_like,
+        "full": np.full_like,
+    }
     make = functools.partial(like[func.__name__], dtype=np.dtype(dtype), **kwargs)
     return blockwise(make, axes, a, axes, name=name, dtype=np.dtype(dtype), meta=a._meta)
 
@@ -323,7 +328,13 @@ def linspace(
 
 
 def _linspace_block(
-    num: int, divisor: int, endpoint: bool, dtype: np.dtype, place: tuple[slice], start: Any, stop: Any
+    num: int,
+    divisor: int,
+    endpoint: bool,
+    dtype: np.dtype,
+    place: tuple[slice],
+    start: Any,
+    stop: Any,
 ) -> np.ndarray:
     (part,) = place
     start, stop = start * 1.0, stop * 1.0

@@ -14,7 +14,10 @@ from samite.array.storage import asanyarray
 from samite.base import is_dask_collection
 from samite.utils import is_arraylike
 
-__all__ = ["around", "astype", "clip", "elemwise", "isclose", "round", "where"]
+__all__ = [
+    "around", "astype", "clip", "elemwise", "isclose", "ndim", "result_type", "round",
+    "shape", "where",
+]  # fmt: skip
 
 
 def elemwise(
@@ -50,13 +53,13 @@ def elemwise(
     ValueError
         If shapes do not fit.
     """
-    out = _checked_out(out)
+    out = checked_out(out)
     operands = [_operand(arg) for arg in args]
     masked = where is not True
     if masked:
         where = _operand(where) if not isinstance(where, (bool, np.bool_)) else bool(where)
         operands += [where, out]
-    ndim = max((arg.ndim for arg in operands if isinstance(arg, Array)), default=0)
+    axes = max((arg.ndim for arg in operands if isinstance(arg, Array)), default=0)
     pairs: list[Any] = []
     for arg in operands:
         lazy = isinstance(arg, Array)
@@ -66,16 +69,14 @@ def elemwise(
     call = _Masked(op) if masked else op
     result = blockwise(
         functools.partial(call, **kwargs) if kwargs else call,
-        tuple(range(ndim))[::-1],
+        tuple(range(axes))[::-1],
         *pairs,
         name=name,
         dtype=dtype,
     )
     if out is None:
         return result
-    if not np.can_cast(result.dtype, out.dtype, "same_kind"):
-        raise TypeError(f"cannot cast the result from {result.dtype!r} to {out.dtype!r}")
-    out._become(astype(result, out.dtype))
+    out._become(result)
     return out
 
 
@@ -91,17 +92,19 @@ class _Masked:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         *args, where, out = args
-        shape = np.broadcast_shapes(*(np.shape(arg) for arg in (*args, where)))
+        whole = np.broadcast_shapes(*(np.shape(arg) for arg in (*args, where)))
         if out is None:
-            return self.op(*args, where=np.broadcast_to(where, shape), out=None, **kwargs)
-        out = np.array(np.broadcast_to(out, shape))
+            return self.op(*args, where=np.broadcast_to(where, whole), out=None, **kwargs)
+        out = np.array(np.broadcast_to(out, whole))
         return self.op(*args, where=where, out=out, **kwargs)
 
 
-def _checked_out(out: Any) -> Array | None:
+def checked_out(out: Any) -> Array | None:
     if isinstance(out, tuple):
         if len(out) > 1:
-            raise NotImplementedError("The out parameter is not fully supported for several outputs")
+            raise NotImplementedError(
+                "The out parameter is not fully supported for several outputs"
+            )
         out = out[0] if out else None
     if out is not None and not isinstance(out, Array):
         raise TypeError(
@@ -189,3 +192,18 @@ around = round
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """Whether elements are equal within tolerances."""
     return elemwise(np.isclose, a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+
+
+def ndim(x: Any) -> int:
+    """The number of axes."""
+    return x.ndim if isinstance(x, Array) else np.ndim(x)
+
+
+def shape(x: Any) -> tuple[int, ...]:
+    """The length of each axis."""
+    return x.shape if isinstance(x, Array) else np.shape(x)
+
+
+def result_type(*args: Any) -> np.dtype:
+    """The dtype that arrays, scalars and dtypes have together."""
+    return np.result_type(*(arg.dtype if isinstance(arg, Array) else arg for arg in args))

@@ -6,8 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from samite import config
+from samite._task_spec import convert_legacy_graph, fuse_linear_task_spec
+from samite.blockwise import fuse_roots, optimize_blockwise
 from samite.core import flatten
 from samite.highlevelgraph import HighLevelGraph
+from samite.utils import ensure_dict
 
 
 def optimize(dsk: Mapping[Any, Any], keys: Any, **kwargs: Any) -> Mapping[Any, Any]:
@@ -20,10 +23,6 @@ def optimize(dsk: Mapping[Any, Any], keys: Any, **kwargs: Any) -> Mapping[Any, A
     keys:
         The (nested) keys of the results.
     """
-    from samite._task_spec import convert_legacy_graph, fuse_linear_task_spec
-    from samite.blockwise import fuse_roots, optimize_blockwise
-    from samite.utils import ensure_dict
-
     wanted = list(flatten(keys if isinstance(keys, (list, set, tuple)) else [keys]))
     if not isinstance(dsk, HighLevelGraph):
         dsk = HighLevelGraph.from_collections(str(id(dsk)), dsk, dependencies=())

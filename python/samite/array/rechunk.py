@@ -51,9 +51,7 @@ def rechunk(
             x.chunks[axis] if given.get(axis) is None else given[axis] for axis in range(x.ndim)
         )
     elif isinstance(chunks, (tuple, list)) and len(chunks) == x.ndim:
-        chunks = tuple(
-            old if size is None else size for size, old in zip(chunks, x.chunks)
-        )
+        chunks = tuple(old if size is None else size for size, old in zip(chunks, x.chunks))
     if isinstance(chunks, (tuple, list)):
         # Every way to cut an axis of unknown length fails but the one that it has.
         chunks = tuple(

@@ -12,7 +12,7 @@ from itertools import product
 from typing import Any
 
 from samite._task_spec import Task, TaskRef
-from samite.array.chunks import boundaries, has_unknown, is_unknown
+from samite.array.chunks import boundaries, has_unknown, is_unknown, regular
 from samite.array.core import Array, make_array
 from samite.array.utils import meta_from_array
 from samite.base import tokenize
@@ -120,11 +120,21 @@ def _regroup(
     unit = math.lcm(inner_old, inner_new)
     if not old_long:
         return [(1,)] * len(old), [(1,)] * len(new)
-    first = next(s for n, s in zip(old, sizes) if n != 1)
+    at = next(axis for axis, n in enumerate(old) if n != 1)
+    first = _finer(sizes[at], old[at + 1 :], sizes[at + 1 :])
     edges = _rounded(boundaries(first), unit // inner_old)
     outer = [b - a for a, b in zip(edges, edges[1:])]
     outer_new = tuple(n * inner_old // inner_new for n in outer)
     return _outermost(old, tuple(outer)), _outermost(new, outer_new)
+
+
+def _finer(
+    sizes: tuple[int, ...], inner: tuple[int, ...], inner_sizes: tuple[tuple[int, ...], ...]
+) -> tuple[int, ...]:
+    """Blocks along an axis, cut so that chunks do not grow when the axes behind it become whole."""
+    grown = math.prod(inner) / math.prod(max(block) for block in inner_sizes)
+    most = max(1, int(max(sizes) / grown))
+    return tuple(part for size in sizes for part in regular(size, most))
 
 
 def _rounded(edges: list[int], unit: int) -> list[int]:
@@ -146,9 +156,13 @@ def _merge(
     """Several axes become one: whole blocks behind the first axis that has blocks of more than
     one element, single elements in front of it."""
     cut: list[tuple[int, ...]] = []
-    for n, along in zip(old, sizes):
-        split = len(cut) < len(old) and all(max(s) == 1 for s in cut)
-        cut.append(along if split else (n,))
+    for axis, (n, along) in enumerate(zip(old, sizes)):
+        if not all(max(block) == 1 for block in cut):
+            cut.append((n,))
+        elif max(along) == 1:
+            cut.append(along)
+        else:
+            cut.append(_finer(along, old[axis + 1 :], sizes[axis + 1 :]))
     lengths = [math.prod(block) for block in product(*cut)]
     return cut, [(1,) if n == 1 else tuple(lengths) for n in new]
 
@@ -178,7 +192,7 @@ def _reshape_unknown(x: Array, shape: tuple[Any, ...]) -> Array:
     ):
         return x
     if len(shape) == 1 and not any(map(has_unknown, x.chunks[1:])):
-        x = x.rechunk({axis: -1 for axis in range(1, x.ndim)})
+        x = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
         return _reshaped_flat(x)
     raise ValueError(
         f"Array chunk size or shape is unknown. shape: {x.shape}. "

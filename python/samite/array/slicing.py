@@ -49,7 +49,7 @@ def getitem(x: Array, index: Any) -> Array:
     if any(isinstance(part, (Array, np.ndarray)) and _is_mask(part) and part.ndim != 1
            for part in index):  # fmt: skip
         return _by_whole_mask(x, index)
-    index = _complete(x, index)
+    index = _normalized(_complete(x, index), x.shape)
     lazy = [n for n, part in enumerate(index) if isinstance(part, Array)]
     if lazy:
         return _by_lazy_mask(x, index, lazy)
@@ -105,8 +105,9 @@ def _get(block: Any, index: Any) -> Any:
 def _plain(part: Any) -> Any:
     """One part of an index: None, Ellipsis, int, slice, NumPy array, or lazy array."""
     if part is None or part is Ellipsis or isinstance(part, (slice, Array)):
-        if isinstance(part, Array) and not part.ndim:
-            return int(part) if part.dtype.kind in "iu" else np.asarray(part)
+        if isinstance(part, Array) and not part.ndim and part.dtype.kind in "iu":
+            # Which block is picked has to be known, so the number is computed now.
+            return int(part)
         return part
     if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
         return int(part)
@@ -141,6 +142,36 @@ def _complete(x: Array, index: tuple[Any, ...]) -> tuple[Any, ...]:
     if at:
         return index[: at[0]] + missing + index[at[0] + 1 :]
     return index + missing
+
+
+def _normalized(index: tuple[Any, ...], shape: tuple[Any, ...]) -> tuple[Any, ...]:
+    """Every way to write an index as the same one, so that equal results have equal names."""
+    lengths = iter(shape)
+    result = []
+    for part in index:
+        length = None if part is None else next(lengths)
+        if part is None or is_unknown(length):
+            result.append(part)
+        elif isinstance(part, slice):
+            result.append(_plain_slice(part, length))
+        elif isinstance(part, int) and -length <= part < 0:
+            result.append(part + length)
+        else:
+            result.append(part)
+    return tuple(result)
+
+
+def _plain_slice(part: slice, length: int) -> slice:
+    wanted = range(length)[part]
+    if not len(wanted):
+        return slice(0, 0) if length else slice(None)
+    if len(wanted) == length and wanted.step > 0:
+        return slice(None)
+    if len(wanted) == 1:
+        return slice(wanted[0], wanted[0] + 1)
+    stop = wanted[-1] + (1 if wanted.step > 0 else -1)
+    step = None if wanted.step == 1 else wanted.step
+    return slice(wanted[0], stop if stop >= 0 else None, step)
 
 
 # -- plans -----------------------------------------------------------------------------
@@ -228,7 +259,9 @@ def _plan_list(index: np.ndarray, edges: Sequence[int], size: int) -> tuple[list
         # Positions in the joined blocks that are needed.
         lengths = [edges[b + 1] - edges[b] for b in inside]
         offset = dict(zip(inside.tolist(), boundaries(lengths)))
-        local = [int(i) - edges[b] + offset[b] for i, b in zip(index[group], blocks[group].tolist())]
+        local = [
+            int(i) - edges[b] + offset[b] for i, b in zip(index[group], blocks[group].tolist())
+        ]
         plan.append((inside.tolist(), np.array(local, dtype=np.intp)))
     return plan, tuple(len(group) for group in groups)
 
@@ -241,9 +274,7 @@ def _tasks(
     ]
     kept = [axis for axis, part in enumerate(_with_axes(index)) if not isinstance(part, int)]
     # The numbers of the result's key stand for the kept axes, and zeros for the new ones.
-    slots = [
-        ("new" if part is None else "kept") for part in index if not isinstance(part, int)
-    ]
+    slots = [("new" if part is None else "kept") for part in index if not isinstance(part, int)]
     layer: dict[Any, Any] = {}
     for position in product(*counted):
         at = dict(zip(kept, position))
@@ -258,7 +289,9 @@ def _tasks(
             continue
         (axis,) = joined
         sources = [
-            TaskRef((x.name, *(number if a == axis else block for a, (block, _) in enumerate(entries))))
+            TaskRef(
+                (x.name, *(number if a == axis else block for a, (block, _) in enumerate(entries)))
+            )
             for number in entries[axis][0]
         ]
         layer[key] = Task(key, _join_and_get, List(*sources), axis, local)

@@ -120,7 +120,9 @@ def from_array(
     layers[name] = Blockwise(
         name, indices, task, [(source, None), (ArraySliceDep(chunks), indices)], {}
     )
-    graph = HighLevelGraph(layers, {key: set(layers) - {name} if key == name else set() for key in layers})
+    graph = HighLevelGraph(
+        layers, {key: set(layers) - {name} if key == name else set() for key in layers}
+    )
     return Array(graph, name, chunks, meta=_source_meta(x, meta, asarray), dtype=dtype)
 
 
@@ -219,7 +221,12 @@ def from_func(
 
 
 def asanyarray(
-    a: Any, dtype: Any = None, order: str | None = None, *, like: Any = None, inline_array: bool = False
+    a: Any,
+    dtype: Any = None,
+    order: str | None = None,
+    *,
+    like: Any = None,
+    inline_array: bool = False,
 ) -> Array:
     """Anything as a lazy array; subclasses of NumPy's arrays are kept.
 
@@ -362,7 +369,7 @@ def store(
     TypeError
         If a source is no lazy array.
     """
-    from samite.delayed import Delayed, delayed
+    from samite.delayed import Delayed
 
     if isinstance(sources, Array):
         sources, targets = [sources], [targets]
@@ -411,8 +418,10 @@ def store(
         # What is written gives nothing; the array only carries the keys of the tasks.
         written.append(Array(graph, name, source.chunks, dtype=object))
     done = f"store-done-{tokenize([array.name for array in written])}"
-    keys = [(array.name, *block) for array in written for block in product(*map(range, array.numblocks))]
-    layer = {done: Task(done, _nothing, *(TaskRef(key) for key in keys))}
+    keys = [
+        (array.name, *block) for array in written for block in product(*map(range, array.numblocks))
+    ]
+    layer: dict[Any, Any] = {done: Task(done, _nothing, *(TaskRef(key) for key in keys))}
     result = Delayed(done, HighLevelGraph.from_collections(done, layer, dependencies=written))
     if not compute:
         return result

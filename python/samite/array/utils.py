@@ -126,3 +126,29 @@ def normalize_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise ValueError("duplicate value in 'axis'")
     return axes
+
+
+def _check_dsk(dsk: Any) -> None:
+    """Check that a graph's layers fit together and that no key stands for different tasks.
+
+    For tests, also those of packages that make layers.
+
+    Raises
+    ------
+    ValueError
+        If the dependencies of layers are wrong.
+    AssertionError
+        If a name or a key is.
+    """
+    from samite._task_spec import convert_legacy_graph
+    from samite.highlevelgraph import HighLevelGraph
+
+    if not isinstance(dsk, HighLevelGraph):
+        return
+    dsk.validate()
+    assert all(isinstance(name, (str, tuple)) for name in dsk.layers)
+    keys = set(dsk)
+    seen: dict[Any, Any] = {}
+    for layer in dsk.layers.values():
+        for key, task in convert_legacy_graph(layer, keys).items():
+            assert seen.setdefault(key, task) == task, f"{key!r} stands for different tasks"

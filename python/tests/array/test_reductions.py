@@ -1,0 +1,114 @@
+"""Reductions against NumPy's."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import samite.array as da
+
+sys.path.insert(0, str(Path(__file__).parent))
+from _oracle import cut_arrays, same
+
+NAMES = "sum prod min max mean std var any all nansum nanprod nanmin nanmax nanmean nanstd nanvar"
+
+
+@pytest.mark.parametrize("name", NAMES.split())
+@settings(max_examples=25, deadline=None)
+@given(data=st.data())
+def test_like_numpy(name, data):
+    values, lazy = data.draw(cut_arrays(min_length=0 if "m" not in name[-3:] else 1))
+    axis = data.draw(
+        st.one_of(
+            st.none(),
+            st.sets(st.integers(0, values.ndim - 1)).map(tuple) if values.ndim else st.none(),
+        )
+    )
+    keepdims = data.draw(st.booleans())
+    split_every = data.draw(st.sampled_from([None, 2, 3]))
+    if name in ("std", "var", "nanstd", "nanvar") and values.dtype.kind == "?":
+        return  # NumPy subtracts no booleans.
+    try:
+        expected = getattr(np, name)(values, axis=axis, keepdims=keepdims)
+    except ValueError:
+        with pytest.raises(ValueError):
+            getattr(da, name)(lazy, axis=axis, keepdims=keepdims).compute()
+        return
+    result = getattr(da, name)(lazy, axis=axis, keepdims=keepdims, split_every=split_every)
+    same(result, expected)
+
+
+@pytest.mark.parametrize("name", ["argmin", "argmax", "nanargmin", "nanargmax"])
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_positions_like_numpy(name, data):
+    values, lazy = data.draw(cut_arrays(min_length=1, dtypes=("i4", "f8", "?")))
+    axis = data.draw(
+        st.one_of(st.none(), *([st.integers(0, values.ndim - 1)] if values.ndim else []))
+    )
+    keepdims = data.draw(st.booleans())
+    function = getattr(da, name)
+    try:
+        expected = getattr(np, name)(values, axis=axis, keepdims=keepdims)
+    except ValueError:
+        with pytest.raises(ValueError):
+            function(lazy, axis=axis).compute()
+        return
+    same(function(lazy, axis=axis, keepdims=keepdims, split_every=2), expected)
+
+
+@pytest.mark.parametrize("dtype", ["f2", "f4", "i1", "u4", "?"])
+@pytest.mark.parametrize("name", ["sum", "prod", "mean", "std"])
+def test_dtype_of_result(name, dtype):
+    values = np.arange(6).astype(dtype)
+    if name == "std" and dtype == "?":
+        pytest.skip("NumPy subtracts no booleans")
+    same(getattr(da.from_array(values, chunks=2), name)(), getattr(values, name)())
+
+
+@pytest.mark.parametrize("name", ["sum", "min", "max", "mean", "var", "std"])
+def test_masked_elements_do_not_count(name):
+    values = np.ma.masked_greater(np.arange(12.0).reshape(3, 4), 6)
+    lazy = da.from_array(values, chunks=(2, 3))
+    assert isinstance(lazy._meta, np.ma.MaskedArray)
+    for axis in (None, 0, 1):
+        got = getattr(lazy, name)(axis=axis).compute()
+        expected = getattr(values, name)(axis=axis)
+        np.testing.assert_array_equal(np.ma.getmaskarray(got), np.ma.getmaskarray(expected))
+        np.testing.assert_allclose(np.ma.filled(got, 0), np.ma.filled(expected, 0))
+
+
+def test_variance_far_from_zero():
+    values = np.arange(1000) + 1e9
+    assert da.from_array(values, chunks=7).var(split_every=3).compute() == pytest.approx(
+        values.var(), rel=1e-9
+    )
+
+
+def test_tree_is_as_deep_as_asked():
+    x = da.ones(27, chunks=1)
+    assert len(x.sum(split_every=3).dask.layers) == len(x.sum(split_every=27).dask.layers) + 2
+    assert x.sum(split_every=2).compute() == 27
+
+
+def test_reduction_of_own_functions(scheduler):
+    x = da.from_array(np.arange(12.0).reshape(3, 4), chunks=2)
+    result = da.reduction(x, chunk=np.sum, aggregate=np.sum, axis=0, dtype="f8")
+    same(result, np.arange(12.0).reshape(3, 4).sum(axis=0), scheduler)
+
+
+def test_errors():
+    x = da.ones((2, 3), chunks=1)
+    with pytest.raises(ValueError, match="out of bounds"):
+        x.sum(axis=2)
+    with pytest.raises(ValueError, match="empty"):
+        da.ones((0,), chunks=1).argmin()
+    with pytest.raises(ValueError, match="unknown chunksize"):
+        x[x > 0].argmax()
+    with pytest.raises(TypeError, match="Array"):
+        x.sum(out=np.zeros(()))
