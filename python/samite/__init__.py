@@ -55,8 +55,9 @@ _LAZY = {
 }
 _SUBMODULES = frozenset(
     "array backends base bytes cache callbacks cli context core datasets diagnostics dot "
-    "exceptions graph_manipulation hashing highlevelgraph layers local multiprocessing optimization order "
-    "rewrite sizeof system task_spec threaded tokenize typing utils widgets".split()
+    "exceptions graph_manipulation hashing highlevelgraph layers local multiprocessing "
+    "optimization order rewrite sizeof system task_spec threaded tokenize typing utils "
+    "widgets".split()
 )
 
 
