@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import signal
+
 import pytest
+
+if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+    # Started in the background, where shells switch Ctrl-C off; the tests that send it need it.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SCHEDULERS = ("synchronous", "threads", "processes")
 

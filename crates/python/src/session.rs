@@ -182,12 +182,16 @@ fn run<'py>(
             },
         )?),
     };
-    if let Some(view) = &view {
-        for callback in &settings.native {
-            callback.call_method1("_attach", (view,))?;
-        }
-    }
-    let outcome = if settings.threads == 0 {
+    let mut attached = 0;
+    let ready = view.iter().try_for_each(|view| {
+        settings.native.iter().try_for_each(|callback| {
+            attached += 1;
+            callback.call_method1("_attach", (view,)).map(drop)
+        })
+    });
+    let outcome = if let Err(failed) = ready {
+        Err(failed)
+    } else if settings.threads == 0 {
         gil::released(|| runtime::run_here(plan.clone(), program, options))
             .map_err(|failed| error::to_python(py, failed))
     } else {
@@ -201,7 +205,7 @@ fn run<'py>(
         waiting.run(py, program, options)
     };
     if let Some(view) = &view {
-        for callback in settings.native.iter().rev() {
+        for callback in settings.native[..attached].iter().rev() {
             callback.call_method1("_detach", (view, outcome.is_err()))?;
         }
     }
