@@ -218,24 +218,48 @@ def _dump_failure(error: BaseException) -> list[Any]:
         packed = tblib.pickling_support.pickle_traceback(here) if here is not None else None
     except ImportError:
         pass
-    for form in ((error, text, packed), (error, text, None)):
+    for traceback_too in (packed, None):
         try:
-            frames = dump(form)
+            frames = dump((_take_apart(error), text, traceback_too))
             # Some exceptions are pickled without complaint and cannot be made again.
-            load(frames)
+            _put_together(*load(frames)[0])
         except Exception:
             continue
         return frames
     kind = type(error)
     message = f"{kind.__module__}.{kind.__qualname__}: {error}"
-    return dump((RuntimeError(message), text, None))
+    return dump((_take_apart(RuntimeError(message)), text, None))
 
 
-def remote_failure(failure: tuple[BaseException, str, Any]) -> BaseException:
+def _take_apart(error: BaseException) -> tuple[Any, ...]:
+    """What makes an exception again. Libraries that are loaded may have changed how exceptions
+    are pickled, and then lose some of it."""
+    reduced = error.__reduce_ex__(5)
+    if isinstance(reduced, str) or len(reduced) > 3:
+        return (_itself, (error,), None)
+    function, args, *state = reduced
+    return function, args, state[0] if state else None
+
+
+def _itself(error: BaseException) -> BaseException:
+    return error
+
+
+def _put_together(
+    function: Any, args: tuple[Any, ...], state: dict[str, Any] | None
+) -> BaseException:
+    error = function(*args)
+    if state:
+        error.__setstate__(state)
+    return error
+
+
+def remote_failure(failure: tuple[tuple[Any, ...], str, Any]) -> BaseException:
     """The exception of a task that failed in a worker, with its traceback where that can travel."""
     from samite.multiprocessing import remote_exception
 
-    error, text, packed = failure
+    parts, text, packed = failure
+    error = _put_together(*parts)
     if packed is not None:
         unpickle, arguments = packed[:2]
         return error.with_traceback(unpickle(*arguments))

@@ -262,7 +262,7 @@ def test_resource_profiler_sees_memory_and_work(monkeypatch, path, with_psutil):
     assert max(memory) - min(memory) > 50
     steps = zip(profiler.results, profiler.results[1:])
     burnt = sum((after.time - before.time) * after.cpu / 100 for before, after in steps)
-    assert 0.2 < burnt < 2
+    assert 0.1 < burnt < 2
     assert not profiler._is_running()
     profiler.close()
 

@@ -271,8 +271,14 @@ class _Group:
                     uses.add(index_subs(ind, self._letters[user]))
         if len(uses) != 1:
             return False
+        letters = dict(zip(layer.output_indices, uses.pop()))
+        for axis in layer.new_axes:
+            # One block that is used for many must stay one: as an axis of the joined layer it
+            # would take the place of the axis that has the many.
+            if axis in letters and outermost.dims[letters[axis]] != layer.dims[axis]:
+                return False
         self.members[name] = layer
-        self._letters[name] = dict(zip(layer.output_indices, uses.pop()))
+        self._letters[name] = letters
         return True
 
 
