@@ -244,7 +244,8 @@ def test_profiler_of_delayed(path):
 def burn(seconds):
     end = time.process_time() + seconds
     while time.process_time() < end:
-        pass
+        sum(range(100_000))
+        time.sleep(0.0005)  # The sampling thread needs the interpreter now and then.
 
 
 @pytest.mark.parametrize("with_psutil", [True, False])
