@@ -170,8 +170,11 @@ class ModuleRun:
         self.command += ["-k", args.k] if args.k else []
         self.command.append(str(path))
         paths = [str(work / "site"), *args.path, *filter(None, [os.environ.get("PYTHONPATH")])]
+        home = self.folder / "home"  # tests of settings write to the user's
+        home.mkdir(exist_ok=True)
         self.env = dict(
             os.environ,
+            HOME=str(home),
             PYTHONPATH=os.pathsep.join(paths),
             CONFORM=json.dumps(config),
             CONFORM_FOLDER=str(self.folder),
