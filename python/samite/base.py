@@ -349,14 +349,14 @@ def optimize(*args: Any, traverse: bool = True, **kwargs: Any) -> tuple[Any, ...
         return args
     from samite._expr import CompositeExpr
 
-    expr = collections_to_expr(collections).optimize()
-    graph = dict(expr.__dask_graph__())
+    exprs = collections_to_expr(collections)
+    graph = dict(exprs.optimize().__dask_graph__())
     return repack(
         [
-            _rebuild_composite(collection, _expr_of(collection, True), graph)
-            if isinstance(_expr_of(collection, True), CompositeExpr)
+            _rebuild_composite(collection, expr, graph)
+            if isinstance(expr, CompositeExpr)
             else _rebuild(collection, graph)
-            for collection in collections
+            for collection, expr in zip(collections, exprs.operands, strict=True)
         ]
     )
 

@@ -210,8 +210,6 @@ class Delayed(Node, DaskMethodsMixin, OperatorMethodMixin):
     def __bool__(self) -> bool:
         raise TypeError("Truth of Delayed objects is not supported")
 
-    __nonzero__ = __bool__
-
     def __get__(self, instance: Any, cls: type) -> Any:
         return self if instance is None else types.MethodType(self, instance)
 
@@ -329,32 +327,4 @@ def unpack_collections(expr: Any) -> tuple[Any, tuple[Any, ...]]:
     return unpack_collections(expr)
 
 
-for _op in (
-    operator.abs,
-    operator.neg,
-    operator.pos,
-    operator.invert,
-    operator.add,
-    operator.sub,
-    operator.mul,
-    operator.floordiv,
-    operator.truediv,
-    operator.mod,
-    operator.pow,
-    operator.and_,
-    operator.or_,
-    operator.xor,
-    operator.lshift,
-    operator.rshift,
-    operator.eq,
-    operator.ge,
-    operator.gt,
-    operator.ne,
-    operator.lt,
-    operator.le,
-    operator.getitem,
-    operator.matmul,
-    divmod,
-):
-    Delayed._bind_operator(_op)
-del _op
+Delayed._bind_operators(operator.getitem, divmod)

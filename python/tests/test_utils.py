@@ -15,7 +15,7 @@ import sys
 import threading
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from samite import backends, config, context, hashing, system, utils
@@ -94,6 +94,8 @@ def test_key_split(key, name):
 
 
 @given(st.one_of(st.text(), st.binary(), st.tuples(st.text(), st.integers())))
+@example("<")
+@example("< >-1")
 def test_key_split_takes_anything(key):
     assert isinstance(utils.key_split(key), str)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -134,6 +135,14 @@ class OperatorMethodMixin:
             setattr(cls, f"__r{name}__", cls._get_binary_operator(op, inv=True))
 
     @classmethod
+    def _bind_operators(cls, *more: Callable) -> None:
+        """Bind the operators that all collections of numbers have, and ``more``."""
+        for name in _OPERATORS:
+            cls._bind_operator(getattr(operator, name))
+        for op in more:
+            cls._bind_operator(op)
+
+    @classmethod
     def _get_unary_operator(cls, op: Callable) -> Callable:
         """A method that applies the unary `op`."""
         raise NotImplementedError
@@ -144,6 +153,10 @@ class OperatorMethodMixin:
         raise NotImplementedError
 
 
+_OPERATORS = (
+    "abs neg pos invert add sub mul floordiv truediv mod pow and_ or_ xor lshift rshift "
+    "eq ge gt ne lt le matmul"
+).split()
 _UNARY = frozenset({"abs", "invert", "neg", "pos"})
 _WITHOUT_REFLECTION = frozenset({"eq", "ge", "getitem", "gt", "le", "lt", "ne"})
 

@@ -300,7 +300,7 @@ def _key_split_text(s: str) -> str:
     if not first:
         return "Other"
     if first[0] == "<":  # An object's representation stands for its class.
-        first = first.strip("<>").split()[0].rpartition(".")[2]
+        first = first.strip("<>").lstrip().partition(" ")[0].rpartition(".")[2]
     elif not first[0].isalpha():
         first = first.partition(",")[0].strip("_'()\"")
     name = [first]

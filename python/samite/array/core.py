@@ -548,33 +548,7 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
         return self._reduced("argmax", axis, keepdims, split_every, out=out)
 
 
-for _op in (
-    operator.abs,
-    operator.neg,
-    operator.pos,
-    operator.invert,
-    operator.add,
-    operator.sub,
-    operator.mul,
-    operator.floordiv,
-    operator.truediv,
-    operator.mod,
-    operator.pow,
-    operator.and_,
-    operator.or_,
-    operator.xor,
-    operator.lshift,
-    operator.rshift,
-    operator.eq,
-    operator.ge,
-    operator.gt,
-    operator.ne,
-    operator.lt,
-    operator.le,
-    operator.matmul,
-):
-    Array._bind_operator(_op)
-del _op
+Array._bind_operators()
 # Binding __eq__ unsets nothing, but a class that has it must say that it cannot be hashed.
 Array.__hash__ = None  # type: ignore[assignment]
 
