@@ -16,6 +16,10 @@ from samite.utils import ensure_dict, methodcaller
 
 def graph_of(node: Any) -> HighLevelGraph:
     """The graph of a lazy value, with a layer for each call in it."""
+    own = node._parts()
+    if own[0] == "graph" and isinstance(own[1], HighLevelGraph):
+        # Parts of one collection share a graph, and can be told to by its being the same.
+        return own[1]
     layers: dict[Any, Any] = {}
     dependencies: dict[Any, set[Any]] = {}
     stack = [node]

@@ -188,6 +188,6 @@ def concatenate_axes(arrays: Any, axes: Sequence[int]) -> Any:
     parts = [concatenate_axes(part, axes[1:]) for part in arrays]
     if len(parts) == 1:
         return parts[0]
-    import numpy as np
+    from samite.array.assembly import join
 
-    return np.concatenate(parts, axis=axes[0])
+    return join(parts, axes[0])

@@ -85,6 +85,9 @@ def _array(x: np.ndarray) -> tuple:
 
 @_once
 def _masked(x: np.ma.MaskedArray) -> tuple:
+    if x is np.ma.masked:
+        # The one value that stands for nothing does not tell its fill value.
+        return ("masked", "masked")
     mask = np.ma.getmaskarray(x)
     return ("masked", _normalize(type(x)), _values(x.data), _values(mask), _normalize(x.fill_value))
 

@@ -31,26 +31,44 @@ from numpy import (
 )
 
 from samite.array import (
+    assembly,
+    assignment,
+    backends,
     blocks,
     chunks,
     concatenation,
     core,
     creation,
+    einsumfuncs,
     elementwise,
+    fft,
+    image,
+    lib,
+    linalg,
+    ma,
+    numpy_compat,
     optimization,
+    overlap,
     partials,
     products,
+    random,
     reductions,
+    routines,
     shaping,
     slicing,
+    stats,
     storage,
     ufunc,
     utils,
+    wrap,
 )
+from samite.array._shuffle import shuffle
 from samite.array.blocks import map_blocks
-from samite.array.blockwise import blockwise, unify_chunks
+from samite.array.blockwise import atop, blockwise, unify_chunks
+from samite.array.broadcasting import broadcast_arrays, broadcast_to
+from samite.array.chunk_types import register_chunk_type
 from samite.array.chunks import normalize_chunks
-from samite.array.concatenation import concatenate, stack
+from samite.array.concatenation import block, concatenate, stack
 from samite.array.core import Array
 from samite.array.creation import (
     arange,
@@ -76,35 +94,61 @@ from samite.array.elementwise import (
     shape,
     where,
 )
+from samite.array.gufunc import apply_gufunc, as_gufunc, gufunc
 from samite.array.optimization import optimize
+from samite.array.overlap import map_overlap, push
+from samite.array.percentile import percentile
 from samite.array.products import dot, matmul, tensordot
 from samite.array.rechunk import rechunk
 from samite.array.reductions import (
     all,
+    amax,
+    amin,
     any,
     argmax,
     argmin,
+    argtopk,
+    cumprod,
+    cumreduction,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
     max,
     mean,
+    median,
     min,
+    moment,
     nanargmax,
     nanargmin,
+    nancumprod,
+    nancumsum,
     nanmax,
     nanmean,
+    nanmedian,
     nanmin,
+    nanpercentile,
     nanprod,
+    nanquantile,
     nanstd,
     nansum,
     nanvar,
     prod,
+    quantile,
     reduction,
     std,
     sum,
+    topk,
+    trace,
     var,
 )
-from samite.array.reshape import ravel, reshape
+from samite.array.reshape import ravel, reshape, reshape_blockwise
 from samite.array.shaping import expand_dims, moveaxis, squeeze, swapaxes, transpose
-from samite.array.slicing import take
+from samite.array.selection import choose, compress, extract, take
+from samite.array.performance import PerformanceWarning
+from samite.array.planning import _array_expr_enabled, array_expr_enabled
+from samite.array.routines import *  # noqa: F403
+from samite.array.routines import __all__ as _routines
+from samite.array.sorting import argpartition, argsort, partition, sort
 from samite.array.storage import (
     array,
     asanyarray,
@@ -112,14 +156,39 @@ from samite.array.storage import (
     from_array,
     from_delayed,
     from_func,
+    from_npy_stack,
+    from_tiledb,
+    from_zarr,
     store,
+    to_hdf5,
+    to_npy_stack,
+    to_tiledb,
+    to_zarr,
 )
 from samite.array.ufunc import *  # noqa: F403
 from samite.array.ufunc import __all__ as _ufuncs
-from samite.array.utils import meta_from_array
+from samite.array.utils import assert_eq, meta_from_array
 from samite.base import compute
 
+arange, empty, full, ones, zeros = map(backends.by_backend, (arange, empty, full, ones, zeros))
+
 __all__ = [
+    "amax", "amin", "cumulative_prod", "cumulative_sum",
+    "argpartition", "argsort", "partition", "sort",
+    "stats",
+    "image",
+    "apply_gufunc", "as_gufunc", "gufunc",
+    "percentile",
+    "linalg",
+    "atop", "lib", "map_overlap", "overlap", "push", "reshape_blockwise", "shuffle",
+    "ma",
+    "argtopk", "cumprod", "cumreduction", "cumsum", "median", "moment", "nancumprod",
+    "nancumsum", "nanmedian", "nanpercentile", "nanquantile", "quantile", "topk", "trace",
+    "fft",
+    "random",
+    "PerformanceWarning", "array_expr_enabled", "assembly", "assert_eq", "assignment", "backends",
+    "block", "broadcast_arrays", "broadcast_to", "from_npy_stack", "from_tiledb", "from_zarr",
+    "register_chunk_type", "to_hdf5", "to_npy_stack", "to_tiledb", "to_zarr",
     "Array", "all", "any", "arange", "argmax", "argmin", "around", "array", "asanyarray",
     "asarray", "blocks", "blockwise", "bool", "chunks", "clip", "complex128", "complex64",
     "compute", "concatenate", "concatenation", "core", "creation", "dot", "e", "elementwise",
@@ -133,5 +202,7 @@ __all__ = [
     "slicing", "squeeze", "stack", "std", "storage", "store", "sum", "swapaxes", "take",
     "tensordot", "transpose", "ufunc", "uint16", "uint32", "uint64", "uint8", "unify_chunks",
     "utils", "var", "where", "zeros", "zeros_like",
+    *_routines,
     *_ufuncs,
+    "einsumfuncs", "identity", "numpy_compat", "routines", "wrap",
 ]  # fmt: skip

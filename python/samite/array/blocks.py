@@ -10,16 +10,25 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, Task, TaskRef
-from samite.array.blockwise import constant_input, lazy_constant, one_element, unify_chunks
+from samite.array.blockwise import aligned, constant_input, lazy_constant, one_element
 from samite.array.chunks import Chunks, boundaries, shape_of
 from samite.array.core import Array, make_array
+from samite.array.slices import slices_from_chunks
 from samite.array.utils import compute_meta, meta_from_array, normalize_axis
 from samite.base import tokenize
 from samite.blockwise import BlockIndex, Blockwise, blockwise_token
+from samite.highlevelgraph import HighLevelGraph
 from samite.layers import ArrayValuesDep
-from samite.utils import funcname, has_keyword, is_arraylike
+from samite.utils import (
+    funcname,
+    has_keyword,
+    is_arraylike,
+    is_dataframe_like,
+    is_index_like,
+    is_series_like,
+)
 
-__all__ = ["BlockView", "map_blocks"]
+__all__ = ["BlockView", "map_blocks", "new_da_object", "slices_from_chunks"]
 
 
 class BlockView:
@@ -43,6 +52,11 @@ class BlockView:
     def size(self) -> int:
         """The number of blocks."""
         return self._array.npartitions
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, BlockView) and self._array is other._array
+
+    __hash__ = None  # type: ignore[assignment]
 
     def ravel(self) -> list[Array]:
         """The blocks, each as an array of its own."""
@@ -94,6 +108,7 @@ def map_blocks(
     new_axis: Any = None,
     enforce_ndim: bool = False,
     meta: Any = None,
+    align_arrays: bool | None = None,
     **kwargs: Any,
 ) -> Array:
     """Call a function on the chunks of arrays.
@@ -121,6 +136,9 @@ def map_blocks(
         Whether a result with a wrong number of dimensions is an error.
     meta:
         An empty array like the result.
+    align_arrays:
+        Cut the arrays in the same way; otherwise their numbers of blocks have to agree. By
+        default it is done if their lengths agree.
     **kwargs:
         For the function.
 
@@ -150,21 +168,28 @@ def map_blocks(
 
     pairs = [(arg, tuple(range(ndim - arg.ndim, ndim)) if isinstance(arg, Array) else None)
              for arg in args]  # fmt: skip
-    chunks_of, cut = unify_chunks(*(part for pair in pairs if pair[1] is not None for part in pair))
-    following = iter(cut)
-    pairs = [(next(following) if ind is not None else arg, ind) for arg, ind in pairs]
+    try:
+        chunks_of, pairs = aligned(pairs, align_arrays is not False)
+    except ValueError:
+        if align_arrays:
+            raise
+        chunks_of, pairs = aligned(pairs, False)
     for n, index in enumerate(out):
         if isinstance(index, tuple):
             chunks_of[index] = _new_length(chunks, n, len(out))
-    out_chunks = _given_chunks(chunks, out, [chunks_of[index] for index in out])
+    out_chunks = _given_chunks(chunks, out, [chunks_of[index] for index in out], set(kept))
 
     wants = [word for word in ("block_id", "block_info") if has_keyword(func, word)]
     if name is None:
         parts = (func, "map-blocks", [arg for arg, _ in pairs], dtype, out_chunks, dropped, kwargs)
-        name = f"{token or funcname(func).strip('_')}-{tokenize(*parts, sorted(added))}"
+        name = (
+            f"{token or funcname(func).strip('_')}-"
+            f"{tokenize(*parts, sorted(added), enforce_ndim, align_arrays)}"
+        )
     if meta is None:
         meta = _inferred_meta(func, pairs, dropped, dtype, wants, len(out), kwargs)
-    meta = meta_from_array(meta, ndim=len(out), dtype=dtype)
+    if not (is_dataframe_like(meta) or is_series_like(meta) or is_index_like(meta)):
+        meta = meta_from_array(meta, ndim=len(out), dtype=dtype)
 
     dependencies: list[Any] = [arg for arg, _ in pairs if isinstance(arg, Array)]
     indices: list[Any] = []
@@ -195,7 +220,41 @@ def map_blocks(
             index: (1,) * counts[n] for n, index in enumerate(out) if isinstance(index, tuple)
         },
     )
-    return make_array(name, layer, out_chunks, meta, dependencies)
+    graph = HighLevelGraph.from_collections(name, layer, dependencies=dependencies)
+    return new_da_object(graph, name, out_chunks, meta=meta)
+
+
+def new_da_object(dsk: Any, name: str, chunks: Any, meta: Any = None, dtype: Any = None) -> Any:
+    """The collection that fits chunks: an array, or a data frame if chunks are frames or series.
+
+    Parameters
+    ----------
+    dsk:
+        The graph.
+    name:
+        The name that the keys of the chunks begin with.
+    meta:
+        An empty object like the chunks.
+
+    Raises
+    ------
+    NotImplementedError
+        If chunks are frames and data frames are not installed.
+    """
+    if not is_dataframe_like(meta) and not is_series_like(meta) and not is_index_like(meta):
+        return Array(dsk, name, chunks, meta=meta, dtype=dtype)
+    if any(len(sizes) > 1 for sizes in chunks[1:]):
+        raise ValueError(
+            "chunks that are data frames can only follow one another along the first axis, not "
+            f"with the chunks {chunks}"
+        )
+    try:
+        from samite.dataframe.core import new_dd_object
+    except ImportError as error:
+        raise NotImplementedError(
+            "chunks that are data frames need samite.dataframe, which is not a part of this version"
+        ) from error
+    return new_dd_object(dsk, name, meta, (None,) * (len(chunks[0]) + 1))
 
 
 def _axes(axis: Any, ndim: int) -> list[int]:
@@ -229,7 +288,7 @@ def _new_length(chunks: Any, n: int, ndim: int) -> tuple[int, ...]:
     return tuple(size) if isinstance(size, (tuple, list)) else (size,)
 
 
-def _given_chunks(chunks: Any, out: list[Any], found: list[tuple]) -> Chunks:
+def _given_chunks(chunks: Any, out: list[Any], found: list[tuple], of_arrays: set[Any]) -> Chunks:
     if chunks is None:
         return tuple(found)
     if not _is_per_axis(chunks):
@@ -237,11 +296,11 @@ def _given_chunks(chunks: Any, out: list[Any], found: list[tuple]) -> Chunks:
     if len(chunks) != len(out):
         raise ValueError(f"Provided chunks have {len(chunks)} dims; expected {len(out)} dims")
     result = []
-    for size, sizes in zip(chunks, found):
+    for size, sizes, index in zip(chunks, found, out):
         if not isinstance(size, (tuple, list)):
             result.append((size,) * len(sizes))
             continue
-        if len(size) not in (1, len(sizes)) and len(sizes) != 1:
+        if len(size) not in (1, len(sizes)) and (len(sizes) != 1 or index in of_arrays):
             raise ValueError(
                 f"Dimension has {len(sizes)} blocks, chunks specified with {len(size)} blocks"
             )
@@ -339,8 +398,8 @@ class _BlockInfo(ArrayValuesDep):
 
 def _with_dimensions(func: Callable, ndim: int, *args: Any, **kwargs: Any) -> Any:
     result = func(*args, **kwargs)
-    found = getattr(result, "ndim", None)
-    if found is not None and found != ndim:
+    found = getattr(result, "ndim", 0)
+    if found != ndim:
         raise ValueError(
             f"Dimension mismatch: expected output of {func} to have dims = {ndim}. "
             f"Got {found} instead."

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -10,12 +12,13 @@ import numpy as np
 from samite._task_spec import DataNode, Task, TaskRef
 from samite.array.chunks import common_chunks, is_unknown
 from samite.array.core import Array, make_array
+from samite.array.performance import PerformanceWarning
 from samite.array.utils import compute_meta, meta_from_array
 from samite.base import is_dask_collection, tokenize, unpack_collections
 from samite.blockwise import Blockwise, BlockwiseDep, blockwise_token
 from samite.utils import funcname, is_arraylike
 
-__all__ = ["blockwise", "unify_chunks"]
+__all__ = ["atop", "blockwise", "unify_chunks"]
 
 
 def blockwise(
@@ -79,17 +82,23 @@ def blockwise(
     if len(args) % 2:
         raise ValueError("arrays and indices have to come in pairs")
     out_ind = tuple(out_ind)
+    if len(set(out_ind)) != len(out_ind):
+        repeated = sorted({str(index) for index in out_ind if out_ind.count(index) > 1})
+        raise ValueError(f"Repeated indices of the result: {repeated}")
     new_axes = dict(new_axes or {})
     pairs = [_as_input(arg, ind) for arg, ind in zip(args[::2], args[1::2])]
     for index in new_axes:
         if any(index in (ind or ()) for _, ind in pairs):
             raise ValueError(f"index {index!r} is not new: an array has it")
-    chunks_of, pairs = _aligned(pairs, align_arrays)
+    chunks_of, pairs = aligned(pairs, align_arrays)
     for index, size in new_axes.items():
         chunks_of[index] = tuple(size) if isinstance(size, (tuple, list)) else (size,)
     missing = [index for index in out_ind if index not in chunks_of]
     if missing:
-        raise ValueError(f"no array has the indices {missing}; new_axes has to give their length")
+        raise ValueError(
+            f"Unknown dimension: no array has the indices {missing}; new_axes has to give their "
+            "length"
+        )
     chunks = tuple(_adjusted(chunks_of[index], index, adjust_chunks or {}) for index in out_ind)
 
     if name is None:
@@ -122,14 +131,24 @@ def blockwise(
 
 
 def lazy_constant(value: Any, dependencies: list[Any]) -> Any:
-    """An argument for all blocks; collections in it become references, and ``dependencies``."""
-    if not unpack_collections(value)[0]:
+    """An argument for all blocks; collections in it become references, and ``dependencies``.
+
+    A large one becomes a task of its own too, so that it is sent once and not with every block.
+    """
+    if not unpack_collections(value)[0] and not _is_large(value):
         return value
     from samite.delayed import delayed
 
     lazy = delayed(value)
     dependencies.append(lazy)
     return TaskRef(lazy.key)
+
+
+def _is_large(value: Any) -> bool:
+    return is_arraylike(value) and getattr(value, "nbytes", 0) > _LARGE
+
+
+_LARGE = 1_000_000
 
 
 def constant_input(value: Any, dependencies: list[Any]) -> Any:
@@ -156,7 +175,7 @@ def _as_input(arg: Any, ind: Any) -> tuple[Any, tuple | None]:
     return arg, ind
 
 
-def _aligned(
+def aligned(
     pairs: list[tuple[Any, Any]], align: bool
 ) -> tuple[dict[Any, tuple], list[tuple[Any, Any]]]:
     """The chunks along each index, and the arrays cut like that."""
@@ -236,6 +255,9 @@ def _result_meta(
     try:
         with np.errstate(all="ignore"):
             return func(*ones, **kwargs)
+    except OverflowError:
+        # A number that does not fit a dtype is what is wrong here, and not that no dtype is found.
+        raise
     except Exception as error:
         raise ValueError(
             f"the dtype of {funcname(func)}'s result could not be found by calling it on small "
@@ -251,13 +273,21 @@ def one_element(x: Array) -> Any:
         return np.zeros_like(x._meta, shape=(1,) * x.ndim)
 
 
-def unify_chunks(*args: Any) -> tuple[dict[Any, tuple[int, ...]], list[Any]]:
+def atop(func: Callable, out_ind: Sequence[Any], *args: Any, **kwargs: Any) -> Array:
+    """The former name of :func:`blockwise`."""
+    warnings.warn("The da.atop function has moved to da.blockwise", UserWarning, stacklevel=2)
+    return blockwise(func, out_ind, *args, **kwargs)
+
+
+def unify_chunks(*args: Any, warn: bool = True) -> tuple[dict[Any, tuple[int, ...]], list[Any]]:
     """Cut arrays that share indices in the same way.
 
     Parameters
     ----------
     *args:
         Arrays and their indices in turn.
+    warn:
+        Whether to warn of very many chunks.
 
     Returns
     -------
@@ -288,6 +318,8 @@ def unify_chunks(*args: Any) -> tuple[dict[Any, tuple[int, ...]], list[Any]]:
         for index, sizes in zip(ind or (), array.chunks if ind is not None else ()):
             said.setdefault(index, []).append(sizes)
     chunks_of = {index: common_chunks(candidates) for index, candidates in said.items()}
+    if warn:
+        _warn_of_many(chunks_of, [array.npartitions for array, ind in pairs if ind is not None])
     arrays = []
     for array, ind in pairs:
         if ind is None:
@@ -299,3 +331,16 @@ def unify_chunks(*args: Any) -> tuple[dict[Any, tuple[int, ...]], list[Any]]:
         )
         arrays.append(array if wanted == array.chunks else array.rechunk(wanted))
     return chunks_of, arrays
+
+
+def _warn_of_many(chunks_of: Mapping[Any, tuple], counts: list[int]) -> None:
+    """Warn if arrays that are cut in different ways give very many chunks together."""
+    together, most = math.prod(map(len, chunks_of.values())), max(counts, default=1)
+    if together < 10 * most:
+        return
+    warnings.warn(
+        f"Increasing number of chunks by factor of {together // most}: the arrays are cut in "
+        "different ways; rechunk them alike",
+        PerformanceWarning,
+        stacklevel=4,
+    )

@@ -11,19 +11,24 @@ from typing import Any
 
 import numpy as np
 
-from samite import base
+from samite import base, config
+from samite.array.array_methods import ReductionMethods, StandardMethods
+from samite.array.assembly import assemble, finish
+from samite.array.chunk_types import chunk_type_name
 from samite.array.chunks import Chunks, has_unknown, normalize_chunks, shape_of
+from samite.array.dispatch import to_numpy_dispatch
 from samite.array.optimization import optimize
+from samite.array.precedence import delegates, is_below
 from samite.array.utils import meta_from_array
-from samite.base import DaskMethodsMixin, is_dask_collection
+from samite.base import DaskMethodsMixin
 from samite.context import globalmethod
 from samite.highlevelgraph import HighLevelGraph
-from samite.utils import OperatorMethodMixin, is_arraylike
+from samite.utils import OperatorMethodMixin
 
 __all__ = ["Array", "assemble", "make_array"]
 
 
-class Array(DaskMethodsMixin, OperatorMethodMixin):
+class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMethods):
     """A lazy n-dimensional array that is cut into chunks.
 
     Most arrays come from functions such as :func:`samite.array.from_array`. An array is not
@@ -50,7 +55,7 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
         If neither ``dtype`` nor ``meta`` is given, or the chunks do not fit the shape.
     """
 
-    __slots__ = ("_chunks", "_meta", "_name", "_shape", "dask")
+    __slots__ = ("_cut", "_known", "_meta", "_title", "dask")
 
     # Above that of NumPy's arrays and matrices, so that their operators leave the work to ours.
     __array_priority__ = 11
@@ -77,11 +82,34 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
             chunks, shape, dtype=dtype if dtype is not None else getattr(meta, "dtype", None)
         )
         self._meta = meta_from_array(meta, ndim=len(self._chunks), dtype=dtype)
-        self._shape = None
+        for plugin in config.get("array_plugins", ()):
+            replacement = plugin(self)
+            if replacement is not None:
+                self = replacement
         return self
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.dask, self._name, self._chunks, self.dtype, self._meta))
+
+    # -- what other facts are found from ------------------------------------------------
+
+    @property
+    def _name(self) -> str:
+        return self._title
+
+    @_name.setter
+    def _name(self, name: str) -> None:
+        self._title = name
+        self._known: dict[str, Any] = {}
+
+    @property
+    def _chunks(self) -> Chunks:
+        return self._cut
+
+    @_chunks.setter
+    def _chunks(self, chunks: Chunks) -> None:
+        self._cut = chunks
+        self._known = {}
 
     # -- the collection protocol -------------------------------------------------------
 
@@ -102,6 +130,12 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     def __dask_keys__(self) -> list[Any]:
         """The keys of the chunks, in lists nested by axis."""
+        found = self._known.get("keys")
+        if found is None:
+            found = self._known["keys"] = self._make_keys()
+        return found
+
+    def _make_keys(self) -> list[Any]:
         if not self.ndim:
             return [(self._name,)]
 
@@ -112,8 +146,13 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
         return nested((self._name,), self.numblocks)
 
+    @property
+    def _key_array(self) -> np.ndarray:
+        """The keys of the chunks in an array of objects, with one more axis for their parts."""
+        return np.array(self.__dask_keys__(), dtype=object)
+
     def __dask_postcompute__(self) -> tuple[Callable, tuple[Any, ...]]:
-        return assemble, (self.ndim,)
+        return finish, (self.ndim,)
 
     def __dask_postpersist__(self) -> tuple[Callable, tuple[Any, ...]]:
         return type(self)._rebuild, (self._name, self._chunks, self._meta)
@@ -145,14 +184,18 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     @chunks.setter
     def chunks(self, chunks: Any) -> None:
-        raise TypeError("chunks cannot be assigned to; x.rechunk(chunks) gives a new array")
+        raise TypeError(
+            "Can not set chunks directly: they tell how the array is cut. "
+            f"x.rechunk({chunks}) gives an array that is cut like that"
+        )
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The length of each axis; ``nan`` where it is not known."""
-        if self._shape is None:
-            self._shape = shape_of(self._chunks)
-        return self._shape
+        found = self._known.get("shape")
+        if found is None:
+            found = self._known["shape"] = shape_of(self._chunks)
+        return found
 
     @property
     def dtype(self) -> np.dtype:
@@ -205,28 +248,59 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     def __repr__(self) -> str:
         name = self._name.rsplit("-", 1)[0]
-        kind = type(self._meta)
-        meta = "" if kind is np.ndarray else f", chunktype={kind.__module__}.{kind.__name__}"
         return (
             f"samite.array<{name}, shape={self.shape}, dtype={self.dtype}, "
-            f"chunksize={self.chunksize}{meta}>"
+            f"chunksize={self.chunksize}, chunktype={chunk_type_name(self._meta)}>"
         )
+
+    def _repr_html_(self) -> str:
+        from samite.array.svg import array_html
+
+        return array_html(self)
+
+    def to_svg(self, size: int | None = None) -> str:
+        """A picture of the chunks, as the text of an SVG image.
+
+        Parameters
+        ----------
+        size:
+            About how many pixels wide; by default the setting ``array.svg.size``.
+
+        Raises
+        ------
+        NotImplementedError
+            If there is nothing to draw, or chunk sizes are unknown.
+        """
+        from samite.array.svg import svg
+
+        return svg(self.chunks, size=size)
 
     # -- values ------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None, **kwargs: Any) -> np.ndarray:
-        if copy is False:
+        if kwargs:
             warnings.warn(
-                "a lazy array is always computed, and so never converted without a copy",
-                UserWarning,
+                f"Extra keyword arguments of __array__ are ignored: {sorted(kwargs)}",
+                FutureWarning,
                 stacklevel=2,
             )
-        return np.asarray(self.compute(), dtype=dtype)
+        if copy is False:
+            warnings.warn(
+                "Can't acquire a memory view of a lazy array: it is computed, so the result is a "
+                "copy. This will become an error",
+                FutureWarning,
+                stacklevel=2,
+            )
+        values = self.compute()
+        if not isinstance(values, np.ndarray):
+            values = to_numpy_dispatch(values)
+        return np.asarray(values, dtype=dtype)
 
     def _one_value(self, convert: Callable[[Any], Any]) -> Any:
         if self.size != 1:
             raise TypeError("Only one-element arrays can be converted to a scalar")
-        return convert(self.compute())
+        value = self.compute()
+        return convert(value.item() if isinstance(value, np.ndarray) else value)
 
     def __bool__(self) -> bool:
         if self.size > 1:
@@ -266,12 +340,15 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
                 "Mismatched shapes between result and out parameter. "
                 f"out={self.shape}, result={other.shape}"
             )
+        self._take_over(other)
+
+    def _take_over(self, other: Array) -> None:
         self.dask, self._name = other.dask, other._name
-        self._chunks, self._meta, self._shape = other._chunks, other._meta, None
+        self._chunks, self._meta = other._chunks, other._meta
 
     def to_delayed(self, optimize_graph: bool = True) -> np.ndarray:
         """The chunks as lazy values, in an array of objects with the shape ``numblocks``."""
-        from samite.array.storage import to_delayed
+        from samite.array.conversion import to_delayed
 
         return to_delayed(self, optimize_graph)
 
@@ -281,11 +358,60 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
         return store([self], [target], **kwargs)
 
+    def to_zarr(self, *args: Any, **kwargs: Any) -> Any:
+        """Write the array in the Zarr format; see :func:`samite.array.to_zarr`."""
+        from samite.array.zarr_files import to_zarr
+
+        return to_zarr(self, *args, **kwargs)
+
+    def to_hdf5(self, filename: Any, datapath: str, **kwargs: Any) -> None:
+        """Write the array into a file of HDF5; see :func:`samite.array.to_hdf5`."""
+        from samite.array.hdf5_files import to_hdf5
+
+        to_hdf5(filename, datapath, self, **kwargs)
+
+    def to_tiledb(self, uri: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write the array with TileDB; see :func:`samite.array.to_tiledb`."""
+        from samite.array.tiledb_files import to_tiledb
+
+        return to_tiledb(self, uri, *args, **kwargs)
+
+    def to_dask_dataframe(self, columns: Any = None, index: Any = None, meta: Any = None) -> Any:
+        """A data frame of the columns, or a series of an array of one dimension.
+
+        Raises
+        ------
+        NotImplementedError
+            If data frames are not installed.
+        """
+        from samite.array.conversion import to_dask_dataframe
+
+        return to_dask_dataframe(self, columns, index, meta)
+
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Array:
+        """The array with its chunks moved to another library.
+
+        Parameters
+        ----------
+        backend:
+            The name of the library; by default the setting ``array.backend``.
+
+        Raises
+        ------
+        ValueError
+            If there is no library of that name.
+        """
+        from samite.array.backends import array_creation_dispatch
+
+        return array_creation_dispatch.dispatch(
+            backend or array_creation_dispatch.backend
+        ).to_backend(self, **kwargs)
+
     def compute_chunk_sizes(self) -> Array:
         """Find unknown block lengths by computing the array; changes and returns this array."""
-        from samite.array.storage import computed_chunks
+        from samite.array.conversion import computed_chunks
 
-        self._chunks, self._shape = computed_chunks(self), None
+        self._chunks = computed_chunks(self)
         return self
 
     # -- NumPy's protocols -------------------------------------------------------------
@@ -295,21 +421,25 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
         from samite.array.elementwise import elemwise
 
         out = kwargs.get("out", ())
-        for value in (*inputs, *out):
-            if not _is_understood(value):
-                return NotImplemented
+        if any(delegates(value) for value in (*inputs, *out)):
+            return NotImplemented
         if method == "__call__":
             if ufunc is np.matmul:
                 from samite.array.products import matmul
 
-                return matmul(*inputs, **kwargs)
+                if kwargs:
+                    # NumPy's operator takes them; the product of lazy arrays has none of them.
+                    raise TypeError(f"matmul of lazy arrays does not take {sorted(kwargs)}")
+                return matmul(*inputs)
             if ufunc.signature is not None:
-                return NotImplemented
+                from samite.array.gufunc import apply_gufunc
+
+                return apply_gufunc(ufunc, ufunc.signature, *inputs, **kwargs)
             if ufunc.nout > 1:
                 return ufuncs.ufunc(ufunc)(*inputs, **kwargs)
             return elemwise(ufunc, *inputs, **kwargs)
-        if method == "outer":
-            return ufuncs.ufunc(ufunc).outer(*inputs, **kwargs)
+        if method in ("outer", "reduce", "accumulate"):
+            return getattr(ufuncs.ufunc(ufunc), method)(*inputs, **kwargs)
         return NotImplemented
 
     def __array_function__(
@@ -317,16 +447,21 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
     ) -> Any:
         import samite.array as twins
 
-        if not all(_is_understood_type(kind) for kind in types):
+        if not all(kind is type(self) or is_below(kind) for kind in types):
             return NotImplemented
         twin: Any = twins
-        for part in (*func.__module__.split(".")[1:], func.__name__):
+        for part in (*func.__module__.split(".")[1:], _NAMES.get(func.__name__, func.__name__)):
             twin = getattr(twin, part, None)
+        # Some of NumPy's own functions are offered as they are.
         if callable(twin) and twin is not func:
+            if func is np.take and len(args) < 3:
+                # NumPy takes an array as flat where no axis is named; da.take does not.
+                kwargs = {"axis": None, **kwargs}
             return twin(*args, **kwargs)
         warnings.warn(
-            f"samite.array has no {func.__module__}.{func.__name__} yet: the whole array is "
-            "computed, and NumPy called",
+            f"The `{func.__module__}.{func.__name__}` function is not implemented by Dask arrays "
+            "nor by samite.array: the whole array is computed, and NumPy called. Compute the array "
+            "first to say that this is meant",
             FutureWarning,
             stacklevel=3,
         )
@@ -345,8 +480,12 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
     @classmethod
     def _get_binary_operator(cls, op: Callable, inv: bool = False) -> Callable:
         def method(self: Array, other: Any) -> Any:
-            if not _is_understood(other):
+            if delegates(other):
                 return NotImplemented
+            if not isinstance(getattr(other, "shape", ()), tuple):
+                raise TypeError(
+                    f"unsupported operand types: {type(self).__name__} and {type(other).__name__}"
+                )
             from samite.array.elementwise import elemwise
             from samite.array.products import matmul
 
@@ -369,6 +508,22 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
     # -- elements, shape and chunks ----------------------------------------------------
 
+    def __setitem__(self, index: Any, value: Any) -> None:
+        """Assign to elements: from now on this object is the array with other elements.
+
+        Raises
+        ------
+        IndexError
+            If the index does not fit the array.
+        ValueError
+            If the values do not fit what is indexed, or cannot be converted.
+        NotImplementedError
+            If several axes are indexed by lists, masks or arrays.
+        """
+        from samite.array.assignment import assigned
+
+        self._take_over(assigned(self, index, value))
+
     def __getitem__(self, index: Any) -> Array:
         from samite.array.slicing import getitem
 
@@ -382,6 +537,118 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
         return BlockView(self)
 
     partitions = blocks
+
+    @property
+    def vindex(self) -> Any:
+        """Indexing by points: ``x.vindex[[0, 1], [2, 3]]`` is the elements (0, 2) and (1, 3)."""
+        from samite.array.vindex import PointView
+
+        return PointView(self)
+
+    def shuffle(self, indexer: list[list[int]], axis: int = 0, chunks: Any = "auto") -> Array:
+        """The elements in another order along an axis; see :func:`samite.array.shuffle`."""
+        from samite.array._shuffle import shuffle
+
+        return shuffle(self, indexer, axis, chunks)
+
+    def choose(self, choices: Any) -> Array:
+        """The elements of the arrays that this one has the numbers of."""
+        from samite.array.selection import choose
+
+        return choose(self, choices)
+
+    def repeat(self, repeats: Any, axis: int | None = None) -> Array:
+        """Every element several times along an axis; see :func:`samite.array.repeat`."""
+        from samite.array.arranging import repeat
+
+        return repeat(self, repeats, axis=axis)
+
+    def nonzero(self) -> tuple[Array, ...]:
+        """The positions of elements that are not zero; see :func:`samite.array.nonzero`."""
+        from samite.array.conditions import nonzero
+
+        return nonzero(self)
+
+    def diagonal(self, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Array:
+        """The elements on a diagonal of two axes; see :func:`samite.array.diagonal`."""
+        from samite.array.matrices import diagonal
+
+        return diagonal(self, offset, axis1, axis2)
+
+    def searchsorted(self, v: Any, side: str = "left", sorter: Any = None) -> Array:
+        """Where values belong in this sorted array; see :func:`samite.array.searchsorted`."""
+        from samite.array.searching import searchsorted
+
+        return searchsorted(self, v, side=side, sorter=sorter)
+
+    def compress(self, condition: Any, axis: int | None = None) -> Array:
+        """The elements where a condition is true; see :func:`samite.array.compress`."""
+        from samite.array.selection import compress
+
+        return compress(condition, self, axis=axis)
+
+    def take(self, indices: Any, axis: int | None = None) -> Array:
+        """The elements at some positions along an axis, or in the flat array."""
+        from samite.array.selection import take
+
+        return take(self.ravel(), indices) if axis is None else take(self, indices, axis=axis)
+
+    def fill(self, value: Any) -> None:
+        """Assign one value to all elements."""
+        self[...] = value
+
+    def item(self, *args: Any) -> Any:
+        """One element as a number of Python's, computed at once.
+
+        Raises
+        ------
+        ValueError
+            If it is not told which, and there are more.
+        """
+        if not args:
+            if self.size != 1:
+                raise ValueError("can only convert an array of size 1 to a Python scalar")
+            return np.asarray(self.compute()).item()
+        index = args[0] if len(args) == 1 else args
+        chosen = self[tuple(index)] if isinstance(index, tuple) else self.ravel()[index]
+        return np.asarray(chosen.compute()).item()
+
+    def tolist(self) -> Any:
+        """The elements, computed at once, as lists nested by axis."""
+        return np.asarray(self.compute()).tolist()
+
+    def map_overlap(self, func: Callable, *args: Any, **kwargs: Any) -> Array:
+        """Call a function on chunks that overlap; see :func:`samite.array.map_overlap`.
+
+        Positional arguments after the function are ``depth``, ``boundary`` and ``trim``.
+        """
+        from samite.array.overlap import map_overlap
+
+        return map_overlap(func, self, **dict(zip(("depth", "boundary", "trim"), args)), **kwargs)
+
+    @property
+    def A(self) -> Array:
+        """This array; what the attribute of NumPy's matrices is an array of."""
+        return self
+
+    def view(self, dtype: Any = None, order: str = "C") -> Array:
+        """The same memory, read as elements of another dtype.
+
+        Parameters
+        ----------
+        dtype:
+            Of the same size, or one that divides or joins elements along one axis.
+        order:
+            ``"C"`` to do it along the last axis, ``"F"`` along the first.
+
+        Raises
+        ------
+        ValueError
+            If the blocks along that axis do not hold whole elements.
+        """
+        from samite.array.conversion import view
+
+        return view(self, dtype, order)
 
     @property
     def T(self) -> Array:
@@ -444,11 +711,11 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
         return squeeze(self, axis)
 
-    def rechunk(self, chunks: Any = "auto", **kwargs: Any) -> Array:
+    def rechunk(self, chunks: Any = "auto", *args: Any, **kwargs: Any) -> Array:
         """The same array, cut in another way; see :func:`samite.array.rechunk`."""
         from samite.array.rechunk import rechunk
 
-        return rechunk(self, chunks, **kwargs)
+        return rechunk(self, chunks, *args, **kwargs)
 
     def map_blocks(self, func: Callable, *args: Any, **kwargs: Any) -> Array:
         """Call a function on every chunk; see :func:`samite.array.map_blocks`."""
@@ -488,69 +755,19 @@ class Array(DaskMethodsMixin, OperatorMethodMixin):
 
         return dot(self, other)
 
-    # -- reductions --------------------------------------------------------------------
-
-    def _reduced(
-        self, name: str, axis: Any, keepdims: bool, split_every: Any, **kwargs: Any
-    ) -> Any:
-        from samite.array import reductions
-
-        kwargs = {key: value for key, value in kwargs.items() if value is not None}
-        function = getattr(reductions, name)
-        return function(self, axis=axis, keepdims=keepdims, split_every=split_every, **kwargs)
-
-    def sum(self, axis=None, dtype=None, keepdims=False, split_every=None, out=None) -> Array:
-        """The sum along axes."""
-        return self._reduced("sum", axis, keepdims, split_every, dtype=dtype, out=out)
-
-    def prod(self, axis=None, dtype=None, keepdims=False, split_every=None, out=None) -> Array:
-        """The product along axes."""
-        return self._reduced("prod", axis, keepdims, split_every, dtype=dtype, out=out)
-
-    def mean(self, axis=None, dtype=None, keepdims=False, split_every=None, out=None) -> Array:
-        """The mean along axes."""
-        return self._reduced("mean", axis, keepdims, split_every, dtype=dtype, out=out)
-
-    def var(
-        self, axis=None, dtype=None, keepdims=False, ddof=0, split_every=None, out=None
-    ) -> Array:
-        """The variance along axes."""
-        return self._reduced("var", axis, keepdims, split_every, dtype=dtype, ddof=ddof, out=out)
-
-    def std(
-        self, axis=None, dtype=None, keepdims=False, ddof=0, split_every=None, out=None
-    ) -> Array:
-        """The standard deviation along axes."""
-        return self._reduced("std", axis, keepdims, split_every, dtype=dtype, ddof=ddof, out=out)
-
-    def min(self, axis=None, keepdims=False, split_every=None, out=None) -> Array:
-        """The least element along axes."""
-        return self._reduced("min", axis, keepdims, split_every, out=out)
-
-    def max(self, axis=None, keepdims=False, split_every=None, out=None) -> Array:
-        """The greatest element along axes."""
-        return self._reduced("max", axis, keepdims, split_every, out=out)
-
-    def any(self, axis=None, keepdims=False, split_every=None, out=None) -> Array:
-        """Whether any element along axes is true."""
-        return self._reduced("any", axis, keepdims, split_every, out=out)
-
-    def all(self, axis=None, keepdims=False, split_every=None, out=None) -> Array:
-        """Whether all elements along axes are true."""
-        return self._reduced("all", axis, keepdims, split_every, out=out)
-
-    def argmin(self, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-        """The position of the first least element."""
-        return self._reduced("argmin", axis, keepdims, split_every, out=out)
-
-    def argmax(self, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-        """The position of the first greatest element."""
-        return self._reduced("argmax", axis, keepdims, split_every, out=out)
-
 
 Array._bind_operators()
 # Binding __eq__ unsets nothing, but a class that has it must say that it cannot be hashed.
 Array.__hash__ = None  # type: ignore[assignment]
+
+# Functions that NumPy has under two names, or that have another meaning under theirs.
+_NAMES = {
+    "amax": "max",
+    "amin": "min",
+    "cholesky": "cholesky_like_numpy",
+    "concat": "concatenate",
+    "permute_dims": "transpose",
+}
 
 _UNKNOWN_CHUNKS_HELP = (
     " A possible solution: x.compute_chunk_sizes() finds the lengths by computing the array."
@@ -559,35 +776,6 @@ _UNKNOWN_CHUNKS_HELP = (
 
 def _elementwise(elemwise: Callable, op: Callable) -> Callable:
     return lambda left, right: elemwise(op, left, right)
-
-
-def _is_understood_type(kind: type) -> bool:
-    if issubclass(kind, (Array, np.ndarray, np.generic, Number, bool, list, tuple, str, bytes)):
-        return True
-    return (
-        hasattr(kind, "__array_function__")
-        and not hasattr(kind, "__dask_graph__")
-        and (getattr(kind, "__array_priority__", 0) <= Array.__array_priority__)
-    )
-
-
-def _is_understood(value: Any) -> bool:
-    """Whether an operator or a function takes a value; others get their chance to take ours."""
-    if value is None or isinstance(value, Array):
-        return True
-    kind = type(value)
-    if getattr(kind, "__array_ufunc__", value) is None:
-        return False
-    if is_dask_collection(value):
-        # A lazy value of no kind is taken as it comes; other collections know their own way.
-        from samite.delayed import Delayed
-
-        return isinstance(value, Delayed)
-    if _is_understood_type(kind) or isinstance(value, np.dtype):
-        return True
-    if np.isscalar(value) or (is_arraylike(value) and not hasattr(kind, "_constructor")):
-        return getattr(kind, "__array_priority__", 0) <= Array.__array_priority__
-    return not hasattr(kind, "__array_ufunc__") and np.ndim(value) == 0
 
 
 def _computed(value: Any) -> Any:
@@ -604,68 +792,7 @@ def make_array(
     return Array(graph, name, chunks, meta=meta)
 
 
-def assemble(blocks: Any, ndim: int) -> Any:
-    """Join chunks, in lists nested by axis, into one array.
+def __getattr__(name: str) -> Any:
+    from samite.array.elsewhere import find
 
-    Parameters
-    ----------
-    blocks:
-        The lists; of one item where the array has no axes.
-    ndim:
-        The number of axes.
-    """
-    if not ndim:
-        return blocks[0] if isinstance(blocks, (list, tuple)) else blocks
-    counts = _counts(blocks, ndim)
-    flat = list(_flat(blocks, ndim))
-    if len(flat) == 1:
-        return flat[0]
-    first = flat[0]
-    if all(type(block) is np.ndarray and block.dtype == first.dtype for block in flat):
-        if all(block.ndim == ndim for block in flat):
-            return _copied_together(flat, counts, first.dtype)
-    return _concatenated(blocks, 0, ndim)
-
-
-def _counts(blocks: Any, ndim: int) -> list[int]:
-    counts = []
-    for _ in range(ndim):
-        counts.append(len(blocks))
-        blocks = blocks[0]
-    return counts
-
-
-def _flat(blocks: Any, depth: int) -> Iterator[Any]:
-    if depth == 1:
-        yield from blocks
-        return
-    for part in blocks:
-        yield from _flat(part, depth - 1)
-
-
-def _copied_together(flat: list[np.ndarray], counts: list[int], dtype: np.dtype) -> np.ndarray:
-    """One allocation and one copy of each block, instead of a concatenation for each axis."""
-    grid = np.empty(len(flat), dtype=object)
-    for i, block in enumerate(flat):
-        grid[i] = block
-    grid = grid.reshape(counts)
-    edges = []
-    for axis in range(len(counts)):
-        along = np.moveaxis(grid, axis, 0).reshape(counts[axis], -1)[:, 0]
-        edges.append([0, *np.cumsum([block.shape[axis] for block in along]).tolist()])
-    result = np.empty([edge[-1] for edge in edges], dtype=dtype)
-    for position in np.ndindex(*counts):
-        place = tuple(slice(e[i], e[i + 1]) for e, i in zip(edges, position))
-        result[place] = grid[position]
-    return result
-
-
-def _concatenated(blocks: Any, axis: int, ndim: int) -> Any:
-    parts = list(blocks)
-    if axis < ndim - 1:
-        parts = [_concatenated(part, axis + 1, ndim) for part in parts]
-    if len(parts) == 1:
-        return parts[0]
-    if any(isinstance(part, np.ma.MaskedArray) for part in parts):
-        return np.ma.concatenate(parts, axis=axis)
-    return np.concatenate(parts, axis=axis)
+    return find(__name__, name)

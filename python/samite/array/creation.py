@@ -9,30 +9,35 @@ from typing import Any
 
 import numpy as np
 
-from samite._task_spec import Task, TaskRef
 from samite.array.blockwise import blockwise
 from samite.array.chunks import has_unknown, normalize_chunks
 from samite.array.core import Array
+from samite.array.matrices import (
+    diag,
+    diagflat,
+    diagonal,
+    eye,
+    identity,
+    tri,
+    tril,
+    tril_indices,
+    tril_indices_from,
+    triu,
+    triu_indices,
+    triu_indices_from,
+)
+from samite.array.sources import like_block, source_layer
 from samite.array.storage import asanyarray
 from samite.array.utils import meta_from_array
 from samite.base import tokenize
-from samite.blockwise import Blockwise, blockwise_token
 from samite.layers import ArrayChunkShapeDep, ArraySliceDep
 from samite.utils import funcname
 
 __all__ = [
-    "arange",
-    "empty",
-    "empty_like",
-    "eye",
-    "full",
-    "full_like",
-    "linspace",
-    "ones",
-    "ones_like",
-    "zeros",
-    "zeros_like",
-]
+    "arange", "diag", "diagflat", "diagonal", "empty", "empty_like", "eye", "full", "full_like",
+    "identity", "linspace", "ones", "ones_like", "tri", "tril", "tril_indices",
+    "tril_indices_from", "triu", "triu_indices", "triu_indices_from", "zeros", "zeros_like",
+]  # fmt: skip
 
 
 def _filled(
@@ -48,6 +53,8 @@ def _filled(
     """An array whose chunks ``func(shape, dtype=, order=)`` makes."""
     if isinstance(shape, (int, np.integer)):
         shape = (shape,)
+    if any(int(length) != length for length in shape):
+        raise TypeError(f"the lengths of axes are integers, not {tuple(shape)}")
     shape = tuple(int(length) for length in shape)
     if any(length < 0 for length in shape):
         raise ValueError("negative dimensions are not allowed")
@@ -58,32 +65,23 @@ def _filled(
     make = functools.partial(func, dtype=dtype, order=order, **kwargs)
     if name is None:
         token = tokenize(func, shape, dtype, chunks, order, kwargs, type(meta))
-        name = f"{funcname(func)}-{token}"
+        # As Dask does, which others look at.
+        name = f"{funcname(func)}_like-{token}"
     if meta is not None and type(meta) is not np.ndarray:
-        make = functools.partial(_like, make, meta)
+        make = functools.partial(like_block, make, meta)
     else:
         meta = np.zeros((0,) * len(shape), dtype=dtype)
-    layer = _source(name, make, ArrayChunkShapeDep(chunks))
+    layer = source_layer(name, make, ArrayChunkShapeDep(chunks))
     return Array(layer, name, chunks, meta=meta)  # type: ignore[arg-type]
 
 
-def _source(name: str, make: Callable, places: Any) -> Blockwise:
-    """The layer that makes every block from its shape or place."""
-    axes = tuple(range(len(places.numblocks)))
-    task = Task(name, make, TaskRef(blockwise_token(0)), _data_producer=True)
-    return Blockwise(name, axes, task, [(places, axes)], {})
-
-
-def _like(make: Callable, meta: Any, shape: tuple[int, ...]) -> Any:
-    """A chunk of the kind of another library, or a subclass, that ``meta`` is of."""
-    block = make(shape)
-    result = np.empty_like(meta, shape=block.shape, dtype=block.dtype)
-    result[...] = block
-    return result
-
-
 def ones(
-    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+    shape: Any,
+    dtype: Any = float,
+    chunks: Any = "auto",
+    name: str | None = None,
+    order: str = "C",
+    meta: Any = None,
 ) -> Array:
     """An array of ones.
 
@@ -95,22 +93,34 @@ def ones(
         How to cut it; see :func:`~samite.array.chunks.normalize_chunks`.
     name:
         The name of the result; by default made of a hash.
+    meta:
+        An array of the kind that the chunks will be of.
     """
-    return _filled(np.ones, shape, dtype or float, chunks, name, order)
+    return _filled(np.ones, shape, dtype or float, chunks, name, order, meta)
 
 
 def zeros(
-    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+    shape: Any,
+    dtype: Any = float,
+    chunks: Any = "auto",
+    name: str | None = None,
+    order: str = "C",
+    meta: Any = None,
 ) -> Array:
     """An array of zeros. Takes the arguments of :func:`ones`."""
-    return _filled(np.zeros, shape, dtype or float, chunks, name, order)
+    return _filled(np.zeros, shape, dtype or float, chunks, name, order, meta)
 
 
 def empty(
-    shape: Any, dtype: Any = float, chunks: Any = "auto", name: str | None = None, order: str = "C"
+    shape: Any,
+    dtype: Any = float,
+    chunks: Any = "auto",
+    name: str | None = None,
+    order: str = "C",
+    meta: Any = None,
 ) -> Array:
     """An array of any elements. Takes the arguments of :func:`ones`."""
-    return _filled(np.empty, shape, dtype or float, chunks, name, order)
+    return _filled(np.empty, shape, dtype or float, chunks, name, order, meta)
 
 
 def full(
@@ -120,6 +130,7 @@ def full(
     chunks: Any = "auto",
     name: str | None = None,
     order: str = "C",
+    meta: Any = None,
 ) -> Array:
     """An array of one value. Takes the arguments of :func:`ones`, and the value.
 
@@ -140,7 +151,7 @@ def full(
         )
     if dtype is None:
         dtype = getattr(fill_value, "dtype", None) or np.asarray(fill_value).dtype
-    return _filled(np.full, shape, dtype, chunks, name, order, fill_value=fill_value)
+    return _filled(np.full, shape, dtype, chunks, name, order, meta, fill_value=fill_value)
 
 
 def _same_kind(
@@ -215,7 +226,8 @@ def full_like(a, fill_value, order="C", dtype=None, chunks=None, name=None, shap
 
 
 def arange(
-    start: Any = 0,
+    start: Any = None,
+    /,
     stop: Any = None,
     step: Any = 1,
     *,
@@ -239,9 +251,11 @@ def arange(
         If there is no end.
     """
     if stop is None:
-        if isinstance(start, int) and start == 0:
+        if start is None:
             raise TypeError("arange() requires stop to be specified.")
         start, stop = 0, start
+    if start is None:
+        start = 0
     if step is None:
         step = 1
     if dtype is None:
@@ -258,8 +272,8 @@ def arange(
     meta = meta_from_array(like, ndim=1, dtype=dtype)
     make = functools.partial(_arange_block, start, step, dtype)
     if type(meta) is not np.ndarray:
-        make = functools.partial(_like, make, meta)
-    return Array(_source(name, make, ArraySliceDep(chunks)), name, chunks, meta=meta)
+        make = functools.partial(like_block, make, meta)
+    return Array(source_layer(name, make, ArraySliceDep(chunks)), name, chunks, meta=meta)
 
 
 def _arange_block(start: Any, step: Any, dtype: np.dtype, place: tuple[slice]) -> np.ndarray:
@@ -351,22 +365,3 @@ def _linspace_block(
     if dtype.kind in "iu":
         np.floor(values, out=values)
     return values.astype(dtype)
-
-
-def eye(
-    N: int, chunks: Any = "auto", M: int | None = None, k: int = 0, dtype: Any = float
-) -> Array:
-    """A matrix with ones on a diagonal, as :func:`numpy.eye` has it."""
-    M = N if M is None else M
-    dtype = np.dtype(dtype or float)
-    chunks = normalize_chunks(chunks, (N, M), dtype=dtype)
-    name = f"eye-{tokenize(N, chunks, M, k, dtype)}"
-    make = functools.partial(_eye_block, k, dtype)
-    layer = _source(name, make, ArraySliceDep(chunks))
-    return Array(layer, name, chunks, dtype=dtype)  # type: ignore[arg-type]
-
-
-def _eye_block(k: int, dtype: np.dtype, place: tuple[slice, slice]) -> np.ndarray:
-    rows, columns = place
-    height, width = rows.stop - rows.start, columns.stop - columns.start
-    return np.eye(height, width, k=k + rows.start - columns.start, dtype=dtype)

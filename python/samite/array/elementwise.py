@@ -15,8 +15,8 @@ from samite.base import is_dask_collection
 from samite.utils import is_arraylike
 
 __all__ = [
-    "around", "astype", "clip", "elemwise", "isclose", "ndim", "result_type", "round",
-    "shape", "where",
+    "around", "astype", "clip", "copy", "elemwise", "isclose", "ndim", "result_type", "round",
+    "shape", "size", "where",
 ]  # fmt: skip
 
 
@@ -60,6 +60,7 @@ def elemwise(
         where = _operand(where) if not isinstance(where, (bool, np.bool_)) else bool(where)
         operands += [where, out]
     axes = max((arg.ndim for arg in operands if isinstance(arg, Array)), default=0)
+    _check_shapes(op, [arg.shape for arg in operands if isinstance(arg, Array)])
     pairs: list[Any] = []
     for arg in operands:
         lazy = isinstance(arg, Array)
@@ -67,17 +68,38 @@ def elemwise(
     if isinstance(op, np.ufunc) and dtype is not None:
         kwargs["dtype"], dtype = np.dtype(dtype), None
     call = _Masked(op) if masked else op
-    result = blockwise(
-        functools.partial(call, **kwargs) if kwargs else call,
-        tuple(range(axes))[::-1],
-        *pairs,
-        name=name,
-        dtype=dtype,
-    )
+    try:
+        result = blockwise(
+            functools.partial(call, **kwargs) if kwargs else call,
+            tuple(range(axes))[::-1],
+            *pairs,
+            name=name,
+            dtype=dtype,
+        )
+    except ValueError as error:
+        of_numpy = isinstance(op, np.ufunc) or getattr(op, "__module__", "") == "_operator"
+        if of_numpy and isinstance(error.__cause__, TypeError):
+            # NumPy does not take these operands, or these keywords, and says so with this type.
+            given = f" with {sorted(kwargs)}" if kwargs else ""
+            raise TypeError(f"{op.__name__}{given}: {error.__cause__}") from error
+        raise
     if out is None:
         return result
     out._become(result)
     return out
+
+
+def _check_shapes(op: Callable, shapes: list[tuple[Any, ...]]) -> None:
+    """Raise what NumPy raises for shapes that do not fit; of unknown lengths more is seen later."""
+    if len(set(shapes)) < 2 or any(length != length for shape in shapes for length in shape):
+        return
+    ndim = max(map(len, shapes))
+    for lengths in zip(*((1,) * (ndim - len(shape)) + shape for shape in shapes)):
+        if len({length for length in lengths if length != 1}) > 1:
+            raise ValueError(
+                "operands could not be broadcast together with shapes "
+                f"{' '.join(map(str, shapes))} in {getattr(op, '__name__', op)}"
+            )
 
 
 class _Masked:
@@ -154,54 +176,91 @@ def _astype(x: Any, astype_dtype: Any, **kwargs: Any) -> Any:
 
 
 def where(condition: Any, x: Any = None, y: Any = None) -> Any:
-    """The elements of ``x`` where a condition holds, and those of ``y`` elsewhere.
+    """The elements of one array where a condition is true, and of another where it is not.
+
+    A condition alone gives the positions where it is true, as :func:`nonzero`.
 
     Raises
     ------
-    TypeError
-        If only one of ``x`` and ``y`` is given. Positions, which NumPy gives for a condition
-        alone, have no known number.
+    ValueError
+        If only one of ``x`` and ``y`` is given.
     """
-    if x is None or y is None:
-        raise TypeError("where needs a condition and two arrays")
+    if (x is None) != (y is None):
+        raise ValueError("either both or neither of x and y should be given")
+    if x is None:
+        from samite.array.conditions import nonzero
+
+        return nonzero(condition)
     if isinstance(condition, np.ndarray) and not condition.ndim:
         condition = condition[()]
-    if isinstance(condition, (bool, np.bool_)):
+    if np.isscalar(condition):
         # The shape and dtype are those of both arrays all the same.
-        condition = np.asarray(condition)
+        chosen, other = (x, y) if condition else (y, x)
+        if _decides(chosen, other):
+            return chosen
+        condition = np.asarray(bool(condition))
         if not any(isinstance(arg, Array) for arg in (x, y)):
             return asanyarray(np.where(condition, x, y))
     return elemwise(np.where, condition, x, y)
 
 
+def _decides(chosen: Any, other: Any) -> bool:
+    """Whether a lazy array together with something else keeps its shape and dtype."""
+    if not isinstance(chosen, Array) or is_dask_collection(other) and not isinstance(other, Array):
+        return False
+    try:
+        fits = np.broadcast_shapes(chosen.shape, shape(other)) == chosen.shape
+    except (TypeError, ValueError):
+        return False
+    return fits and result_type(chosen, other) == chosen.dtype
+
+
 def clip(x: Any, min: Any = None, max: Any = None, **kwargs: Any) -> Any:
-    """The elements, kept between two bounds (arrays, scalars, or None for no bound)."""
+    """The elements, kept between two bounds (arrays, scalars, or None for no bound).
+
+    The bounds can also be named ``a_min`` and ``a_max``, as NumPy has them.
+    """
+    min, max = kwargs.pop("a_min", min), kwargs.pop("a_max", max)
     if not any(isinstance(arg, Array) for arg in (x, min, max)):
         return np.clip(x, min, max, **kwargs)
     return elemwise(np.clip, x, min, max, **kwargs)
 
 
-def round(x: Any, decimals: int = 0) -> Any:
+def round(a: Any, decimals: int = 0, out: Any = None) -> Any:
     """The elements rounded to a number of decimals."""
-    return elemwise(np.round, asanyarray(x), decimals=decimals)
+    return elemwise(np.round, asanyarray(a), decimals=decimals, out=out)
 
 
 around = round
 
 
-def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
+def isclose(
+    arr1: Any, arr2: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
+) -> Any:
     """Whether elements are equal within tolerances."""
-    return elemwise(np.isclose, a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)
+    return elemwise(np.isclose, arr1, arr2, rtol=rtol, atol=atol, equal_nan=equal_nan)
 
 
-def ndim(x: Any) -> int:
+def ndim(a: Any) -> int:
     """The number of axes."""
-    return x.ndim if isinstance(x, Array) else np.ndim(x)
+    return a.ndim if isinstance(a, Array) else np.ndim(a)
 
 
 def shape(x: Any) -> tuple[int, ...]:
     """The length of each axis."""
     return x.shape if isinstance(x, Array) else np.shape(x)
+
+
+def copy(a: Any) -> Array:
+    """The array as an object of its own."""
+    return asanyarray(a).copy()
+
+
+def size(a: Any, axis: Any = None) -> int:
+    """The number of elements, or the length of an axis."""
+    if axis is None:
+        return a.size if isinstance(a, Array) else np.size(a)
+    return shape(a)[axis]
 
 
 def result_type(*args: Any) -> np.dtype:

@@ -6,11 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from samite import config
-from samite._task_spec import convert_legacy_graph, fuse_linear_task_spec
-from samite.blockwise import fuse_roots, optimize_blockwise
-from samite.core import flatten
+from samite._task_spec import convert_legacy_graph, fuse_linear_task_spec, resolve_aliases
+from samite.array.slices import fuse_slice
+from samite.blockwise import Blockwise, fuse_roots, optimize_blockwise
+from samite.core import flatten, reverse_dict
 from samite.highlevelgraph import HighLevelGraph
 from samite.utils import ensure_dict
+
+__all__ = ["fuse_slice", "optimize", "optimize_blockwise"]
 
 
 def optimize(dsk: Mapping[Any, Any], keys: Any, **kwargs: Any) -> Mapping[Any, Any]:
@@ -24,14 +27,19 @@ def optimize(dsk: Mapping[Any, Any], keys: Any, **kwargs: Any) -> Mapping[Any, A
         The (nested) keys of the results.
     """
     wanted = list(flatten(keys if isinstance(keys, (list, set, tuple)) else [keys]))
-    if not isinstance(dsk, HighLevelGraph):
+    by_hand = not isinstance(dsk, HighLevelGraph)
+    if by_hand:
         dsk = HighLevelGraph.from_collections(str(id(dsk)), dsk, dependencies=())
     graph = optimize_blockwise(dsk, keys=wanted)
     graph = fuse_roots(graph, keys=wanted)
     graph = graph.cull(wanted)
     if config.get("optimization.fuse.active", None) is False:
         return graph
-    if len(graph.layers) == 1 or any(layer.annotations for layer in graph.layers.values()):
-        # One layer has no chains, and joined tasks could not carry different annotations.
+    layers = list(graph.layers.values())
+    single = len(layers) == 1 and isinstance(layers[0], Blockwise) and not by_hand
+    if single or any(layer.annotations for layer in layers):
+        # One layer of blocks has no chains, and joined tasks could not carry different annotations.
         return graph
-    return fuse_linear_task_spec(convert_legacy_graph(ensure_dict(graph)), set(wanted))
+    tasks = convert_legacy_graph(ensure_dict(graph))
+    needed_by = reverse_dict({key: task.dependencies for key, task in tasks.items()})
+    return fuse_linear_task_spec(resolve_aliases(tasks, set(wanted), needed_by), set(wanted))

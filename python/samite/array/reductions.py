@@ -1,264 +1,65 @@
-"""Reductions: many elements become one, chunk by chunk and then in a tree.
+"""Reductions as NumPy has them: sums, extremes, means and variances along axes.
 
-Every chunk is reduced on its own, keeping its axes with length one. Neighbours are then put
-together, a few at a time, until one block is left along the reduced axes.
+What puts chunks together is in :mod:`samite.array.trees`. Other kinds of reductions, which are
+offered here too, are in :mod:`~samite.array.positions`, :mod:`~samite.array.cumulative` and
+:mod:`~samite.array.order_statistics`.
 """
 
 from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Mapping
-from itertools import product
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from samite._task_spec import List, Task, TaskRef
 from samite.array import partials
-from samite.array.blockwise import blockwise
-from samite.array.core import Array, assemble, make_array
+from samite.array.core import Array
+from samite.array.cumulative import (
+    cumprod,
+    cumreduction,
+    cumsum,
+    cumulative_prod,
+    cumulative_sum,
+    nancumprod,
+    nancumsum,
+)
+from samite.array.dispatch import nannumel_lookup, numel_lookup
+from samite.array.order_statistics import (
+    argtopk,
+    median,
+    nanmedian,
+    nanpercentile,
+    nanquantile,
+    quantile,
+    topk,
+)
+from samite.array.positions import argmax, argmin, nanargmax, nanargmin
 from samite.array.storage import asanyarray
-from samite.array.utils import compute_meta, meta_from_array, normalize_axes
-from samite.base import tokenize
-from samite.utils import funcname, has_keyword
+from samite.array.trees import _tree_reduce, into, reduction
+from samite.array.utils import meta_from_array, normalize_axes
 
 __all__ = [
-    "all", "any", "argmax", "argmin", "max", "mean", "min", "nanargmax", "nanargmin", "nanmax",
-    "nanmean", "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "prod", "reduction", "std",
-    "sum", "var",
+    "_tree_reduce", "all", "amax", "amin", "any", "argmax", "argmin", "argtopk", "cumprod",
+    "cumreduction", "cumsum", "cumulative_prod", "cumulative_sum", "max", "mean", "median", "min",
+    "moment", "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian",
+    "nanmin", "nannumel", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar",
+    "numel", "prod", "quantile", "reduction", "std", "sum", "topk", "trace", "var",
 ]  # fmt: skip
 
-# The functions below take the names of these.
-builtin_any, builtin_max, builtin_min = any, max, min
-_DEFAULT_SPLIT = 16
+# A function below takes its name.
+_any = any
 
 
-def reduction(
-    x: Any,
-    chunk: Callable,
-    aggregate: Callable,
-    axis: Any = None,
-    keepdims: bool = False,
-    dtype: Any = None,
-    split_every: int | Mapping[int, int] | None = None,
-    combine: Callable | None = None,
-    name: str | None = None,
-    out: Array | None = None,
-    concatenate: bool = True,
-    output_size: int = 1,
-    meta: Any = None,
-    weights: Any = None,
-) -> Array:
-    """A reduction made of functions for chunks.
-
-    Parameters
-    ----------
-    x:
-        The array.
-    chunk:
-        ``chunk(block, axis=, keepdims=True)``: reduces one chunk. It gets ``dtype`` too if it
-        takes that and it is given, and ``weights``, a block of these, if they are given.
-    aggregate:
-        ``aggregate(partials, axis=, keepdims=)``: makes the result of what chunks gave.
-    axis:
-        The axis, or several; None for all.
-    keepdims:
-        Whether reduced axes stay, with length one.
-    dtype:
-        The dtype of the result.
-    split_every:
-        How many blocks are put together at a time, or how many along each axis; by default the
-        setting ``split_every``.
-    combine:
-        As ``aggregate``, for the steps before the last, always with ``keepdims=True``; by
-        default ``aggregate`` itself.
-    name:
-        What the names of layers begin with.
-    out:
-        A lazy array that takes over the result.
-    concatenate:
-        Whether partial results are joined into one array before they are passed on; otherwise
-        functions get them in lists nested by axis.
-    output_size:
-        The length of the result along a reduced axis that is kept.
-    meta:
-        An empty array like the result.
-    weights:
-        Weights for the elements, of a shape that can be broadcast to that of ``x``.
-
-    Raises
-    ------
-    ValueError
-        If there is no such axis.
-    """
-    x = asanyarray(x)
-    axes = normalize_axes(axis, x.ndim)
-    if dtype is not None:
-        dtype = np.dtype(dtype)
-    if dtype is not None and has_keyword(chunk, "dtype"):
-        chunk = functools.partial(chunk, dtype=dtype)
-    if dtype is not None and has_keyword(aggregate, "dtype"):
-        aggregate = functools.partial(aggregate, dtype=dtype)
-    if combine is not None and dtype is not None and has_keyword(combine, "dtype"):
-        combine = functools.partial(combine, dtype=dtype)
-    index = tuple(range(x.ndim))
-    pairs = [x, index]
-    if weights is not None:
-        weights = asanyarray(weights)
-        chunk = _Weighted(chunk)
-        pairs += [weights, index[x.ndim - weights.ndim :]]
-    prefix = name or funcname(chunk).strip("_")
-    partial_results = blockwise(
-        functools.partial(chunk, axis=axes, keepdims=True),
-        index,
-        *pairs,
-        token=prefix,
-        adjust_chunks=dict.fromkeys(axes, output_size),
-        dtype=np.dtype(object),
-        meta=np.empty((0,) * x.ndim, dtype=object),
-    )
-    steps = _split(split_every, axes)
-    if meta is None and dtype is None:
-        meta = _result_meta(x, chunk, aggregate, axes, concatenate)
-    result = _tree(
-        partial_results, combine or aggregate, aggregate, axes, keepdims, steps, concatenate,
-        prefix, meta, dtype, output_size,
-    )  # fmt: skip
-    return _into(out, result)
+def numel(x: Any, **kwargs: Any) -> Any:
+    """The number of elements of a chunk along ``axis``, not counting masked ones."""
+    return numel_lookup(x, **kwargs)
 
 
-def _into(out: Any, result: Array) -> Array:
-    """The result, as ``out`` where that is given."""
-    from samite.array.elementwise import checked_out
-
-    target = checked_out(out)
-    if target is None:
-        return result
-    target._become(result)
-    return target
-
-
-class _Weighted:
-    """A function of a chunk that gets the chunk of weights by name."""
-
-    def __init__(self, func: Callable) -> None:
-        self.func = func
-        self.__name__ = funcname(func)
-
-    def __dask_tokenize__(self) -> Any:
-        return ("weighted", self.func)
-
-    def __call__(self, block: Any, weights: Any, **kwargs: Any) -> Any:
-        return self.func(block, weights=np.broadcast_to(weights, block.shape), **kwargs)
-
-
-def _split(split_every: Any, axes: tuple[int, ...]) -> dict[int, int]:
-    """How many blocks are put together along each reduced axis."""
-    if split_every is None:
-        from samite import config
-
-        split_every = config.get("split_every", None) or _DEFAULT_SPLIT
-    if isinstance(split_every, Mapping):
-        return {axis: builtin_max(int(split_every.get(axis, 2)), 2) for axis in axes}
-    if not isinstance(split_every, (int, np.integer)) or split_every < 2:
-        raise ValueError("split_every must be an integer of at least 2, or a dict of such")
-    # A little more, because the root of 1000 is 9.999...
-    side = builtin_max(int(split_every ** (1 / (len(axes) or 1)) + 1e-9), 2)
-    return dict.fromkeys(axes, side)
-
-
-def _result_meta(
-    x: Array, chunk: Callable, aggregate: Callable, axes: tuple[int, ...], concatenate: bool
-) -> Any:
-    def both(block: Any) -> Any:
-        part = chunk(block, axis=axes, keepdims=True)
-        for _ in range(0 if concatenate else x.ndim):
-            part = [part]
-        return aggregate(part, axis=axes, keepdims=True)
-
-    meta = compute_meta(both, None, x)
-    if meta is not None:
-        return meta
-    from samite.array.blockwise import one_element
-
-    with np.errstate(all="ignore"), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        return np.asanyarray(both(one_element(x)))
-
-
-def _tree(
-    x: Array,
-    combine: Callable,
-    aggregate: Callable,
-    axes: tuple[int, ...],
-    keepdims: bool,
-    steps: dict[int, int],
-    concatenate: bool,
-    prefix: str,
-    meta: Any,
-    dtype: Any,
-    output_size: int,
-) -> Array:
-    """Put neighbours together until one block is left along the reduced axes."""
-    numblocks = list(x.numblocks)
-    while builtin_any(numblocks[axis] > steps[axis] for axis in axes):
-        groups = [_grouped(n, steps.get(axis)) for axis, n in enumerate(numblocks)]
-        x = _level(x, combine, groups, axes, True, concatenate, f"{prefix}-partial", output_size)
-        numblocks = [len(group) for group in groups]
-    groups = [[range(n)] if axis in axes else _grouped(n, None) for axis, n in enumerate(numblocks)]
-    return _level(
-        x, aggregate, groups, axes, keepdims, concatenate, f"{prefix}-aggregate", output_size,
-        meta, dtype,
-    )  # fmt: skip
-
-
-def _grouped(count: int, step: int | None) -> list[range]:
-    step = step or 1
-    return [range(start, builtin_min(start + step, count)) for start in range(0, count, step)]
-
-
-def _level(
-    x: Array,
-    func: Callable,
-    groups: list[list[range]],
-    axes: tuple[int, ...],
-    keepdims: bool,
-    concatenate: bool,
-    prefix: str,
-    output_size: int,
-    meta: Any = None,
-    dtype: Any = None,
-) -> Array:
-    call = functools.partial(_joined, func, axes, keepdims, x.ndim, concatenate)
-    name = f"{prefix}-{tokenize(x, func, axes, keepdims, groups, concatenate, dtype)}"
-    kept = [axis for axis in range(x.ndim) if keepdims or axis not in axes]
-    layer: dict[Any, Any] = {}
-    for position in product(*(range(len(group)) for group in groups)):
-
-        def nested(head: tuple[Any, ...], axis: int, position: tuple = position) -> Any:
-            if axis == x.ndim:
-                return TaskRef(head)
-            group = groups[axis][position[axis]]
-            return List(*(nested((*head, n), axis + 1) for n in group))
-
-        key = (name, *(position[axis] for axis in kept))
-        layer[key] = Task(key, call, nested((x.name,), 0))
-    chunks = tuple(
-        (output_size,) * len(groups[axis]) if axis in axes else x.chunks[axis] for axis in kept
-    )
-    if meta is None:
-        meta = np.empty((0,) * len(kept), dtype=dtype if dtype is not None else object)
-    meta = meta_from_array(meta, ndim=len(kept), dtype=dtype)
-    return make_array(name, layer, chunks, meta, [x])
-
-
-def _joined(
-    func: Callable, axes: tuple[int, ...], keepdims: bool, ndim: int, concatenate: bool, blocks: Any
-) -> Any:
-    if concatenate:
-        blocks = assemble(blocks, ndim)
-    return func(blocks, axis=axes, keepdims=keepdims)
+def nannumel(x: Any, **kwargs: Any) -> Any:
+    """The number of elements of a chunk along ``axis`` that are not NaN."""
+    return nannumel_lookup(x, **kwargs)
 
 
 # -- reductions of NumPy ---------------------------------------------------------------
@@ -268,7 +69,13 @@ def _result_dtype(func: Callable, x: Any) -> np.dtype:
     """The dtype of a function's result for elements like those of ``x``."""
     with np.errstate(all="ignore"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return np.asanyarray(func(np.ones((1,), dtype=x.dtype), keepdims=True)).dtype
+        try:
+            return np.asanyarray(func(np.ones((1,), dtype=x.dtype), keepdims=True)).dtype
+        except TypeError:
+            if x.dtype.kind != "O":
+                raise
+            # NumPy does with single objects what it does not do with arrays of them.
+            return x.dtype
 
 
 def _simple(
@@ -277,8 +84,10 @@ def _simple(
 ) -> Array:  # fmt: skip
     x = asanyarray(x)
     dtype = np.dtype(dtype) if dtype is not None else _result_dtype(original, x)
-    chunk = functools.partial(chunk, dtype=dtype)
-    aggregate = functools.partial(aggregate, dtype=dtype)
+    if dtype.kind != "m":
+        # NumPy adds lengths of time up only if it is not told their dtype.
+        chunk = functools.partial(chunk, dtype=dtype)
+        aggregate = functools.partial(aggregate, dtype=dtype)
     return reduction(
         x, chunk, aggregate, axis, keepdims, split_every=split_every, out=out,
         name=original.__name__, meta=meta_from_array(x._meta, dtype=dtype),
@@ -333,6 +142,10 @@ def max(a, axis=None, keepdims=False, split_every=None, out=None) -> Array:
     return _extreme(a, np.max, axis, keepdims, split_every, out)
 
 
+# NumPy's other names.
+amin, amax = min, max
+
+
 def nanmin(a, axis=None, keepdims=False, split_every=None, out=None) -> Array:
     """The least element along axes that is not NaN."""
     return _extreme(a, np.nanmin, axis, keepdims, split_every, out)
@@ -348,7 +161,7 @@ def _extreme(
 ) -> Array:
     a = asanyarray(a)
     axes = normalize_axes(axis, a.ndim)
-    if builtin_any(a.shape[n] == 0 for n in axes) and a.size == 0:
+    if _any(a.shape[n] == 0 for n in axes) and a.size == 0:
         # NumPy refuses this where there would be a result, and so does this, before computing.
         func(np.empty(tuple(0 if n != n else n for n in a.shape), a.dtype), axis=axes)
     part = functools.partial(partials.extreme, func)
@@ -420,73 +233,60 @@ def _moments(
     )
 
 
-# -- positions -------------------------------------------------------------------------
-
-
-def argmin(a, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-    """The position of the first least element; with no axis that in the flattened array."""
-    return _position(a, np.argmin, axis, keepdims, split_every, out)
-
-
-def argmax(a, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-    """The position of the first greatest element; with no axis that in the flattened array."""
-    return _position(a, np.argmax, axis, keepdims, split_every, out)
-
-
-def nanargmin(a, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-    """As :func:`argmin`, of what is not NaN; computing fails where nothing is left."""
-    return _position(a, np.nanargmin, axis, keepdims, split_every, out)
-
-
-def nanargmax(a, axis=None, *, keepdims=False, split_every=None, out=None) -> Array:
-    """As :func:`argmax`, of what is not NaN; computing fails where nothing is left."""
-    return _position(a, np.nanargmax, axis, keepdims, split_every, out)
-
-
-def _position(
-    a: Any, func: Callable, axis: Any, keepdims: bool, split_every: Any, out: Any
+def moment(
+    a, order, axis=None, dtype=None, keepdims=False, ddof=0, split_every=None, out=None
 ) -> Array:
-    from samite.array.chunks import has_unknown
-    from samite.array.utils import normalize_axis
-    from samite.layers import ArraySliceDep
+    """The central moment along axes: the mean of a power of the distance to the mean.
 
+    Parameters
+    ----------
+    order:
+        The power, a whole number of at least 0.
+    ddof:
+        What is subtracted from the number of elements.
+
+    Raises
+    ------
+    ValueError
+        If ``order`` is no such number.
+    """
+    if not isinstance(order, (int, np.integer)) or order < 0:
+        raise ValueError(f"Order must be an integer >= 0, not {order!r}")
     a = asanyarray(a)
-    axes = (normalize_axis(axis, a.ndim),) if axis is not None else tuple(range(a.ndim))
-    for n in axes if axis is not None else range(a.ndim):
-        if has_unknown(a.chunks[n]) and (len(a.chunks[n]) > 1 or axis is None and a.ndim > 1):
-            raise ValueError(
-                f"{func.__name__} needs to know the positions of chunks, and they have an "
-                "unknown chunksize. x.compute_chunk_sizes() finds it by computing the array"
-            )
-    if builtin_any(a.shape[n] == 0 for n in axes):
-        raise ValueError(f"attempt to get {func.__name__} of an empty sequence")
-    index = tuple(range(a.ndim))
-    places = tuple(tuple(0 if size != size else size for size in sizes) for sizes in a.chunks)
-    parts = blockwise(
-        functools.partial(partials.positions_of_chunk, func, axes if axis is not None else None,
-                          a.shape),
-        index,
+    result = np.dtype(dtype) if dtype is not None else _result_dtype(np.var, a)
+    if order < 2:
+        like = sum(a, axis=axis, dtype=result, keepdims=keepdims, split_every=split_every)
+        constant = np.zeros_like if order else np.ones_like
+        return into(out, like.map_blocks(constant, dtype=result, meta=like._meta))
+    working = np.result_type(result, a.dtype, np.float32) if result.kind != "O" else result
+    return reduction(
         a,
-        index,
-        ArraySliceDep(places),
-        index,
-        token=func.__name__,
-        adjust_chunks=dict.fromkeys(axes, 1),
-        dtype=np.dtype(object),
-        meta=np.empty((0,) * a.ndim, dtype=object),
-    )  # fmt: skip
-    flat = axis is None
-    result = _tree(
-        parts,
-        functools.partial(partials.combine_positions, func, flat),
-        functools.partial(partials.final_positions, func, flat),
-        axes,
+        functools.partial(partials.central_moments_of_chunk, dtype=working, order=int(order)),
+        functools.partial(partials.central_moment, dtype=result, order=int(order), ddof=ddof),
+        axis,
         keepdims,
-        _split(split_every, axes),
-        False,
-        func.__name__,
-        None,
-        np.dtype(np.intp),
-        1,
+        split_every=split_every,
+        combine=functools.partial(partials.combine_central_moments, order=int(order)),
+        out=out,
+        concatenate=False,
+        name="moment",
+        meta=meta_from_array(a._meta, dtype=result),
     )
-    return _into(out, result)
+
+
+def trace(a, offset=0, axis1=0, axis2=1, dtype=None) -> Array:
+    """The sum along diagonals of two axes.
+
+    Parameters
+    ----------
+    offset:
+        How far above the main diagonal; below it if negative.
+
+    Raises
+    ------
+    ValueError
+        If the array has fewer than two axes, or the axes are the same.
+    """
+    from samite.array import diagonal
+
+    return sum(diagonal(a, offset=offset, axis1=axis1, axis2=axis2), axis=-1, dtype=dtype)

@@ -10,7 +10,7 @@ import numpy as np
 from samite.array.blockwise import blockwise
 from samite.array.core import Array
 from samite.array.storage import asanyarray
-from samite.array.utils import normalize_axes, normalize_axis
+from samite.array.utils import meta_from_array, normalize_axes, normalize_axis
 
 __all__ = ["expand_dims", "moveaxis", "squeeze", "swapaxes", "transpose"]
 
@@ -95,6 +95,11 @@ def squeeze(a: Any, axis: Any = None) -> Array:
             raise ValueError("cannot squeeze axis with size other than one")
     if not axes:
         return a
+    if len(axes) == a.ndim:
+        # An index would make a scalar of the array's only element.
+        return blockwise(np.squeeze, (), a[(slice(None),) * a.ndim], tuple(range(a.ndim)),
+                         concatenate=True, dtype=a.dtype, meta=meta_from_array(a._meta, ndim=0),
+                         token="squeeze")  # fmt: skip
     return a[tuple(0 if n in axes else slice(None) for n in range(a.ndim))]
 
 

@@ -1,7 +1,9 @@
 """Indexing: which parts of which chunks make the chunks of the result.
 
 Every axis is planned on its own. A plan is a list with an entry for each block of the result:
-the block it is cut from and the index into it. The tasks are the product of the plans.
+the block it is cut from and the index into it. The tasks are the product of the plans. Lists of
+positions are the business of :mod:`samite.array._shuffle`, lazy indices that of
+:mod:`samite.array.lazy_indexing`.
 """
 
 from __future__ import annotations
@@ -12,14 +14,35 @@ from typing import Any
 
 import numpy as np
 
-from samite._task_spec import List, Task, TaskRef
+from samite._task_spec import Alias, Task, TaskRef
+from samite.array._shuffle import group_layer, in_groups, take_groups
 from samite.array.blockwise import blockwise
-from samite.array.chunks import boundaries, has_unknown, is_unknown, locate
+from samite.array.chunk import getitem as chunk_getitem
+from samite.array.chunks import Chunks, boundaries, has_unknown, locate
 from samite.array.core import Array, make_array
+from samite.array.indexing import is_mask, normalize_index, replace_ellipsis, sanitize_index
 from samite.array.utils import meta_from_array
 from samite.base import tokenize
 
-__all__ = ["getitem", "take"]
+__all__ = [
+    "SlicingNoop",
+    "getitem",
+    "make_block_sorted_slices",
+    "new_blockdim",
+    "normalize_index",
+    "replace_ellipsis",
+    "sanitize_index",
+    "shuffle_slice",
+    "slice_array",
+    "take",
+]
+
+
+_sanitize_index_element = sanitize_index
+
+
+class SlicingNoop(Exception):
+    """An index takes the whole array, so there is nothing to do."""
 
 
 def getitem(x: Array, index: Any) -> Array:
@@ -31,63 +54,54 @@ def getitem(x: Array, index: Any) -> Array:
         The array.
     index:
         Integers, slices, ``None`` and ``...``; one list or array of integers, or mask; a field
-        or list of fields of a structured dtype; or a lazy mask.
+        or list of fields of a structured dtype; or a lazy array of integers or mask.
 
     Raises
     ------
     IndexError
         If an index is out of bounds or of the wrong shape.
     NotImplementedError
-        If several axes are indexed by lists, or one by a lazy array of integers.
+        If several axes are indexed by lists or arrays; ``x.vindex`` picks points by several.
     """
-    if isinstance(index, str) or (
-        isinstance(index, list) and index and all(isinstance(part, str) for part in index)
-    ):
+    if isinstance(index, (str, list)) and _names_fields(index):
         return _field(x, index)
-    index = index if isinstance(index, tuple) else (index,)
-    index = tuple(_plain(part) for part in index)
-    if any(isinstance(part, (Array, np.ndarray)) and _is_mask(part) and part.ndim != 1
-           for part in index):  # fmt: skip
-        return _by_whole_mask(x, index)
-    index = _normalized(_complete(x, index), x.shape)
-    lazy = [n for n, part in enumerate(index) if isinstance(part, Array)]
-    if lazy:
-        return _by_lazy_mask(x, index, lazy)
-    if all(isinstance(part, slice) and part == slice(None) for part in index):
-        return x
-    lists = [part for part in index if isinstance(part, np.ndarray)]
-    if len(lists) > 1:
-        raise NotImplementedError("only one axis can be indexed by a list or an array")
-    plans, chunks, template = [], [], []
-    lengths = iter(zip(x.shape, x.chunks))
-    for axis_index in index:
-        if axis_index is None:
-            chunks.append((1,))
-            template.append(None)
-            continue
-        length, sizes = next(lengths)
-        plan, new_sizes = _plan(axis_index, length, sizes)
-        plans.append(plan)
-        template.append(len(plans) - 1)
-        if new_sizes is not None:
-            chunks.append(new_sizes)
-    name = f"getitem-{tokenize(x, index)}"
-    layer = _tasks(x, name, plans, template, index)
-    meta = meta_from_array(x._meta, ndim=len(chunks))
-    return make_array(name, layer, tuple(chunks), meta, [x])
+    parts = index if isinstance(index, tuple) else (index,)
+    if any(isinstance(part, (bool, np.bool_)) for part in parts):
+        return _by_truth(x, parts)
+    parts = tuple(sanitize_index(part) for part in parts)
+    if any(is_mask(part) and part.ndim != 1 for part in parts):
+        from samite.array.lazy_indexing import by_wide_mask
+
+        return by_wide_mask(x, parts)
+    parts = normalize_index(parts, x.shape)
+    arrays = [n for n, part in enumerate(parts) if isinstance(part, (Array, np.ndarray))]
+    if not arrays:
+        return _sliced(x, parts)
+    if len(arrays) > 1:
+        raise NotImplementedError(
+            "Don't yet support nd fancy indexing: only one axis can be indexed by a list or an "
+            "array. x.vindex[...] picks points by several; x[rows][:, columns] their product"
+        )
+    (at,) = arrays
+    taker = parts[at]
+    x = _sliced(x, parts[:at] + (slice(None),) + parts[at + 1 :])
+    axis = sum(not isinstance(part, int) for part in parts[:at])
+    if taker.ndim != 1:
+        return _by_shaped(x, taker, axis)
+    if isinstance(taker, Array):
+        from samite.array.lazy_indexing import by_lazy
+
+        return by_lazy(x, taker, axis)
+    return _taken(x, taker, axis)
 
 
-def take(x: Any, indices: Any, axis: int = 0) -> Array:
-    """The elements at some positions along one axis."""
-    from samite.array.storage import asanyarray
-    from samite.array.utils import normalize_axis
-
-    x = asanyarray(x)
-    axis = normalize_axis(axis, x.ndim)
-    return x[(slice(None),) * axis + (indices,)]
+def _names_fields(index: Any) -> bool:
+    return isinstance(index, str) or (bool(index) and all(isinstance(part, str) for part in index))
 
 
 def _field(x: Array, names: Any) -> Array:
+    if x.dtype.names is None:
+        raise IndexError(f"{names!r} is an index of structured dtypes only, not of {x.dtype}")
     axes = tuple(range(x.ndim))
     dtype = x.dtype[names]
     shape = dtype.shape if not isinstance(names, list) else ()
@@ -102,270 +116,237 @@ def _get(block: Any, index: Any) -> Any:
     return block[index]
 
 
-def _plain(part: Any) -> Any:
-    """One part of an index: None, Ellipsis, int, slice, NumPy array, or lazy array."""
-    if part is None or part is Ellipsis or isinstance(part, (slice, Array)):
-        if isinstance(part, Array) and not part.ndim and part.dtype.kind in "iu":
-            # Which block is picked has to be known, so the number is computed now.
-            return int(part)
-        return part
-    if isinstance(part, (int, np.integer)) and not isinstance(part, (bool, np.bool_)):
-        return int(part)
-    values = np.asarray(part)
-    if not values.size and values.dtype.kind == "f":
-        values = values.astype(np.intp)
-    if values.dtype.kind not in "iub":
-        raise IndexError(
-            "only integers, slices (`:`), ellipsis (`...`), None and integer or boolean arrays "
-            f"are valid indices, not {part!r}"
-        )
-    if not values.ndim and values.dtype.kind != "b":
-        return int(values)
-    return values
+def _by_truth(x: Array, parts: tuple[Any, ...]) -> Array:
+    """A single truth value adds an axis, of length one or zero."""
+    given = [part for part in parts if isinstance(part, (bool, np.bool_))]
+    if len(given) > 1 or any(isinstance(part, (list, np.ndarray, Array)) for part in parts):
+        raise NotImplementedError("a truth value cannot stand with other arrays in an index")
+    at = next(n for n, part in enumerate(parts) if isinstance(part, (bool, np.bool_)))
+    y = getitem(x, (None, *parts[:at], *parts[at + 1 :]))
+    return y if given[0] else y[:0]
 
 
-def _is_mask(part: Any) -> bool:
-    return part.dtype.kind == "b"
+def _by_shaped(x: Array, taker: Any, axis: int) -> Array:
+    """Positions in several dimensions, or in none."""
+    if not taker.ndim:
+        y = getitem(x, (slice(None),) * axis + (taker.reshape(1),))
+        return getitem(y, (slice(None),) * axis + (0,))
+    y = getitem(x, (slice(None),) * axis + (taker.ravel(),))
+    return y.reshape(x.shape[:axis] + taker.shape + x.shape[axis + 1 :])
 
 
-def _complete(x: Array, index: tuple[Any, ...]) -> tuple[Any, ...]:
-    """The index with an entry for each axis, and slices for ``...``."""
-    used = sum(part is not None and part is not Ellipsis for part in index)
-    if used > x.ndim:
-        raise IndexError(
-            f"too many indices for array: array is {x.ndim}-dimensional, but {used} were indexed"
-        )
-    missing = (slice(None),) * (x.ndim - used)
-    at = [n for n, part in enumerate(index) if part is Ellipsis]
-    if len(at) > 1:
-        raise IndexError("an index can only have a single ellipsis ('...')")
-    if at:
-        return index[: at[0]] + missing + index[at[0] + 1 :]
-    return index + missing
+def _taken(x: Array, index: np.ndarray, axis: int) -> Array:
+    if has_unknown(x.chunks[axis]):
+        if len(x.chunks[axis]) > 1:
+            raise ValueError(
+                f"Array chunk size or shape is unknown. shape: {x.shape}. "
+                "x.compute_chunk_sizes() finds the lengths by computing the array."
+            )
+        return blockwise(
+            _get, tuple(range(x.ndim)), x, tuple(range(x.ndim)),
+            (*(slice(None),) * axis, index), None, token="getitem",
+            adjust_chunks={axis: len(index)}, meta=x._meta, dtype=x.dtype,
+        )  # fmt: skip
+    return in_groups(x, take_groups(index, x.chunks[axis]), axis)
 
 
-def _normalized(index: tuple[Any, ...], shape: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Every way to write an index as the same one, so that equal results have equal names."""
-    lengths = iter(shape)
-    result = []
-    for part in index:
-        length = None if part is None else next(lengths)
-        if part is None or is_unknown(length):
-            result.append(part)
-        elif isinstance(part, slice):
-            result.append(_plain_slice(part, length))
-        elif isinstance(part, int) and -length <= part < 0:
-            result.append(part + length)
-        else:
-            result.append(part)
-    return tuple(result)
+# -- slices and integers -------------------------------------------------------------------
 
 
-def _plain_slice(part: slice, length: int) -> slice:
-    wanted = range(length)[part]
-    if not len(wanted):
-        return slice(0, 0) if length else slice(None)
-    if len(wanted) == length and wanted.step > 0:
-        return slice(None)
-    if len(wanted) == 1:
-        return slice(wanted[0], wanted[0] + 1)
-    stop = wanted[-1] + (1 if wanted.step > 0 else -1)
-    step = None if wanted.step == 1 else wanted.step
-    return slice(wanted[0], stop if stop >= 0 else None, step)
+def _sliced(x: Array, parts: tuple[Any, ...]) -> Array:
+    """What integers, slices and None pick; the parts are normalized."""
+    if all(isinstance(part, slice) and part == slice(None) for part in parts):
+        return x
+    name = f"getitem-{tokenize(x, parts)}"
+    layer, chunks = _basic_layer(name, x.name, x.chunks, parts)
+    meta = meta_from_array(x._meta, ndim=len(chunks))
+    return make_array(name, layer, chunks, meta, [x])
 
 
-# -- plans -----------------------------------------------------------------------------
+def _basic_layer(
+    name: str, source: str, chunks: Sequence[Sequence[int]], parts: tuple[Any, ...]
+) -> tuple[dict[Any, Any], Chunks]:
+    plans: list[list[tuple[int, Any]]] = []
+    new_chunks: list[tuple[int, ...]] = []
+    # For each part of the index the number of its axis, and for each axis of the result too.
+    template: list[int | None] = []
+    kept: list[int | None] = []
+    axes = iter(chunks)
+    for part in parts:
+        if part is None:
+            template.append(None)
+            kept.append(None)
+            new_chunks.append((1,))
+            continue
+        plan, sizes = _plan(part, next(axes))
+        template.append(len(plans))
+        if sizes is not None:
+            kept.append(len(plans))
+            new_chunks.append(sizes)
+        plans.append(plan)
+    layer: dict[Any, Any] = {}
+    simple = None not in template and len(kept) == len(plans)
+    for numbers in product(*(range(len(plan)) for plan in plans)):
+        entries = [plan[n] for plan, n in zip(plans, numbers)]
+        key = (name, *(0 if axis is None else numbers[axis] for axis in kept))
+        reference = (source, *(block for block, _ in entries))
+        if simple and all(local == _WHOLE for _, local in entries):
+            layer[key] = Alias(key, reference)
+            continue
+        local = tuple(None if axis is None else entries[axis][1] for axis in template)
+        layer[key] = Task(key, chunk_getitem, TaskRef(reference), local)
+    return layer, tuple(new_chunks)
 
 
-def _plan(index: Any, length: Any, sizes: Sequence[int]) -> tuple[list[Any], tuple | None]:
+_WHOLE = slice(None)
+
+
+def _plan(part: Any, sizes: Sequence[int]) -> tuple[list[tuple[int, Any]], tuple | None]:
     """Entries (block, index into it) for each block of the result, and their lengths."""
-    if isinstance(index, slice) and index == slice(None):
-        return [(i, slice(None)) for i in range(len(sizes))], tuple(sizes)
+    if isinstance(part, slice) and part == _WHOLE:
+        return [(i, _WHOLE) for i in range(len(sizes))], tuple(sizes)
     if has_unknown(sizes):
         raise ValueError(
-            "Arrays chunk sizes are unknown along the indexed axis. "
-            "x.compute_chunk_sizes() finds the lengths by computing the array."
+            f"Arrays chunk sizes are unknown along the indexed axis: {tuple(sizes)}. "
+            "A possible solution: x.compute_chunk_sizes() finds the lengths by computing the array."
         )
+    local = _slice_1d(sum(sizes), sizes, part)
+    plan = list(local.items())
+    if isinstance(part, int):
+        return plan, None
+    if part.step is not None and part.step < 0:
+        plan.reverse()
+    return plan, tuple(len(range(sizes[block])[index]) for block, index in plan)
+
+
+def _slice_1d(length: int, sizes: Sequence[int], index: Any) -> dict[int, Any]:
+    """What an integer or a slice takes of each block along one axis, the first block first.
+
+    With a negative step positions count from the end of a block, for its front has no number
+    that a slice could stop at.
+    """
     edges = boundaries(sizes)
-    if isinstance(index, int):
-        if not -length <= index < length:
-            raise IndexError(f"Index {index} is out of bounds for axis with size {length}")
-        index %= length
-        block = locate(edges, index)
-        return [(block, index - edges[block])], None
-    if isinstance(index, slice):
-        return _plan_slice(range(length)[index], edges)
-    if _is_mask(index):
-        if len(index) != length:
-            raise IndexError(
-                f"boolean index did not match indexed array: its length is {len(index)}, "
-                f"that of the axis {length}"
-            )
-        index = np.flatnonzero(index)
-    index = index.astype(np.intp)
-    if index.ndim > 1:
-        raise NotImplementedError("lists of indices can have only one dimension")
-    if len(index) and (index.min() < -length or index.max() >= length):
-        raise IndexError(f"an index is out of bounds for axis with size {length}")
-    return _plan_list(np.where(index < 0, index + length, index), edges, max(sizes))
-
-
-def _plan_slice(wanted: range, edges: Sequence[int]) -> tuple[list[Any], tuple]:
-    """A slice keeps the order of blocks, or with a negative step turns it round."""
-    if not len(wanted):
-        return [(0, slice(0, 0))], (0,)
-    backwards = wanted.step < 0
-    forward = wanted[::-1] if backwards else wanted
-    plan, counts = [], []
-    step = forward.step
-    for block in range(locate(edges, forward[0]), locate(edges, forward[-1]) + 1):
-        low, high = edges[block], edges[block + 1]
-        first = max(0, -(-(low - forward.start) // step))
-        last = min(len(forward), -(-(high - forward.start) // step))
-        if last <= first:
+    if isinstance(index, (int, np.integer)):
+        block = locate(edges, int(index))
+        return {block: int(index) - edges[block]}
+    start, stop, step = index.indices(length)
+    wanted = range(start, stop, step)
+    if not wanted:
+        return {0: slice(0, 0, 1)}
+    result: dict[int, Any] = {}
+    low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
+    for block in range(locate(edges, low), locate(edges, high) + 1):
+        begin, end = edges[block], edges[block + 1]
+        if begin == end:
             continue
-        start = forward.start + first * step - low
-        stop = forward.start + (last - 1) * step - low + 1
-        if backwards:
-            local = slice(stop - 1, start - 1 if start else None, -step)
-        elif start == 0 and stop == high - low and step == 1:
-            local = slice(None)
+        if step > 0:
+            first = max(start, start + -(-(begin - start) // step) * step)
+            if first >= min(stop, end):
+                continue
+            local = slice(first - begin, min(stop, end) - begin, step)
+            result[block] = _WHOLE if local == slice(0, end - begin, 1) else local
         else:
-            local = slice(start, stop, step if step != 1 else None)
-        plan.append((block, local))
-        counts.append(last - first)
-    if backwards:
-        return plan[::-1], tuple(counts[::-1])
-    return plan, tuple(counts)
+            first = min(start, start + -(-(start - (end - 1)) // -step) * step)
+            if first <= max(stop, begin - 1):
+                continue
+            result[block] = slice(first - end, max(stop, begin - 1) - end, step)
+    return result
 
 
-def _plan_list(index: np.ndarray, edges: Sequence[int], size: int) -> tuple[list[Any], tuple]:
-    """Sorted positions are cut where the blocks end, others into blocks of about the same size."""
-    if not len(index):
-        return [(0, np.zeros(0, dtype=np.intp))], (0,)
-    blocks = np.searchsorted(edges, index, side="right") - 1
-    starts = np.asarray(edges)
-    if (np.diff(index) >= 0).all():
-        cuts = np.flatnonzero(np.diff(blocks)) + 1
-        groups = np.split(np.arange(len(index)), cuts)
-    else:
-        groups = np.split(np.arange(len(index)), range(size, len(index), size))
-    plan = []
-    for group in groups:
-        inside = np.unique(blocks[group])
-        if len(inside) == 1:
-            plan.append((int(inside[0]), index[group] - starts[inside[0]]))
-            continue
-        # Positions in the joined blocks that are needed.
-        lengths = [edges[b + 1] - edges[b] for b in inside]
-        offset = dict(zip(inside.tolist(), boundaries(lengths)))
-        local = [
-            int(i) - edges[b] + offset[b] for i, b in zip(index[group], blocks[group].tolist())
-        ]
-        plan.append((inside.tolist(), np.array(local, dtype=np.intp)))
-    return plan, tuple(len(group) for group in groups)
+# -- the same, on names and chunks ---------------------------------------------------------
 
 
-def _tasks(
-    x: Array, name: str, plans: list[Any], template: list[Any], index: tuple[Any, ...]
-) -> dict[Any, Any]:
-    counted = [
-        range(len(plan)) for n, plan in zip(_with_axes(index), plans) if not isinstance(n, int)
-    ]
-    kept = [axis for axis, part in enumerate(_with_axes(index)) if not isinstance(part, int)]
-    # The numbers of the result's key stand for the kept axes, and zeros for the new ones.
-    slots = [("new" if part is None else "kept") for part in index if not isinstance(part, int)]
-    layer: dict[Any, Any] = {}
-    for position in product(*counted):
-        at = dict(zip(kept, position))
-        entries = [plan[at.get(axis, 0)] for axis, plan in enumerate(plans)]
-        numbers = iter(position)
-        key = (name, *(0 if slot == "new" else next(numbers) for slot in slots))
-        local = tuple(None if n is None else entries[n][1] for n in template)
-        joined = [axis for axis, (block, _) in enumerate(entries) if isinstance(block, list)]
-        if not joined:
-            source: Any = TaskRef((x.name, *(block for block, _ in entries)))
-            layer[key] = Task(key, _get, source, local)
-            continue
-        (axis,) = joined
-        sources = [
-            TaskRef(
-                (x.name, *(number if a == axis else block for a, (block, _) in enumerate(entries)))
-            )
-            for number in entries[axis][0]
-        ]
-        layer[key] = Task(key, _join_and_get, List(*sources), axis, local)
-    return layer
+def slice_array(
+    out_name: str, in_name: str, old_chunks: Sequence[Sequence[int]], index: Sequence[Any]
+) -> tuple[dict[Any, Any], Chunks]:
+    """The tasks of an index, and the chunks of the result.
 
+    Parameters
+    ----------
+    out_name, in_name:
+        The names of the result and of the array.
+    old_chunks:
+        The chunks of the array.
+    index:
+        Integers, slices, None, and at most one list.
 
-def _with_axes(index: tuple[Any, ...]) -> list[Any]:
-    return [part for part in index if part is not None]
-
-
-def _join_and_get(blocks: list[Any], axis: int, index: tuple[Any, ...]) -> Any:
-    return np.concatenate(blocks, axis=axis)[index]
-
-
-# -- masks -----------------------------------------------------------------------------
-
-
-def _by_whole_mask(x: Array, index: tuple[Any, ...]) -> Array:
-    """A mask over all axes: the elements in one dimension, their number known after computing."""
-    from samite.array.reshape import ravel
-    from samite.array.storage import asanyarray
-
-    if len(index) > 1:
-        raise NotImplementedError("a mask of several dimensions cannot stand with other indices")
-    mask = asanyarray(index[0])
-    if mask.ndim != x.ndim or any(
-        m != n and not is_unknown(m) and not is_unknown(n) for m, n in zip(mask.shape, x.shape)
-    ):
-        raise IndexError(
-            f"boolean index of shape {mask.shape} did not match indexed array of shape {x.shape}"
-        )
-    if not x.ndim:
-        return _masked(x[None], mask[None], 0)
-    if not isinstance(index[0], Array):
-        mask = mask.rechunk(x.chunks)
-    return _masked(ravel(x), ravel(mask), 0)
-
-
-def _by_lazy_mask(x: Array, index: tuple[Any, ...], lazy: list[int]) -> Array:
-    """A lazy mask along one axis; what the other axes are indexed by comes first."""
-    if len(lazy) > 1:
-        raise NotImplementedError("only one axis can be indexed by a lazy array")
-    (at,) = lazy
-    mask = index[at]
-    if not _is_mask(mask):
-        raise NotImplementedError("a lazy array of integers cannot be an index; compute it first")
-    rest = index[:at] + (slice(None),) + index[at + 1 :]
-    axis_of_x = sum(part is not None for part in index[:at])
-    length = x.shape[axis_of_x]
-    if mask.shape[0] != length and not is_unknown(length) and not is_unknown(mask.shape[0]):
-        raise IndexError(
-            f"boolean index did not match indexed array: its length is {mask.shape[0]}, that of "
-            f"the axis {length}"
-        )
-    axis = sum(not isinstance(part, int) for part in index[:at])
-    return _masked(getitem(x, rest), mask, axis)
-
-
-def _masked(x: Array, mask: Array, axis: int) -> Array:
-    axes = tuple(range(x.ndim))
-    return blockwise(
-        _mask_block,
-        axes,
-        x,
-        axes,
-        mask,
-        (axis,),
-        token="getitem",
-        adjust_chunks={axis: lambda size: float("nan")},
-        dtype=x.dtype,
-        meta=x._meta,
-        axis=axis,
+    Raises
+    ------
+    SlicingNoop
+        If the index takes everything.
+    """
+    chunks = tuple(tuple(sizes) for sizes in old_chunks)
+    if all(isinstance(part, slice) and part == _WHOLE for part in index):
+        raise SlicingNoop
+    given = replace_ellipsis(len(chunks), tuple(index))
+    parts = normalize_index(given, tuple(sum(sizes) for sizes in chunks))
+    parts = tuple(
+        old if isinstance(old, slice) and new != _WHOLE else new for old, new in zip(given, parts)
     )
+    at = [n for n, part in enumerate(parts) if isinstance(part, np.ndarray)]
+    if not at:
+        return _basic_layer(out_name, in_name, chunks, parts)
+    if len(at) > 1:
+        raise NotImplementedError("Don't yet support nd fancy indexing")
+    taker = parts[at[0]]
+    rest = parts[: at[0]] + (_WHOLE,) + parts[at[0] + 1 :]
+    layer: dict[Any, Any] = {}
+    if any(part != _WHOLE for part in rest):
+        between = f"getitem-{tokenize(in_name, chunks, rest)}"
+        layer, chunks = _basic_layer(between, in_name, chunks, rest)
+        in_name = between
+    axis = sum(not isinstance(part, int) for part in rest[: at[0]])
+    chunks, more = take(out_name, in_name, chunks, taker, axis)
+    return {**layer, **more}, chunks
 
 
-def _mask_block(block: Any, mask: Any, axis: int) -> Any:
-    return block[(slice(None),) * axis + (mask,)]
+def take(
+    out_name: str, in_name: str, chunks: Sequence[Sequence[int]], index: Any, axis: int = 0
+) -> tuple[Chunks, dict[Any, Any]]:
+    """The chunks, and the tasks, of the elements at some positions along one axis."""
+    groups = take_groups(np.asarray(index, dtype=np.intp), chunks[axis])
+    groups = groups or [np.zeros(0, dtype=np.intp)]
+    layer = group_layer(out_name, in_name, chunks, groups, axis)
+    new = [tuple(sizes) for sizes in chunks]
+    new[axis] = tuple(len(group) for group in groups)
+    return tuple(new), layer
+
+
+def new_blockdim(length: int, lengths: Sequence[int], index: Any) -> list[int]:
+    """The lengths of the blocks of a slice along one axis."""
+    index = slice(*index.indices(length)) if isinstance(index, slice) else index
+    if isinstance(index, slice) and index.step < 0 and index.stop < 0:
+        index = slice(index.start, None, index.step)
+    return list(_plan(index, lengths)[1] or ())
+
+
+def make_block_sorted_slices(index: np.ndarray, chunks: Chunks) -> tuple[np.ndarray, np.ndarray]:
+    """Positions in order within each block that they are given in, and where each one goes then.
+
+    Parameters
+    ----------
+    index:
+        Every position along the first axis once.
+    chunks:
+        The chunks.
+    """
+    index = np.asarray(index)
+    edges = boundaries(chunks[0])
+    ordered = np.empty_like(index)
+    places = np.empty_like(index)
+    for begin, end in zip(edges, edges[1:]):
+        order = np.argsort(index[begin:end], kind="stable")
+        ordered[begin:end] = index[begin:end][order]
+        places[begin:end][order] = np.arange(begin, end)
+    return ordered, places
+
+
+def shuffle_slice(x: Array, index: Any) -> Array:
+    """The array in another order along its first axis.
+
+    Parameters
+    ----------
+    index:
+        Every position once.
+    """
+    return getitem(x, np.asarray(index))

@@ -24,8 +24,12 @@ _UFUNCS = (
     "minimum mod multiply negative nextafter not_equal positive power rad2deg radians reciprocal "
     "remainder right_shift rint sign signbit sin sinh spacing sqrt square subtract tan tanh "
     "true_divide trunc divmod frexp modf "
+    # What Dask has not; the last of them are new in NumPy 2.
+    "gcd heaviside isnat lcm acos acosh asin asinh atan atan2 atanh bitwise_count bitwise_invert "
+    "bitwise_left_shift bitwise_right_shift pow "
 ).split()
-_FUNCTIONS = "angle i0 iscomplex isneginf isposinf isreal nan_to_num sinc".split()
+_UFUNCS = [name for name in _UFUNCS if hasattr(np, name)]
+_FUNCTIONS = ("angle fix i0 iscomplex isneginf isposinf isreal nan_to_num sinc").split()
 
 __all__ = [*_UFUNCS, *_FUNCTIONS, "frompyfunc", "imag", "real"]
 
@@ -115,6 +119,54 @@ class ufunc:
             right, second if lazy[1] else None,
             token=f"{self.__name__}.outer",
         )  # fmt: skip
+
+    def reduce(
+        self,
+        array: Any,
+        axis: Any = 0,
+        dtype: Any = None,
+        out: Any = None,
+        keepdims: bool = False,
+        initial: Any = np._NoValue,
+        where: Any = True,
+    ) -> Any:
+        """The function of all elements along axes, put together one by one.
+
+        Raises
+        ------
+        ValueError
+            If the function does not take two arguments, or needs ``initial`` for ``where``.
+        TypeError
+            If the order of the elements matters to it.
+        """
+        options = {"dtype": dtype, "keepdims": keepdims, "initial": initial, "where": where}
+        if not is_dask_collection(array) and out is None and not is_dask_collection(where):
+            return self._ufunc.reduce(array, axis=axis, **options)
+        from samite.array.ufunc_reductions import reduced
+
+        return reduced(self._ufunc, array, axis, out=_single_out(out), **options)
+
+    def accumulate(self, array: Any, axis: int = 0, dtype: Any = None, out: Any = None) -> Any:
+        """The function of all elements up to each along an axis.
+
+        Raises
+        ------
+        ValueError
+            If the function does not take two arguments.
+        TypeError
+            If the order of the elements matters to it.
+        """
+        if not is_dask_collection(array) and out is None:
+            return self._ufunc.accumulate(array, axis=axis, dtype=dtype)
+        from samite.array.ufunc_reductions import accumulated
+
+        return accumulated(self._ufunc, array, axis, dtype, _single_out(out))
+
+
+def _single_out(out: Any) -> Any:
+    if isinstance(out, tuple):
+        return out[0] if out else None
+    return out
 
 
 def _outer_operand(value: Any) -> Any:

@@ -100,9 +100,9 @@ def test_functions_that_numpy_asks_for():
     x = da.ones((4, 2), chunks=2)
     assert isinstance(np.sum(x), da.Array)
     assert isinstance(np.concatenate([x, x]), da.Array)
-    with pytest.warns(FutureWarning, match="kron"):
-        result = np.kron(x, x)
-    assert type(result) is np.ndarray and result.shape == (16, 4)
+    with pytest.warns(FutureWarning, match=r"min_scalar_type"):
+        result = np.min_scalar_type(da.from_array(np.array(3), chunks=()))
+    assert result == np.uint8
 
 
 def test_map_blocks(scheduler):
