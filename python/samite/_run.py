@@ -69,6 +69,24 @@ def run_nodes(nodes: list[Any], options: dict[str, Any]) -> list[Any] | None:
         return _engine.run_nodes(nodes, native=native, **options)
 
 
+def run_arrays(exprs: list[Any], options: dict[str, Any], persist: bool) -> list[Any] | None:
+    """Compute expressions of arrays, or their blocks; None where callbacks want to see each task
+    with its graph."""
+    from samite.callbacks import Callback
+
+    if options.get("submit") is not None or config.get("cache", None) is not None:
+        return None
+    native, per_task = split_native(Callback.active)
+    if per_task:
+        return None
+    options = {**options, "processes": None}
+    run = _engine.persist_arrays if persist else _engine.run_arrays
+    if not native:
+        return run(exprs, **options)
+    with local_callbacks():
+        return run(exprs, native=native, **options)
+
+
 def run_graph(
     graph: Any,
     keys: Any,

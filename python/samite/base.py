@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from samite import config
 from samite._annotations import annotate, get_annotations
-from samite._engine import Node, fill, scan
+from samite._engine import ArrayExpr, Node, fill, scan
 from samite._schedulers import get_scheduler, named_schedulers
 from samite._traverse import unpack_collections
 from samite.core import flatten
@@ -231,9 +231,25 @@ def compute(
         return args
     schedule = get_scheduler(scheduler=scheduler, collections=collections, get=get)
     with shorten_traceback():
-        graph, keys = _finalized(collections, optimize_graph)
-        results = schedule(graph, keys, **kwargs)
+        results = _run_arrays(schedule, collections, kwargs, persist=False)
+        if results is None:
+            graph, keys = _finalized(collections, optimize_graph)
+            results = schedule(graph, keys, **kwargs)
     return repack(results)
+
+
+def _run_arrays(
+    schedule: Any, collections: list[Any], kwargs: dict[str, Any], persist: bool
+) -> list[Any] | None:
+    """Run arrays of native elements without making Python graphs of them; None where that is not
+    possible."""
+    run = getattr(schedule, "__samite_run_arrays__", None)
+    if run is None:
+        return None
+    exprs = [getattr(collection, "_expr", None) for collection in collections]
+    if not all(type(expr) is ArrayExpr for expr in exprs):
+        return None
+    return run(exprs, persist, **kwargs)
 
 
 def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:
@@ -286,7 +302,11 @@ def persist(
     if client is not None and "Client" in type(client).__name__ and hasattr(client, "persist"):
         return repack(client.persist(collections, optimize_graph=optimize_graph, **kwargs))
     with shorten_traceback():
-        results = None
+        results = _run_arrays(schedule, collections, kwargs, persist=True)
+        if results is not None:
+            return repack(
+                [array._persisted(expr) for array, expr in zip(collections, results, strict=True)]
+            )
         if all(map(_is_lazy_call, collections)):
             results = _run_nodes(schedule, collections, kwargs)
         if results is not None:

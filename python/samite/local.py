@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Mapping, MutableMapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from samite._run import as_dict, run_graph, run_nodes, settings
+from samite._run import as_dict, run_arrays, run_graph, run_nodes, settings
 
 if TYPE_CHECKING:
     from concurrent.futures import Future
@@ -65,7 +65,13 @@ def _run_sync(nodes: list[Any], **kwargs: Any) -> list[Any] | None:
     return run_nodes(nodes, settings(threads=0, memory_limit=kwargs.get("memory_limit")))
 
 
+def _run_arrays_sync(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | None:
+    options = settings(threads=0, memory_limit=kwargs.get("memory_limit"))
+    return run_arrays(exprs, options, persist)
+
+
 get_sync.__samite_run_nodes__ = _run_sync  # type: ignore[attr-defined]
+get_sync.__samite_run_arrays__ = _run_arrays_sync  # type: ignore[attr-defined]
 
 
 def get_async(

@@ -81,7 +81,16 @@ def _run(nodes: list[Any], **kwargs: Any) -> list[Any] | None:
         options["close"]()
 
 
+def _run_arrays(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | None:
+    # Native tasks do not hold the interpreter, so threads of this process do as well.
+    from samite.threaded import get as threads
+
+    kwargs.pop("pool", None)
+    return threads.__samite_run_arrays__(exprs, persist, **kwargs)  # type: ignore[attr-defined]
+
+
 get.__samite_run_nodes__ = _run  # type: ignore[attr-defined]
+get.__samite_run_arrays__ = _run_arrays  # type: ignore[attr-defined]
 
 
 def _settings(

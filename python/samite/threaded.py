@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from samite import config
-from samite._run import run_graph, run_nodes, settings
+from samite._run import run_arrays, run_graph, run_nodes, settings
 
 if TYPE_CHECKING:
     from samite.typing import Key
@@ -61,7 +61,13 @@ def _run(nodes: list[Any], **kwargs: Any) -> list[Any] | None:
     )
 
 
+def _run_arrays(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | None:
+    options = _settings(kwargs.get("num_workers"), kwargs.get("pool"), kwargs.get("memory_limit"))
+    return run_arrays(exprs, options, persist)
+
+
 get.__samite_run_nodes__ = _run  # type: ignore[attr-defined]
+get.__samite_run_arrays__ = _run_arrays  # type: ignore[attr-defined]
 
 
 def get_with_executor(

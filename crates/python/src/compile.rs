@@ -9,6 +9,7 @@ use rustc_hash::FxHashMap;
 use samite::graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
 use samite::runtime::TaskOptions;
 
+use crate::arrays::task::ArrayTask;
 use crate::helpers;
 use crate::node::{Kind, Node};
 use crate::program::Op;
@@ -77,6 +78,16 @@ impl GraphTasks {
             _ => Err(PyRuntimeError::new_err("a key of the graph has neither a task nor a value")),
         }
     }
+}
+
+/// The native task that a template calls with nothing but the values of other tasks.
+fn native_task(py: Python<'_>, template: &Template) -> Option<Py<ArrayTask>> {
+    let Template::Call(call) = template else { return None };
+    let Template::Value(func) = &call.func else { return None };
+    let plain = call.kwargs.is_empty()
+        && call.args.iter().all(|argument| matches!(argument, Template::Input));
+    let task = func.bind(py).cast_exact::<ArrayTask>().ok().filter(|_| plain)?;
+    Some(task.clone().unbind())
 }
 
 #[derive(Default)]
@@ -148,7 +159,10 @@ impl Compiler {
                     _ => None,
                 });
             }
-            let operation = Op::Template { template, key: key.unbind() };
+            let operation = match native_task(py, &template) {
+                Some(task) => Op::ArrayTask { task, key: key.unbind() },
+                None => Op::Template { template, key: key.unbind() },
+            };
             self.push(operation, needs.iter().filter_map(|need| task_of[*need]));
         }
         Ok(GraphTasks { task_of, source })

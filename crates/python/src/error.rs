@@ -3,8 +3,11 @@
 use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use samite::array::ArrayError;
 use samite::runtime::processes::ProcessError;
 use samite::runtime::{OperationError, RuntimeError};
+
+use crate::arrays::convert;
 
 create_exception!(
     samite.exceptions,
@@ -86,6 +89,9 @@ pub fn from_operation(py: Python<'_>, error: OperationError) -> PyErr {
     }
     if let Some(failed) = error.downcast_ref::<ProcessError>() {
         return from_process(failed);
+    }
+    if let Some(failed) = error.downcast_ref::<ArrayError>() {
+        return convert::exception(failed, failed.to_string());
     }
     PyRuntimeError::new_err(error.to_string())
 }

@@ -4,6 +4,7 @@
 // Nothing of this crate is a Rust API: `pub` says that the whole crate may use an item.
 #![allow(unreachable_pub)]
 
+mod arrays;
 mod compile;
 mod error;
 mod gil;
@@ -41,6 +42,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(unpack::scan, module)?)?;
     module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
+    arrays::register(module)?;
     error::register(module)?;
     gil::register_exit(module)
 }

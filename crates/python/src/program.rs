@@ -2,11 +2,15 @@
 
 use std::sync::Arc;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use samite::array::Operation;
 use samite::graph::OperationId;
 use samite::runtime::{Context, Lane, OperationError, Program, Value};
 
+use crate::arrays::convert::native_inputs;
+use crate::arrays::task::ArrayTask;
 use crate::gil::{self, Held, Visitor};
 use crate::node::Node;
 use crate::processes::ProcessMode;
@@ -19,6 +23,10 @@ pub enum Op {
     Node(Py<Node>),
     /// A task of a graph that was given as a dict.
     Template { template: Template, key: Py<PyAny> },
+    /// A native task of such a graph.
+    ArrayTask { task: Py<ArrayTask>, key: Py<PyAny> },
+    /// An operation of lowered array expressions, which is told the task's index.
+    Array(Operation),
 }
 
 impl Op {
@@ -28,14 +36,43 @@ impl Op {
         match self {
             Self::Node(node) => node.get().run(py, &mut inputs),
             Self::Template { template, .. } => template.evaluate(py, &mut inputs),
+            Self::ArrayTask { .. } | Self::Array(_) => {
+                Err(PyRuntimeError::new_err("a native task was to run as a call of Python's"))
+            }
         }
+    }
+
+    /// Runs where the interpreter is not needed; `None` for a Python call.
+    fn run_native(
+        &self,
+        index: u32,
+        context: &Context<'_>,
+        inputs: &mut Vec<Value>,
+    ) -> Option<Result<Value, OperationError>> {
+        match self {
+            Self::Node(_) | Self::Template { .. } => None,
+            Self::ArrayTask { task, .. } => Some(task.get().run(context, inputs)),
+            Self::Array(operation) => {
+                Some(native_inputs(inputs).and_then(|()| operation.run(index, context, inputs)))
+            }
+        }
+    }
+
+    fn lane(&self) -> Lane {
+        let guarded = match self {
+            Self::Node(_) | Self::Template { .. } => true,
+            Self::ArrayTask { task, .. } => task.get().is_guarded(),
+            Self::Array(operation) => operation.is_guarded(),
+        };
+        if guarded { Lane::Guarded } else { Lane::Free }
     }
 
     /// The key of the task.
     pub fn key<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Node(node) => node.get().key(py),
-            Self::Template { key, .. } => Ok(key.bind(py).clone()),
+            Self::Template { key, .. } | Self::ArrayTask { key, .. } => Ok(key.bind(py).clone()),
+            Self::Array(operation) => Ok(PyString::new(py, &operation.name()).into_any()),
         }
     }
 
@@ -96,11 +133,15 @@ impl Program for PyProgram {
     fn run(
         &self,
         operation: OperationId,
-        _index: u32,
+        index: u32,
         context: &Context<'_>,
         inputs: &mut Vec<Value>,
     ) -> Result<Value, OperationError> {
         let op = &self.operations[operation.index()];
+        // Native tasks run here whatever the mode: processes are for what holds the interpreter.
+        if let Some(outcome) = op.run_native(index, context, inputs) {
+            return outcome;
+        }
         Python::attach(|py| match &self.mode {
             Mode::Local => op.run(py, inputs).map(PyValue::value),
             Mode::Executor { submit } => {
@@ -116,8 +157,8 @@ impl Program for PyProgram {
         .map_err(OperationError::new)
     }
 
-    fn lane(&self, _operation: OperationId) -> Lane {
-        Lane::Guarded
+    fn lane(&self, operation: OperationId) -> Lane {
+        self.operations[operation.index()].lane()
     }
 
     fn name(&self, operation: OperationId, _index: u32) -> String {

@@ -8,8 +8,14 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
-use samite::runtime::{self, Guard, Observer, Options, Program, Run, RuntimeError, Threads, Value};
+use samite::array::{self, Chunk, Expr, Limits, Wanted};
+use samite::graph::Plan;
+use samite::runtime::{
+    self, Guard, Observer, Options, Program, Run, RuntimeError, TaskOptions, Threads, Value,
+};
 
+use crate::arrays::convert::{raised, to_result};
+use crate::arrays::expr::ArrayExpr;
 use crate::compile::{Compiled, Output, compile_graph, compile_nodes};
 use crate::error;
 use crate::gil::{self, Held, InterpreterGuard};
@@ -19,7 +25,7 @@ use crate::observer::{
     key_of, requests,
 };
 use crate::processes::ProcessMode;
-use crate::program::{Mode, Operations, PyProgram};
+use crate::program::{Mode, Op, Operations, PyProgram};
 use crate::value::to_python;
 
 /// How long the waiting thread may overlook a signal.
@@ -110,6 +116,52 @@ pub fn run_graph<'py>(
     run(py, compiled, settings, Some(graph))
 }
 
+/// Computes array expressions; each result as one NumPy array.
+#[pyfunction]
+#[pyo3(signature = (exprs, **settings))]
+pub fn run_arrays<'py>(
+    py: Python<'py>,
+    exprs: Vec<Bound<'py, ArrayExpr>>,
+    settings: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Vec<Bound<'py, PyAny>>> {
+    let blocks = compute_arrays(py, &exprs, settings, Wanted::Whole)?;
+    blocks.into_iter().flatten().map(|chunk| to_result(py, chunk)).collect()
+}
+
+/// Computes the blocks of array expressions, and gives expressions that hold them.
+#[pyfunction]
+#[pyo3(signature = (exprs, **settings))]
+pub fn persist_arrays<'py>(
+    py: Python<'py>,
+    exprs: Vec<Bound<'py, ArrayExpr>>,
+    settings: Option<&Bound<'py, PyDict>>,
+) -> PyResult<Vec<ArrayExpr>> {
+    let results = compute_arrays(py, &exprs, settings, Wanted::Blocks)?;
+    let stored = |(expr, blocks): (&Bound<'py, ArrayExpr>, Vec<Chunk>)| {
+        let expr = &expr.get().expr;
+        Expr::stored(blocks, expr.dtype(), expr.grid().clone())
+            .map(|expr| ArrayExpr { expr })
+            .map_err(|failed| raised(py, failed))
+    };
+    exprs.iter().zip(results).map(stored).collect()
+}
+
+fn compute_arrays<'py>(
+    py: Python<'py>,
+    exprs: &[Bound<'py, ArrayExpr>],
+    settings: Option<&Bound<'py, PyDict>>,
+    wanted: Wanted,
+) -> PyResult<Vec<Vec<Chunk>>> {
+    let settings = Settings::new(settings)?;
+    let roots: Vec<Expr> = exprs.iter().map(|expr| expr.get().expr.clone()).collect();
+    let limits = Limits::for_run(settings.memory_limit, settings.spill_folder.clone());
+    let mut prepared = gil::released(|| array::prepare(&roots, wanted, &limits))
+        .map_err(|failed| raised(py, failed))?;
+    let operations = std::mem::take(&mut prepared.operations).into_iter().map(Op::Array).collect();
+    let values = execute(py, prepared.plan.clone(), operations, Vec::new(), settings, None)?;
+    prepared.results(&values).map_err(|failed| raised(py, failed))
+}
+
 fn run<'py>(
     py: Python<'py>,
     compiled: Compiled,
@@ -117,6 +169,26 @@ fn run<'py>(
     graph: Option<Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
     let Compiled { plan, operations, outputs, annotations } = compiled;
+    let values = execute(py, plan, operations, annotations, settings, graph)?;
+    let results = PyList::empty(py);
+    for output in outputs {
+        match output {
+            Output::Value(value) => results.append(value)?,
+            Output::Task(position) => results.append(to_python(py, &values[position])?)?,
+        }
+    }
+    Ok(results)
+}
+
+/// Runs a plan and waits for the values of its outputs.
+fn execute<'py>(
+    py: Python<'py>,
+    plan: Arc<Plan>,
+    operations: Vec<Op>,
+    annotations: Vec<TaskOptions>,
+    settings: Settings<'py>,
+    graph: Option<Bound<'py, PyDict>>,
+) -> PyResult<Vec<Value>> {
     let operations = Arc::new(Operations::new(operations));
     let mode = match (settings.processes, settings.submit) {
         (Some(processes), _) => Mode::Processes(processes),
@@ -209,15 +281,7 @@ fn run<'py>(
             callback.call_method1("_detach", (view, outcome.is_err()))?;
         }
     }
-    let values = outcome?;
-    let results = PyList::empty(py);
-    for output in outputs {
-        match output {
-            Output::Value(value) => results.append(value)?,
-            Output::Task(position) => results.append(to_python(py, &values[position])?)?,
-        }
-    }
-    Ok(results)
+    outcome
 }
 
 /// The thread that asked for the results, while others make them.

@@ -6,8 +6,11 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
-use samite::runtime::{Data, Restore, SpillError, Value};
+use samite::array::Chunk;
+use samite::array::kernels::reduce::Partial;
+use samite::runtime::{Data, Restore, SpillError, Unit, Value};
 
+use crate::arrays::convert::{self, NativeValue};
 use crate::gil;
 use crate::helpers;
 use crate::pickled::{self, PickledValue};
@@ -57,6 +60,12 @@ pub fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyA
     }
     if let Some(value) = any.downcast_ref::<PickledValue>() {
         return pickled::load(py, value.frames());
+    }
+    if let Some(chunk) = any.downcast_ref::<Chunk>() {
+        return convert::to_argument(py, chunk);
+    }
+    if any.is::<Partial>() || any.is::<Unit>() {
+        return Ok(Bound::new(py, NativeValue { value: value.clone() })?.into_any());
     }
     Err(pyo3::exceptions::PyTypeError::new_err(
         "a task of another kind made a value that is not a Python object",

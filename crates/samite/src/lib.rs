@@ -5,6 +5,7 @@
 
 pub mod delayed;
 
+pub use samite_array as array;
 pub use samite_graph as graph;
 pub use samite_runtime as runtime;
 pub use samite_scheduling as scheduling;

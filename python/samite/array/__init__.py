@@ -98,6 +98,8 @@ from samite.array.gufunc import apply_gufunc, as_gufunc, gufunc
 from samite.array.optimization import optimize
 from samite.array.overlap import map_overlap, push
 from samite.array.percentile import percentile
+from samite.array.performance import PerformanceWarning
+from samite.array.planning import _array_expr_enabled, array_expr_enabled  # noqa: F401
 from samite.array.products import dot, matmul, tensordot
 from samite.array.rechunk import rechunk
 from samite.array.reductions import (
@@ -142,12 +144,10 @@ from samite.array.reductions import (
     var,
 )
 from samite.array.reshape import ravel, reshape, reshape_blockwise
-from samite.array.shaping import expand_dims, moveaxis, squeeze, swapaxes, transpose
-from samite.array.selection import choose, compress, extract, take
-from samite.array.performance import PerformanceWarning
-from samite.array.planning import _array_expr_enabled, array_expr_enabled
 from samite.array.routines import *  # noqa: F403
 from samite.array.routines import __all__ as _routines
+from samite.array.selection import choose, compress, extract, take
+from samite.array.shaping import expand_dims, moveaxis, squeeze, swapaxes, transpose
 from samite.array.sorting import argpartition, argsort, partition, sort
 from samite.array.storage import (
     array,
@@ -173,36 +173,28 @@ from samite.base import compute
 arange, empty, full, ones, zeros = map(backends.by_backend, (arange, empty, full, ones, zeros))
 
 __all__ = [
-    "amax", "amin", "cumulative_prod", "cumulative_sum",
-    "argpartition", "argsort", "partition", "sort",
-    "stats",
-    "image",
-    "apply_gufunc", "as_gufunc", "gufunc",
-    "percentile",
-    "linalg",
-    "atop", "lib", "map_overlap", "overlap", "push", "reshape_blockwise", "shuffle",
-    "ma",
-    "argtopk", "cumprod", "cumreduction", "cumsum", "median", "moment", "nancumprod",
-    "nancumsum", "nanmedian", "nanpercentile", "nanquantile", "quantile", "topk", "trace",
-    "fft",
-    "random",
-    "PerformanceWarning", "array_expr_enabled", "assembly", "assert_eq", "assignment", "backends",
-    "block", "broadcast_arrays", "broadcast_to", "from_npy_stack", "from_tiledb", "from_zarr",
-    "register_chunk_type", "to_hdf5", "to_npy_stack", "to_tiledb", "to_zarr",
-    "Array", "all", "any", "arange", "argmax", "argmin", "around", "array", "asanyarray",
-    "asarray", "blocks", "blockwise", "bool", "chunks", "clip", "complex128", "complex64",
-    "compute", "concatenate", "concatenation", "core", "creation", "dot", "e", "elementwise",
-    "elemwise", "empty", "empty_like", "euler_gamma", "expand_dims", "eye", "float32", "float64",
-    "from_array", "from_delayed", "from_func", "full", "full_like", "inf", "int16", "int32",
-    "int64", "int8", "isclose", "linspace", "map_blocks", "matmul", "max", "mean",
-    "meta_from_array", "min", "moveaxis", "nan", "nanargmax", "nanargmin", "nanmax", "nanmean",
-    "nanmin", "nanprod", "nanstd", "nansum", "nanvar", "ndim", "newaxis", "normalize_chunks",
-    "ones", "ones_like", "optimization", "optimize", "partials", "pi", "prod", "products", "ravel",
-    "rechunk", "reduction", "reductions", "reshape", "result_type", "round", "shape", "shaping",
-    "slicing", "squeeze", "stack", "std", "storage", "store", "sum", "swapaxes", "take",
-    "tensordot", "transpose", "ufunc", "uint16", "uint32", "uint64", "uint8", "unify_chunks",
-    "utils", "var", "where", "zeros", "zeros_like",
+    "Array", "PerformanceWarning", "all", "amax", "amin", "any", "apply_gufunc", "arange",
+    "argmax", "argmin", "argpartition", "argsort", "argtopk", "around", "array",
+    "array_expr_enabled", "as_gufunc", "asanyarray", "asarray", "assembly", "assert_eq",
+    "assignment", "atop", "backends", "block", "blocks", "blockwise", "bool", "broadcast_arrays",
+    "broadcast_to", "choose", "chunks", "clip", "complex128", "complex64", "compress", "compute",
+    "concatenate", "concatenation", "core", "creation", "cumprod", "cumreduction", "cumsum",
+    "cumulative_prod", "cumulative_sum", "dot", "e", "einsumfuncs", "elementwise", "elemwise",
+    "empty", "empty_like", "euler_gamma", "expand_dims", "extract", "eye", "fft", "float32",
+    "float64", "from_array", "from_delayed", "from_func", "from_npy_stack", "from_tiledb",
+    "from_zarr", "full", "full_like", "gufunc", "identity", "image", "inf", "int16", "int32",
+    "int64", "int8", "isclose", "lib", "linalg", "linspace", "ma", "map_blocks", "map_overlap",
+    "matmul", "max", "mean", "median", "meta_from_array", "min", "moment", "moveaxis", "nan",
+    "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian",
+    "nanmin", "nanpercentile", "nanprod", "nanquantile", "nanstd", "nansum", "nanvar", "ndim",
+    "newaxis", "normalize_chunks", "numpy_compat", "ones", "ones_like", "optimization", "optimize",
+    "overlap", "partials", "partition", "percentile", "pi", "prod", "products", "push", "quantile",
+    "random", "ravel", "rechunk", "reduction", "reductions", "register_chunk_type", "reshape",
+    "reshape_blockwise", "result_type", "round", "routines", "shape", "shaping", "shuffle",
+    "slicing", "sort", "squeeze", "stack", "stats", "std", "storage", "store", "sum", "swapaxes",
+    "take", "tensordot", "to_hdf5", "to_npy_stack", "to_tiledb", "to_zarr", "topk", "trace",
+    "transpose", "ufunc", "uint16", "uint32", "uint64", "uint8", "unify_chunks", "utils", "var",
+    "where", "wrap", "zeros", "zeros_like",
     *_routines,
     *_ufuncs,
-    "einsumfuncs", "identity", "numpy_compat", "routines", "wrap",
 ]  # fmt: skip

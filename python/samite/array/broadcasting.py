@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Task, TaskRef
+from samite.array import native
 from samite.array.blockwise import unify_chunks
 from samite.array.chunks import Chunks, is_unknown, normalize_chunks
 from samite.array.core import Array, make_array
@@ -134,6 +135,10 @@ def broadcast_to(x: Any, shape: Any, chunks: Any = None, meta: Any = None) -> Ar
                     f"cannot broadcast chunks {x.chunks} to chunks {out}: new chunks must either "
                     "be along a new axis or a dimension of size 1"
                 )
+    if type(meta) is np.ndarray and meta.dtype == x.dtype:
+        result = native.broadcast_to(x, out)
+        if result is not None:
+            return result
     name = f"broadcast_to-{tokenize(x, shape, out)}"
     layer: dict[Any, Any] = {}
     stretched = [length == 1 for length in x.shape]

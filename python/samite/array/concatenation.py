@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, Task, TaskRef
+from samite.array import native
 from samite.array.assembly import join
 from samite.array.blockwise import unify_chunks
 from samite.array.chunk import getitem
@@ -65,6 +66,9 @@ def concatenate(
     if len(arrays) == 1:
         return astype(arrays[0], meta.dtype) if hasattr(meta, "dtype") else arrays[0]
     arrays = _cut_alike(_of_one_dtype(arrays, meta), axis)
+    result = native.concatenate(arrays, axis)
+    if result is not None:
+        return result
     chunks = list(arrays[0].chunks)
     chunks[axis] = tuple(size for a in arrays for size in a.chunks[axis])
     name = f"concatenate-{tokenize([a.name for a in arrays], axis)}"
@@ -122,6 +126,9 @@ def stack(seq: Sequence[Any], axis: int = 0, allow_unknown_chunksizes: bool = Fa
     _check_shapes(arrays, None, allow_unknown_chunksizes)
     meta = _joined_meta([meta_from_array(a._meta, ndim=ndim + 1) for a in arrays], axis)
     arrays = _cut_alike(_of_one_dtype(arrays, meta), None)
+    result = native.stack(arrays, axis)
+    if result is not None:
+        return result
     chunks = (*arrays[0].chunks[:axis], (1,) * len(arrays), *arrays[0].chunks[axis:])
     name = f"stack-{tokenize([a.name for a in arrays], axis)}"
     index = (slice(None),) * axis + (None,) + (slice(None),) * (ndim - axis)

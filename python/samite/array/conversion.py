@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import DataNode, Task, TaskRef
+from samite.array import native
 from samite.array.chunk_types import is_valid_chunk_type
 from samite.array.chunks import Chunks, has_unknown, is_unknown, normalize_chunks
 from samite.array.core import Array, make_array
@@ -115,12 +116,14 @@ def from_array(
             "'dtype', so give meta="
         )
     chunks = normalize_chunks(chunks, shape, dtype=dtype, previous_chunks=_stored_chunks(x))
-    if name in (None, True):
-        token = tokenize(x, chunks, lock, asarray, fancy, getitem, inline_array)
-        name = f"array-{token}"
-    elif name is False:
-        name = f"array-{uuid.uuid4()}"
-    name = str(name)
+    given = None if name in (None, True) else str(name) if name else f"array-{uuid.uuid4()}"
+    whole = (x, chunks, lock, asarray, fancy, getitem, inline_array)
+    if type(x) in (np.ndarray, np.memmap) and not lock and getitem is None:
+        plain_meta = meta is None or type(meta) is np.ndarray and meta.dtype == dtype
+        expr = native.from_numpy(x, chunks, whole) if plain_meta else None
+        if expr is not None:
+            return native.wrap(expr, "array", given)
+    name = given or f"array-{tokenize(*whole)}"
     if lock is True:
         lock = SerializableLock()
     if meta is None and (asarray or isinstance(x, np.memmap)):

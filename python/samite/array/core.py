@@ -55,12 +55,10 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
         If neither ``dtype`` nor ``meta`` is given, or the chunks do not fit the shape.
     """
 
-    __slots__ = ("_cut", "_known", "_meta", "_title", "dask")
+    __slots__ = ("_cut", "_expr", "_graph", "_known", "_meta", "_prefix", "_title")
 
     # Above that of NumPy's arrays and matrices, so that their operators leave the work to ours.
     __array_priority__ = 11
-
-    dask: HighLevelGraph
 
     def __new__(
         cls,
@@ -88,13 +86,50 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
                 self = replacement
         return self
 
+    @classmethod
+    def _of_expr(
+        cls, expr: Any, meta: np.ndarray, prefix: str | None = None, name: str | None = None
+    ) -> Array:
+        """The array of an expression of the engine; its graph and name are made on demand."""
+        self = super().__new__(cls)
+        self._graph = self._cut = None
+        self._expr, self._meta, self._prefix, self._title = expr, meta, prefix, name
+        self._known = {}
+        for plugin in config.get("array_plugins", ()):
+            replacement = plugin(self)
+            if replacement is not None:
+                self = replacement
+        return self
+
+    def _persisted(self, expr: Any) -> Array:
+        """The same array, as it is called, over an expression that holds its blocks."""
+        return type(self)._of_expr(expr, self._meta, name=self._name)
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.dask, self._name, self._chunks, self.dtype, self._meta))
 
     # -- what other facts are found from ------------------------------------------------
 
     @property
+    def dask(self) -> HighLevelGraph:
+        """The graph."""
+        if self._graph is None:
+            from samite.array.native import graph_of
+
+            self._graph = graph_of(self)
+        return self._graph
+
+    @dask.setter
+    def dask(self, graph: HighLevelGraph) -> None:
+        self._graph = graph
+        self._expr = self._prefix = None
+
+    @property
     def _name(self) -> str:
+        if self._title is None:
+            from samite.array.native import name_of
+
+            self._title = name_of(self._expr, self._prefix)
         return self._title
 
     @_name.setter
@@ -104,10 +139,15 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
 
     @property
     def _chunks(self) -> Chunks:
+        if self._cut is None:
+            self._cut = self._expr.chunks
         return self._cut
 
     @_chunks.setter
     def _chunks(self, chunks: Chunks) -> None:
+        if getattr(self, "_expr", None) is not None:
+            # What others believe of the lengths holds from now on, not what the engine knows.
+            self._name, self.dask = self._name, self.dask
         self._cut = chunks
         self._known = {}
 
@@ -194,7 +234,8 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
         """The length of each axis; ``nan`` where it is not known."""
         found = self._known.get("shape")
         if found is None:
-            found = self._known["shape"] = shape_of(self._chunks)
+            found = shape_of(self._chunks) if self._expr is None else self._expr.shape
+            self._known["shape"] = found
         return found
 
     @property
@@ -205,7 +246,7 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
     @property
     def ndim(self) -> int:
         """The number of axes."""
-        return len(self._chunks)
+        return len(self._chunks) if self._expr is None else self._expr.ndim
 
     @property
     def size(self) -> int:
@@ -225,6 +266,8 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
     @property
     def numblocks(self) -> tuple[int, ...]:
         """The number of blocks along each axis."""
+        if self._expr is not None:
+            return self._expr.numblocks
         return tuple(len(sizes) for sizes in self._chunks)
 
     @property
@@ -327,6 +370,8 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
 
     def copy(self) -> Array:
         """The same array as an object of its own."""
+        if self._expr is not None:
+            return type(self)._of_expr(self._expr, self._meta, self._prefix, self._title)
         return type(self)(self.dask, self._name, self._chunks, meta=self._meta)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Array:
@@ -343,8 +388,9 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
         self._take_over(other)
 
     def _take_over(self, other: Array) -> None:
-        self.dask, self._name = other.dask, other._name
-        self._chunks, self._meta = other._chunks, other._meta
+        self._graph, self._expr, self._prefix = other._graph, other._expr, other._prefix
+        self._title, self._cut, self._meta = other._title, other._cut, other._meta
+        self._known = {}
 
     def to_delayed(self, optimize_graph: bool = True) -> np.ndarray:
         """The chunks as lazy values, in an array of objects with the shape ``numblocks``."""

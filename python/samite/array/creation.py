@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import native
 from samite.array.blockwise import blockwise
 from samite.array.chunks import has_unknown, normalize_chunks
 from samite.array.core import Array
@@ -40,6 +41,10 @@ __all__ = [
 ]  # fmt: skip
 
 
+# An array of any elements may as well be one of zeros.
+_FILLS = {np.ones: 1, np.zeros: 0, np.empty: 0}
+
+
 def _filled(
     func: Callable,
     shape: Any,
@@ -62,6 +67,11 @@ def _filled(
     chunks = normalize_chunks(chunks, shape, dtype=dtype)
     if meta is not None:
         meta = meta_from_array(meta, ndim=len(shape), dtype=dtype)
+    if order == "C" and meta is None:
+        value = _FILLS.get(func, kwargs.get("fill_value"))
+        expr = None if value is None else native.full(value, dtype, chunks)
+        if expr is not None:
+            return native.wrap(expr, f"{funcname(func)}_like", name)
     make = functools.partial(func, dtype=dtype, order=order, **kwargs)
     if name is None:
         token = tokenize(func, shape, dtype, chunks, order, kwargs, type(meta))
@@ -268,6 +278,10 @@ def arange(
     if not step:
         raise ZeroDivisionError("the step of arange cannot be zero")
     chunks = normalize_chunks(chunks, (length,), dtype=dtype)
+    if like is None:
+        expr = native.arange(start, step, dtype, chunks)
+        if expr is not None:
+            return native.wrap(expr, "arange", name)
     name = name or f"arange-{tokenize(start, stop, step, chunks, dtype)}"
     meta = meta_from_array(like, ndim=1, dtype=dtype)
     make = functools.partial(_arange_block, start, step, dtype)

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Task, TaskRef
+from samite.array import native
 from samite.array.blocks import map_blocks
 from samite.array.core import Array, make_array
 from samite.array.storage import asanyarray
@@ -187,6 +188,9 @@ def cumreduction(
     if dtype is None:
         dtype = getattr(func(np.ones((0,), dtype=x.dtype), axis=0), "dtype", None)
     dtype = np.dtype(dtype) if dtype is not None else x.dtype
+    result = _running_native(func, x, axis, dtype)
+    if result is not None:
+        return into(out, result)
     options = {"axis": axis, "dtype": dtype} if _takes_dtype(func) else {"axis": axis}
     running = functools.partial(func, **options)
     meta = compute_meta(running, dtype, x)
@@ -220,6 +224,23 @@ def _takes_dtype(func: Callable) -> bool:
 def _has_elements(block: Any, axis: int) -> bool:
     # Others have chunks of objects that are no arrays.
     return not hasattr(block, "shape") or block.shape[axis] > 0
+
+
+_NATIVE: dict[Any, tuple[str, str | None]] = {
+    np.cumsum: ("sum", None),
+    np.cumprod: ("prod", None),
+    np.nancumsum: ("sum", "nan_to_zero"),
+    np.nancumprod: ("prod", "nan_to_one"),
+}
+
+
+def _running_native(func: Callable, x: Array, axis: int, dtype: np.dtype) -> Array | None:
+    if func not in _NATIVE or x._expr is None:
+        return None
+    kind, replace = _NATIVE[func]
+    if replace is not None and x.dtype.kind in "fc":
+        x = native.wrap(native.Expr.map(replace, [x._expr], [x.dtype.name], x.dtype.name))
+    return native.cumulative(x, kind, axis, dtype)
 
 
 def _total(preop: Any, ident: Any, axis: int, dtype: np.dtype, block: Any) -> Any:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import native
 from samite.array.blockwise import blockwise
 from samite.array.core import Array
 from samite.array.storage import asanyarray
@@ -59,6 +60,12 @@ def elemwise(
     if masked:
         where = _operand(where) if not isinstance(where, (bool, np.bool_)) else bool(where)
         operands += [where, out]
+    elif not kwargs and name is None:
+        result = native.elementwise(op, operands, dtype if isinstance(op, np.ufunc) else None)
+        if result is not None and dtype is not None and result.dtype != dtype:
+            result = None
+        if result is not None:
+            return result if out is None else _given_to(out, result)
     axes = max((arg.ndim for arg in operands if isinstance(arg, Array)), default=0)
     _check_shapes(op, [arg.shape for arg in operands if isinstance(arg, Array)])
     pairs: list[Any] = []
@@ -83,8 +90,10 @@ def elemwise(
             given = f" with {sorted(kwargs)}" if kwargs else ""
             raise TypeError(f"{op.__name__}{given}: {error.__cause__}") from error
         raise
-    if out is None:
-        return result
+    return result if out is None else _given_to(out, result)
+
+
+def _given_to(out: Array, result: Array) -> Array:
     out._become(result)
     return out
 
@@ -165,6 +174,10 @@ def astype(x: Any, dtype: Any, casting: str = "unsafe", copy: bool = True, **kwa
         raise TypeError(
             f"Cannot cast array from {x.dtype!r} to {dtype!r} according to the rule {casting!r}"
         )
+    if not kwargs and isinstance(x, Array):
+        result = native.astype(x, dtype)
+        if result is not None:
+            return result
     index = tuple(range(x.ndim))
     return blockwise(
         _astype, index, x, index, token="astype", dtype=dtype, astype_dtype=dtype, **kwargs

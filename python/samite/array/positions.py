@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from samite.array import partials
+from samite.array import native, partials
 from samite.array.blockwise import blockwise
 from samite.array.chunks import has_unknown
 from samite.array.core import Array
@@ -86,6 +86,10 @@ def _position(
     check_known_positions(a, axes, func.__name__)
     if any(a.shape[n] == 0 for n in axes):
         raise ValueError(f"attempt to get {func.__name__} of an empty sequence")
+    if a.dtype.kind != "c" and (axis is not None or a.ndim):
+        found = native.reduce(a, func.__name__, axes, keepdims, split_every)
+        if found is not None:
+            return into(out, found)
     index = tuple(range(a.ndim))
     parts = blockwise(
         functools.partial(

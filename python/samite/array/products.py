@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import native
 from samite.array.blockwise import blockwise
 from samite.array.chunks import is_unknown
 from samite.array.core import Array
@@ -49,6 +50,10 @@ def tensordot(lhs: Any, rhs: Any, axes: Any = 2) -> Array:
         if not is_unknown(lhs.shape[i]) and not is_unknown(rhs.shape[j])
     ):
         raise ValueError("shape-mismatch for sum")
+    if (lhs.ndim, rhs.ndim, left_axes, right_axes) == (2, 2, (1,), (0,)):
+        result = native.matmul(lhs, rhs)
+        if result is not None:
+            return result
     left = [("left", n) for n in range(lhs.ndim)]
     right = [("right", n) for n in range(rhs.ndim)]
     for i, j in zip(left_axes, right_axes):
@@ -108,6 +113,11 @@ def matmul(a: Any, b: Any, **kwargs: Any) -> Array:
         raise ValueError(
             f"matmul: the last axis of {a.shape} does not fit the second last of {b.shape}"
         )
+    result = native.matmul(a, b)
+    if result is not None:
+        if row:
+            result = result[0]
+        return result[..., 0] if column else result
     ndim = max(a.ndim, b.ndim)
     stacks = [("stack", n) for n in range(ndim - 2)]
     left = [*stacks[ndim - a.ndim :], "row", "sum"]

@@ -11,6 +11,7 @@ from typing import Any
 
 from samite import config
 from samite._task_spec import Alias, List, Task, TaskRef
+from samite.array import native
 from samite.array.chunk import getitem
 from samite.array.chunks import Chunks, has_unknown, is_unknown, normalize_chunks, regular
 from samite.array.core import Array, assemble, make_array
@@ -108,6 +109,9 @@ def rechunk(
     new = tuple(old if _same(old, sizes) else sizes for old, sizes in zip(x.chunks, new))
     if all(old is sizes for old, sizes in zip(x.chunks, new)):
         return x
+    result = native.rechunk(x, new)
+    if result is not None:
+        return result
     steps = plan_rechunk(x.chunks, new, x.dtype.itemsize, threshold, block_size_limit)
     for step in steps:
         x = _one_step(x, step)

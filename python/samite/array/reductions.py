@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from samite.array import partials
+from samite.array import native, partials
 from samite.array.core import Array
 from samite.array.cumulative import (
     cumprod,
@@ -84,6 +84,9 @@ def _simple(
 ) -> Array:  # fmt: skip
     x = asanyarray(x)
     dtype = np.dtype(dtype) if dtype is not None else _result_dtype(original, x)
+    result = native.total(x, original, axis, dtype, keepdims, split_every)
+    if result is not None:
+        return into(out, result)
     if dtype.kind != "m":
         # NumPy adds lengths of time up only if it is not told their dtype.
         chunk = functools.partial(chunk, dtype=dtype)
@@ -126,6 +129,10 @@ def all(a, axis=None, keepdims=False, split_every=None, out=None) -> Array:
 
 def _truth(a: Any, func: Callable, axis: Any, keepdims: bool, split_every: Any, out: Any) -> Array:
     a = asanyarray(a)
+    axes = normalize_axes(axis, a.ndim)
+    result = native.reduce(a, func.__name__, axes, keepdims, split_every)
+    if result is not None:
+        return into(out, result)
     return reduction(
         a, func, func, axis, keepdims, split_every=split_every, out=out,
         name=func.__name__, meta=meta_from_array(a._meta, dtype=_result_dtype(func, a)),
@@ -164,6 +171,9 @@ def _extreme(
     if _any(a.shape[n] == 0 for n in axes) and a.size == 0:
         # NumPy refuses this where there would be a result, and so does this, before computing.
         func(np.empty(tuple(0 if n != n else n for n in a.shape), a.dtype), axis=axes)
+    result = native.reduce(a, func.__name__, axes, keepdims, split_every)
+    if result is not None:
+        return into(out, result)
     part = functools.partial(partials.extreme, func)
     return reduction(
         a, part, func, axis, keepdims, split_every=split_every, combine=part, out=out,
@@ -207,6 +217,9 @@ def _moments(
 ) -> Array:  # fmt: skip
     a = asanyarray(a)
     result = np.dtype(dtype) if dtype is not None else _result_dtype(original, a)
+    found = native.moments(a, original, axis, result, keepdims, split_every, ddof, dtype is None)
+    if found is not None:
+        return into(out, found)
     # NumPy adds half precision up in single precision.
     working = np.dtype(np.float32) if result == np.float16 and dtype is None else result
     if ddof is not None and working.kind in "iub":

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import native
 from samite.array.blockwise import blockwise
 from samite.array.core import Array
 from samite.array.storage import asanyarray
@@ -33,6 +34,9 @@ def transpose(a: Any, axes: Any = None) -> Array:
         raise ValueError("repeated axis in transpose")
     if axes == tuple(range(a.ndim)):
         return a
+    result = native.transpose(a, axes)
+    if result is not None:
+        return result
     return blockwise(
         functools.partial(np.transpose, axes=axes),
         axes,

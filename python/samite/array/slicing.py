@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, Task, TaskRef
+from samite.array import native
 from samite.array._shuffle import group_layer, in_groups, take_groups
 from samite.array.blockwise import blockwise
 from samite.array.chunk import getitem as chunk_getitem
@@ -147,7 +148,9 @@ def _taken(x: Array, index: np.ndarray, axis: int) -> Array:
             (*(slice(None),) * axis, index), None, token="getitem",
             adjust_chunks={axis: len(index)}, meta=x._meta, dtype=x.dtype,
         )  # fmt: skip
-    return in_groups(x, take_groups(index, x.chunks[axis]), axis)
+    groups = take_groups(index, x.chunks[axis])
+    result = native.taken(x, groups, axis)
+    return result if result is not None else in_groups(x, groups, axis)
 
 
 # -- slices and integers -------------------------------------------------------------------
@@ -157,6 +160,9 @@ def _sliced(x: Array, parts: tuple[Any, ...]) -> Array:
     """What integers, slices and None pick; the parts are normalized."""
     if all(isinstance(part, slice) and part == slice(None) for part in parts):
         return x
+    result = native.sliced(x, parts)
+    if result is not None:
+        return result
     name = f"getitem-{tokenize(x, parts)}"
     layer, chunks = _basic_layer(name, x.name, x.chunks, parts)
     meta = meta_from_array(x._meta, ndim=len(chunks))

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Task, TaskRef
+from samite.array import native
 from samite.array.blockwise import constant_input
 from samite.array.chunks import Chunks, normalize_chunks
 from samite.array.core import Array, make_array
@@ -86,6 +87,10 @@ def draw(
         meta = _example(seeds, distribution, parameters, arrays, options, inner_shape, some)
     meta = meta_from_array(meta, ndim=len(shape) + len(inner_shape), dtype=dtype)
     outer = normalize_chunks(chunks, shape, dtype=meta.dtype)
+    if not (arrays or whole or inner_shape):
+        expr = native.random(distribution, constants, options, seeds, meta, outer)
+        if expr is not None:
+            return native.wrap(expr, prefix or distribution)
     token = tokenize(distribution, parameters, outer, inner_shape, options, seeds, meta.dtype)
     name = f"{prefix or distribution}-{token}"
 

@@ -36,6 +36,11 @@ class Seeds:
     entropy: Any
     spawn_key: tuple[int, ...]
 
+    @property
+    def is_numpys(self) -> bool:
+        """Whether the generators are NumPy's, and not those of another library."""
+        raise NotImplementedError
+
     def sequence(self, number: int) -> np.random.SeedSequence:
         """The seeds of a chunk; those of different numbers are independent."""
         return np.random.SeedSequence(self.entropy, spawn_key=(*self.spawn_key, number))
@@ -83,6 +88,10 @@ class GeneratorSeeds(Seeds):
         self.entropy = entropy
         self.spawn_key = spawn_key
 
+    @property
+    def is_numpys(self) -> bool:
+        return self.bit_generator.__module__.partition(".")[0] == "numpy"
+
     def generator(self, number: int) -> Any:
         sequence = self.sequence(number)
         if self.bit_generator is np.random.PCG64:
@@ -114,6 +123,10 @@ class StateSeeds(Seeds):
         self.make = make
         self.entropy = entropy
         self.spawn_key = spawn_key
+
+    @property
+    def is_numpys(self) -> bool:
+        return self.make is None
 
     def generator(self, number: int) -> Any:
         sequence = self.sequence(number)

@@ -1,0 +1,435 @@
+//! Cumulative sums and products along one axis of a block.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use num_complex::{Complex32, Complex64};
+
+use crate::chunk::{Chunk, Shape, Strides, contiguous_strides};
+use crate::dtype::{Bool, DType, Element};
+use crate::error::ArrayError;
+use crate::kernels::evaluate::{Operand, evaluate};
+use crate::kernels::program::{Program, ProgramBuilder};
+use crate::kernels::reduce::{Reduction, reduce};
+use crate::kernels::ufunc::{Loop, Ufunc};
+
+/// What is accumulated.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, serde::Serialize, serde::Deserialize)]
+pub enum Scan {
+    /// Sums.
+    Sum,
+    /// Products.
+    Prod,
+}
+
+impl Scan {
+    /// NumPy's name for it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Sum => "cumsum",
+            Self::Prod => "cumprod",
+        }
+    }
+
+    /// The dtype of the result for elements of a dtype, as NumPy's function gives it.
+    pub fn output(self, input: DType) -> Option<DType> {
+        Reduction::Sum.output(input)
+    }
+}
+
+/// Elements that are computed before they are accumulated, while they are in the cache.
+const PART: usize = 4096;
+
+/// Accumulates what the program makes of the operands along `axis`, in `output`. `initial` has the
+/// shape without the axis and is what comes before the first element. A scan that is cancelled
+/// gives a chunk of no use.
+///
+/// # Errors
+/// [`ArrayError::Axis`], [`ArrayError::WrongChunk`] for an `initial` of another dtype or shape,
+/// [`ArrayError::OutOfMemory`].
+///
+/// # Safety
+/// There is an operand for each input of the program, readable over the shape. Strides and origin
+/// have an entry for each axis.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn scan(
+    program: &Program,
+    operands: &[Operand],
+    shape: &[usize],
+    axis: usize,
+    scan: Scan,
+    output: DType,
+    initial: Option<&Chunk>,
+    origin: &[usize],
+    cancelled: &AtomicBool,
+) -> Result<Chunk, ArrayError> {
+    if axis >= shape.len() {
+        return Err(ArrayError::Axis { operation: scan.name(), axis, ndim: shape.len() });
+    }
+    let program = program.then_cast(output);
+    let mut kept: Shape = shape.into();
+    kept.remove(axis);
+    let initial = match initial {
+        Some(chunk) if chunk.dtype() != output || chunk.shape() != kept.as_slice() => {
+            return Err(ArrayError::WrongChunk {
+                operation: scan.name(),
+                found: format!("{chunk:?}"),
+                wanted: format!("{output:?} of {kept:?}"),
+            });
+        }
+        Some(chunk) => Some(chunk.contiguous()?),
+        None => None,
+    };
+    // Positions before the axis, along it and after it.
+    let outer: usize = shape[..axis].iter().product();
+    let len = shape[axis];
+    let inner: usize = shape[axis + 1..].iter().product();
+    let strides = contiguous_strides(shape, output.size());
+    Chunk::build(output, shape, |bytes| {
+        if shape.contains(&0) {
+            return Ok(());
+        }
+        let start = bytes.as_mut_ptr();
+        let block =
+            Block { program: &program, operands, shape, strides: &strides, origin, cancelled };
+        let initial = initial.as_ref().map_or(std::ptr::null(), Chunk::as_ptr);
+        // Short lines along the last axis are computed many at a time.
+        if inner == 1 && len < PART {
+            let leading: Shape = shape[..axis].into();
+            // SAFETY: each part lies within the shape, and the chunk has room for all of it.
+            unsafe { block.lines(start, &leading, len, scan, initial) };
+            return Ok(());
+        }
+        let mut position: Shape = shape[..axis].iter().map(|_| 0).collect();
+        let rows = (PART / inner).clamp(1, len);
+        for line in 0..outer {
+            let mut first = 0;
+            while first < len && !cancelled.load(Ordering::Relaxed) {
+                let many = rows.min(len - first);
+                let mut from: Shape = position.clone();
+                from.push(first);
+                from.extend(shape[axis + 1..].iter().map(|_| 0));
+                let mut part: Shape = position.iter().map(|_| 1).collect();
+                part.push(many);
+                part.extend_from_slice(&shape[axis + 1..]);
+                // SAFETY: the part lies within the shape; what was accumulated before it stands
+                // one row before its first, or in `initial`.
+                unsafe {
+                    block.evaluate(start, &from, &part);
+                    let size = output.size();
+                    let rows = start.add((line * len + first) * inner * size);
+                    let before = if first > 0 {
+                        rows.sub(inner * size).cast_const()
+                    } else if initial.is_null() {
+                        std::ptr::null()
+                    } else {
+                        initial.add(line * inner * size)
+                    };
+                    accumulate(scan, output, rows, before, many, inner);
+                }
+                first += many;
+            }
+            advance(&mut position, &shape[..axis]);
+        }
+        Ok(())
+    })
+}
+
+/// Moves to the next position in C order.
+fn advance(position: &mut [usize], shape: &[usize]) {
+    for (place, len) in position.iter_mut().zip(shape).rev() {
+        *place += 1;
+        if *place < *len {
+            return;
+        }
+        *place = 0;
+    }
+}
+
+/// What is computed, and where from and to.
+struct Block<'a> {
+    program: &'a Program,
+    operands: &'a [Operand],
+    shape: &'a [usize],
+    strides: &'a Strides,
+    origin: &'a [usize],
+    cancelled: &'a AtomicBool,
+}
+
+impl Block<'_> {
+    /// Computes a part of the block into its place.
+    ///
+    /// # Safety
+    /// The part lies within the block; `start` is where the whole block is written.
+    unsafe fn evaluate(&self, start: *mut u8, from: &[usize], part: &[usize]) {
+        let offset = |strides: &[isize]| -> isize {
+            strides.iter().zip(from).map(|(stride, place)| stride * *place as isize).sum()
+        };
+        let moved = |operand: &Operand| Operand {
+            start: operand.start.wrapping_offset(offset(&operand.strides)),
+            strides: operand.strides.clone(),
+        };
+        let operands: Vec<Operand> = self.operands.iter().map(moved).collect();
+        let origin: Shape = self.origin.iter().zip(from).map(|(all, place)| all + place).collect();
+        let target = start.wrapping_offset(offset(self.strides));
+        // SAFETY: as promised.
+        unsafe {
+            evaluate(self.program, &operands, part, target, self.strides, &origin, self.cancelled);
+        }
+    }
+
+    /// Accumulates along the last axis where its lines are short: by slabs along the first axis
+    /// that is long enough.
+    ///
+    /// # Safety
+    /// `start` has room for the whole block, whose axes are `leading` and one of `len`.
+    unsafe fn lines(
+        &self,
+        start: *mut u8,
+        leading: &[usize],
+        len: usize,
+        scan: Scan,
+        initial: *const u8,
+    ) {
+        let output = self.program.output();
+        let size = output.size();
+        if leading.is_empty() {
+            // SAFETY: the whole block is one line.
+            unsafe {
+                self.evaluate(start, &[0], &[len]);
+                accumulate(scan, output, start, initial, len, 1);
+            }
+            return;
+        }
+        // The axis along which slabs are cut: those after it are whole, those before it are walked.
+        let mut below = len;
+        let mut cut = leading.len() - 1;
+        while cut > 0 && below * leading[cut] <= PART {
+            below *= leading[cut];
+            cut -= 1;
+        }
+        let lines_below = below / len;
+        let many = (PART / below).clamp(1, leading[cut]);
+        let mut position: Shape = leading[..cut].iter().map(|_| 0).collect();
+        let outer: usize = leading[..cut].iter().product();
+        for slab in 0..outer {
+            let mut first = 0;
+            while first < leading[cut] && !self.cancelled.load(Ordering::Relaxed) {
+                let height = many.min(leading[cut] - first);
+                let mut from: Shape = position.clone();
+                from.push(first);
+                from.resize(self.shape.len(), 0);
+                let mut part: Shape = position.iter().map(|_| 1).collect();
+                part.push(height);
+                part.extend_from_slice(&self.shape[cut + 1..]);
+                let line = (slab * leading[cut] + first) * lines_below;
+                // SAFETY: the slab lies within the block; its lines follow one another.
+                unsafe {
+                    self.evaluate(start, &from, &part);
+                    for line in line..line + height * lines_below {
+                        let row = start.add(line * len * size);
+                        let before =
+                            if initial.is_null() { initial } else { initial.add(line * size) };
+                        accumulate(scan, output, row, before, len, 1);
+                    }
+                }
+                first += height;
+            }
+            advance(&mut position, &leading[..cut]);
+        }
+    }
+}
+
+/// Elements that are accumulated.
+trait Accumulate: Element {
+    fn sum(self, other: Self) -> Self;
+    fn product(self, other: Self) -> Self;
+}
+
+macro_rules! accumulated {
+    ($($type:ty, |$x:ident, $y:ident| $sum:expr, $product:expr;)*) => {$(
+        impl Accumulate for $type {
+            #[inline(always)]
+            fn sum(self, other: Self) -> Self {
+                let ($x, $y) = (self, other);
+                $sum
+            }
+            #[inline(always)]
+            fn product(self, other: Self) -> Self {
+                let ($x, $y) = (self, other);
+                $product
+            }
+        }
+    )*};
+}
+
+accumulated! {
+    Bool, |x, y| Self::from(x.get() | y.get()), Self::from(x.get() & y.get());
+    i8, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i16, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i32, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i64, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u8, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u16, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u32, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u64, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    half::f16, |x, y| Self::from_f32(x.to_f32() + y.to_f32()),
+        Self::from_f32(x.to_f32() * y.to_f32());
+    f32, |x, y| x + y, x * y;
+    f64, |x, y| x + y, x * y;
+    Complex32, |x, y| x + y, x * y;
+    Complex64, |x, y| x + y, x * y;
+}
+
+/// Accumulates rows of `width` elements in place, after `before` if that is not null.
+///
+/// # Safety
+/// The rows can be written, and `before` read; both are aligned.
+unsafe fn accumulate(
+    scan: Scan,
+    dtype: DType,
+    rows: *mut u8,
+    before: *const u8,
+    many: usize,
+    width: usize,
+) {
+    crate::with_dtype!(dtype, T => {
+        // SAFETY: the promise is the same.
+        unsafe {
+            match scan {
+                Scan::Sum => accumulate_as::<T>(rows, before, many, width, <T as Accumulate>::sum),
+                Scan::Prod => {
+                    accumulate_as::<T>(rows, before, many, width, <T as Accumulate>::product);
+                }
+            }
+        }
+    });
+}
+
+/// # Safety
+/// As for [`accumulate`].
+#[inline(always)]
+unsafe fn accumulate_as<T: Accumulate>(
+    rows: *mut u8,
+    before: *const u8,
+    many: usize,
+    width: usize,
+    join: impl Fn(T, T) -> T,
+) {
+    let (rows, before) = (rows.cast::<T>(), before.cast::<T>());
+    // SAFETY: as promised; `before` is the row before the first one, or lies elsewhere.
+    unsafe {
+        if width == 1 {
+            let line = std::slice::from_raw_parts_mut(rows, many);
+            let mut items = line.iter_mut();
+            let mut last = match (before.is_null(), items.len()) {
+                (_, 0) => return,
+                (false, _) => before.read(),
+                (true, _) => match items.next() {
+                    Some(first) => *first,
+                    None => return,
+                },
+            };
+            for item in items {
+                last = join(last, *item);
+                *item = last;
+            }
+            return;
+        }
+        for row in 0..many {
+            let line = rows.add(row * width);
+            let last = if row > 0 { line.sub(width).cast_const() } else { before };
+            if last.is_null() {
+                continue;
+            }
+            let last = std::slice::from_raw_parts(last, width);
+            let line = std::slice::from_raw_parts_mut(line, width);
+            for (item, last) in line.iter_mut().zip(last) {
+                *item = join(*last, *item);
+            }
+        }
+    }
+}
+
+/// What a block adds for those after it: its sums or products along the axis, with the axis gone.
+///
+/// # Errors
+/// As for [`reduce`].
+///
+/// # Safety
+/// As for [`scan`].
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn totals(
+    program: &Program,
+    operands: &[Operand],
+    shape: &[usize],
+    axis: usize,
+    scan: Scan,
+    output: DType,
+    origin: &[usize],
+    cancelled: &AtomicBool,
+) -> Result<Chunk, ArrayError> {
+    let reduction = match scan {
+        Scan::Sum => Reduction::Sum,
+        Scan::Prod => Reduction::Prod,
+    };
+    let axes: Vec<bool> = (0..shape.len()).map(|place| place == axis).collect();
+    // SAFETY: the promise is the same.
+    let partial = unsafe {
+        reduce(program, operands, shape, &axes, reduction, Some(output), origin, shape, cancelled)?
+    };
+    partial.finish(output, 0.0)
+}
+
+/// The last elements of a scanned chunk along the axis: what the next block starts from.
+///
+/// Returns `None` where there are none.
+pub fn last_values(chunk: &Chunk, axis: usize) -> Option<Chunk> {
+    let len = *chunk.shape().get(axis)?;
+    let last = chunk.slice(axis, len.checked_sub(1)?, 1, 1)?;
+    let mut shape: Shape = last.shape().into();
+    let mut strides: Strides = last.strides().into();
+    shape.remove(axis);
+    strides.remove(axis);
+    // SAFETY: an axis of one element is left out, so the same elements are seen.
+    Some(unsafe { last.with_layout(0, &shape, &strides) })
+}
+
+/// What two runs of blocks come to together.
+///
+/// # Errors
+/// [`ArrayError::Shapes`] where shapes or dtypes differ, [`ArrayError::OutOfMemory`].
+pub fn combine_initial(scan: Scan, first: &Chunk, second: &Chunk) -> Result<Chunk, ArrayError> {
+    if first.shape() != second.shape() || first.dtype() != second.dtype() {
+        let shapes = vec![first.shape().to_vec(), second.shape().to_vec()];
+        return Err(ArrayError::Shapes { operation: scan.name(), shapes });
+    }
+    let dtype = first.dtype();
+    let ufunc = match scan {
+        Scan::Sum => Ufunc::Add,
+        Scan::Prod => Ufunc::Multiply,
+    };
+    let mut builder = ProgramBuilder::new();
+    let inputs = [builder.input(dtype), builder.input(dtype)];
+    let chosen = Loop { inputs: smallvec::smallvec![dtype, dtype], output: dtype };
+    let sum = builder.apply_loop(ufunc, &chosen, &inputs)?;
+    let program = builder.finish(sum);
+    let operand =
+        |chunk: &Chunk| Operand { start: chunk.as_ptr(), strides: chunk.strides().into() };
+    Chunk::build(dtype, first.shape(), |bytes| {
+        let strides = contiguous_strides(first.shape(), dtype.size());
+        let origin: Shape = first.shape().iter().map(|_| 0).collect();
+        // SAFETY: both chunks can be read over their shape, of which the new memory is.
+        unsafe {
+            evaluate(
+                &program,
+                &[operand(first), operand(second)],
+                first.shape(),
+                bytes.as_mut_ptr(),
+                &strides,
+                &origin,
+                &AtomicBool::new(false),
+            );
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,470 @@
+//! From expressions to layers of a graph and the operations that its tasks run.
+//!
+//! Elementwise functions, views and sources have no layer of their own: they become part of the
+//! task that reads them. What reductions, selections and products need in full, what is wanted at
+//! the end, and what several layers would else compute again at some cost, has one.
+
+mod fragment;
+mod gather;
+mod operation;
+mod shuffle;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use samite_graph::{
+    AllToAll, AllToAllOperations, BlockInput, Blocks, Blockwise, Graph, Layer, LayerKind,
+    OperationId, Source, TreeOperations, TreeReduce,
+};
+use smallvec::SmallVec;
+
+pub use operation::{Operation, Target};
+
+use operation::Kind;
+
+use crate::error::ArrayError;
+use crate::expr::{Expr, Op, in_order};
+use crate::grid::Position;
+use crate::kernels::reduce::Reduction;
+use crate::kernels::scan::Scan;
+use crate::kernels::ufunc::Ufunc;
+use crate::lower::fragment::{Builder, Reads, blockwise};
+use crate::lower::gather::{ConcatLayer, GatherLayer, GatherPlan, PrefixLayer};
+use crate::lower::shuffle::Shuffle;
+
+/// What is computed again by each layer that reads it, as long as it costs no more than this: about
+/// what it costs to store an element and to read it back, in simple arithmetic operations.
+const RECOMPUTED: u32 = 12;
+/// The longest chain of functions in one task; longer ones are cut.
+const DEEPEST: u32 = 128;
+
+/// A block that is made of no more blocks than this has them all as its inputs, however large the
+/// array is.
+const NARROW: usize = 8;
+
+/// What is done in memory, and where what is not.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// The bytes of an array that is cut anew in memory; a larger one goes through a file.
+    pub in_memory: usize,
+    /// Where the file is made; `None` for the system's temporary folder.
+    pub folder: Option<PathBuf>,
+}
+
+impl Limits {
+    /// Those of a run with this memory limit and folder for what is spilled.
+    pub fn for_run(memory_limit: Option<usize>, folder: Option<PathBuf>) -> Self {
+        let budget =
+            memory_limit.map_or_else(samite_runtime::default_memory_limit, |limit| limit as u64);
+        Self { in_memory: usize::try_from(budget / 2).unwrap_or(usize::MAX), folder }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::for_run(None, None)
+    }
+}
+
+/// A graph and what its tasks run.
+#[derive(Default)]
+pub struct Lowered {
+    /// The layers.
+    pub graph: Graph,
+    /// The rows that the operations of the graph point at.
+    pub operations: Vec<Operation>,
+    /// The blocks of each root.
+    pub outputs: Vec<Blocks>,
+}
+
+/// The coordinates of a block that is counted in row-major order.
+pub(crate) fn position_in(counts: &[u32], index: u32) -> Position {
+    let mut rest = index;
+    let mut position: Position = SmallVec::from_elem(0, counts.len());
+    for (place, count) in position.iter_mut().zip(counts).rev() {
+        *place = rest % count;
+        rest /= count;
+    }
+    position
+}
+
+/// Lowers optimized expressions. Where a root has a target, its blocks are written there, and the
+/// values of its tasks are nothing.
+///
+/// # Errors
+/// [`ArrayError::Graph`] where there are more tasks than a graph can number.
+pub fn lower(
+    roots: &[Expr],
+    targets: &[Option<Arc<Target>>],
+    limits: &Limits,
+) -> Result<Lowered, ArrayError> {
+    let order = in_order(roots);
+    let stored = chosen(roots, &order);
+    let (blocks, lowered) = (FxHashMap::default(), Lowered::default());
+    let mut lowering = Lowering { stored, blocks, lowered, limits };
+    let direct = |op: &Op| is_inline(op) || matches!(op, Op::Gather { .. });
+    let read: FxHashSet<usize> =
+        order.iter().flat_map(|expr| expr.op().inputs()).map(Expr::address).collect();
+    let written: FxHashSet<usize> = roots
+        .iter()
+        .zip(targets)
+        .filter(|(root, target)| {
+            target.is_some() && direct(root.op()) && !read.contains(&root.address())
+        })
+        .map(|(root, _)| root.address())
+        .collect();
+    for expr in &order {
+        if lowering.stored.contains(&expr.address()) && !written.contains(&expr.address()) {
+            let blocks = lowering.layer(expr)?;
+            lowering.blocks.insert(expr.address(), blocks);
+        }
+    }
+    for (place, root) in roots.iter().enumerate() {
+        let blocks = match targets.get(place).and_then(Option::as_ref) {
+            Some(target) => lowering.deposit(root, target)?,
+            None => match lowering.blocks.get(&root.address()) {
+                Some(blocks) => *blocks,
+                None => lowering.layer(root)?,
+            },
+        };
+        lowering.lowered.outputs.push(blocks);
+    }
+    Ok(lowering.lowered)
+}
+
+/// Whether an operation becomes part of the tasks that read it.
+fn is_inline(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::Memory { .. }
+            | Op::Fill(_)
+            | Op::Iota { .. }
+            | Op::Map { .. }
+            | Op::Cast(_)
+            | Op::View { .. }
+    )
+}
+
+/// Whether an operation takes its inputs into its own tasks instead of reading stored blocks.
+fn takes_in(op: &Op) -> bool {
+    is_inline(op) || matches!(op, Op::Reduce(_) | Op::Scan { .. })
+}
+
+/// The expressions that get layers.
+fn chosen(roots: &[Expr], order: &[Expr]) -> FxHashSet<usize> {
+    let mut stored: FxHashSet<usize> = roots.iter().map(Expr::address).collect();
+    for expr in order {
+        if !is_inline(expr.op()) {
+            stored.insert(expr.address());
+        }
+        if !takes_in(expr.op()) {
+            stored.extend(expr.op().inputs().iter().map(|input| input.address()));
+        }
+    }
+    // What a function costs from the stored blocks on, and how long the chain to them is.
+    let mut cost: FxHashMap<usize, (u32, u32)> = FxHashMap::default();
+    for expr in order {
+        let (mut sum, mut depth) = (weight(expr.op()), 1);
+        for input in expr.op().inputs() {
+            if !stored.contains(&input.address()) {
+                let (more, deeper) = cost.get(&input.address()).copied().unwrap_or((0, 0));
+                sum += more;
+                depth = depth.max(deeper + 1);
+            }
+        }
+        if depth >= DEEPEST {
+            stored.insert(expr.address());
+        }
+        cost.insert(expr.address(), (sum, depth));
+    }
+    // From the outputs down: which layers would compute each function.
+    let mut readers: FxHashMap<usize, SmallVec<[usize; 4]>> = FxHashMap::default();
+    for expr in order.iter().rev() {
+        let address = expr.address();
+        let mut mine = readers.remove(&address).unwrap_or_default();
+        let costly = cost.get(&address).is_some_and(|(cost, _)| *cost > RECOMPUTED);
+        if mine.len() > 1 && (costly || mine.len() > 4) && !matches!(expr.op(), Op::Fill(_)) {
+            stored.insert(address);
+        }
+        if stored.contains(&address) {
+            mine = SmallVec::from_iter([address]);
+        }
+        for input in expr.op().inputs() {
+            let list = readers.entry(input.address()).or_default();
+            for reader in &mine {
+                if !list.contains(reader) {
+                    list.push(*reader);
+                }
+            }
+        }
+    }
+    stored
+}
+
+/// The cost of an operation for one element, in simple arithmetic operations.
+fn weight(op: &Op) -> u32 {
+    match op {
+        Op::Map { ufunc, .. } => {
+            use Ufunc::{
+                Absolute, Add, BitwiseAnd, BitwiseOr, BitwiseXor, Clip, Equal, FloorDivide,
+                Greater, GreaterEqual, Invert, Isfinite, Isinf, Isnan, Less, LessEqual, LogicalAnd,
+                LogicalNot, LogicalOr, LogicalXor, Maximum, Minimum, Multiply, NanToOne, NanToZero,
+                Negative, NotEqual, Positive, Remainder, Sqrt, Square, Subtract, TrueDivide, Where,
+            };
+            match ufunc {
+                Add | Subtract | Multiply | Negative | Positive | Absolute | Square | Maximum
+                | Minimum | Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual
+                | LogicalAnd | LogicalOr | LogicalXor | LogicalNot | BitwiseAnd | BitwiseOr
+                | BitwiseXor | Invert | Isnan | Isinf | Isfinite | Where | Clip | NanToZero
+                | NanToOne => 1,
+                TrueDivide | Sqrt | FloorDivide | Remainder => 4,
+                _ => 20,
+            }
+        }
+        Op::Cast(_) => 1,
+        _ => 0,
+    }
+}
+
+struct Lowering<'call> {
+    limits: &'call Limits,
+    stored: FxHashSet<usize>,
+    blocks: FxHashMap<usize, Blocks>,
+    lowered: Lowered,
+}
+
+impl Lowering<'_> {
+    fn operation(&mut self, kind: Kind) -> OperationId {
+        self.lowered.operations.push(kind.into());
+        OperationId::from_index(self.lowered.operations.len() - 1)
+    }
+
+    fn add(&mut self, name: &str, layer: impl Into<Layer>) -> Result<Blocks, ArrayError> {
+        Ok(self.lowered.graph.add(name, layer)?)
+    }
+
+    fn fragment(&self, expr: &Expr) -> Result<(fragment::Fragment, Reads), ArrayError> {
+        Builder::new(expr.ndim(), &self.stored, &self.blocks).finish(expr)
+    }
+
+    fn read(&self, expr: &Expr) -> Result<Blocks, ArrayError> {
+        self.blocks
+            .get(&expr.address())
+            .copied()
+            .ok_or(ArrayError::Internal { what: "a layer comes before one that it reads" })
+    }
+
+    /// The layer that computes the blocks of an expression.
+    fn layer(&mut self, expr: &Expr) -> Result<Blocks, ArrayError> {
+        let name = expr.op().name();
+        let counts = expr.grid().counts();
+        match expr.op() {
+            Op::Stored(blocks) => {
+                let count = blocks.len() as u32;
+                let operation = self.operation(Kind::Stored(Arc::clone(blocks)));
+                self.add(&name, Source::new(operation, count))
+            }
+            Op::Random { distribution, seed } => {
+                let count = expr.grid().blocks().unwrap_or(0);
+                let operation = self.operation(Kind::Random {
+                    distribution: *distribution,
+                    seed: *seed,
+                    dtype: expr.dtype(),
+                    grid: expr.grid().clone(),
+                });
+                self.add(&name, Source::new(operation, count))
+            }
+            Op::Call { function, inputs, labels } => {
+                let reads: Reads = inputs
+                    .iter()
+                    .map(|(input, labels)| {
+                        Ok((self.read(input)?, input.grid().counts(), labels.clone()))
+                    })
+                    .collect::<Result<_, ArrayError>>()?;
+                let function = Arc::clone(function);
+                let operation = self.operation(Kind::Call { function, counts: counts.clone() });
+                let axes: Vec<(u32, u32)> =
+                    labels.iter().copied().zip(counts.iter().copied()).collect();
+                let inputs: Vec<BlockInput<'_>> = reads
+                    .iter()
+                    .map(|(blocks, shape, labels)| BlockInput { blocks: *blocks, shape, labels })
+                    .collect();
+                let layer = Blockwise::new(operation, labels, &inputs, &axes)?;
+                self.add(&name, layer)
+            }
+            Op::Gather { input, axes } => {
+                let blocks = self.read(input)?;
+                let plan = Arc::new(GatherPlan::new(axes, input.grid(), expr.grid()));
+                let wide = plan.widest() > NARROW;
+                if wide && input.nbytes() > self.limits.in_memory as u128 {
+                    return self.shuffle(expr, input, blocks, plan);
+                }
+                let operation =
+                    self.operation(Kind::Gather { plan: Arc::clone(&plan), dtype: expr.dtype() });
+                self.add(&name, custom(GatherLayer { operation, input: blocks, plan }))
+            }
+            Op::Concat { inputs, axis } => {
+                let operation = self.operation(Kind::Pass);
+                let inputs = inputs
+                    .iter()
+                    .map(|input| Ok((self.read(input)?, input.grid().axis(*axis).len() as u32)))
+                    .collect::<Result<_, ArrayError>>()?;
+                self.add(&name, custom(ConcatLayer { operation, inputs, counts, axis: *axis }))
+            }
+            Op::Reduce(reduce) => self.reduce(expr, reduce),
+            Op::Scan { input, scan, axis } => self.scan(expr, input, *scan, *axis),
+            Op::Reshape(input) => {
+                let blocks = self.read(input)?;
+                let operation = self.operation(Kind::Reshape { grid: expr.grid().clone() });
+                // Block for block, whatever the grids: both are counted in row-major order.
+                let all = [blocks.len() as u32];
+                let input = BlockInput { blocks, shape: &all, labels: &[0] };
+                let layer = Blockwise::new(operation, &[0], &[input], &[])?;
+                self.add(&name, layer)
+            }
+            Op::MatMul(one, other) => {
+                let (first, second) = (self.read(one)?, self.read(other)?);
+                let operation = self.operation(Kind::MatMul);
+                let (left, right) = (one.grid().counts(), other.grid().counts());
+                let inputs = [
+                    BlockInput { blocks: first, shape: &left, labels: &[0, 2] },
+                    BlockInput { blocks: second, shape: &right, labels: &[2, 1] },
+                ];
+                let layer = Blockwise::new(operation, &[0, 1], &inputs, &[])?;
+                self.add(&name, layer)
+            }
+            _ => {
+                let (fragment, reads) = self.fragment(expr)?;
+                let operation = self.operation(Kind::Fragment(fragment));
+                let layer = blockwise(operation, &counts, &reads, None)?;
+                self.add(&name, layer)
+            }
+        }
+    }
+
+    fn reduce(&mut self, expr: &Expr, reduce: &crate::expr::Reduce) -> Result<Blocks, ArrayError> {
+        let (fragment, reads) = self.fragment(&reduce.input)?;
+        let name = reduce.reduction.name();
+        let counts = reduce.input.grid().counts();
+        let operation = self.operation(Kind::Partial {
+            fragment,
+            reduction: reduce.reduction,
+            axes: reduce.axes.clone(),
+            accumulator: reduce.accumulator,
+            whole: reduce.input.shape().into(),
+        });
+        let layer = blockwise(operation, &counts, &reads, None)?;
+        let partials = self.add(&format!("{name}-chunk"), layer)?;
+        let combine = self.operation(Kind::Combine { name });
+        let aggregate =
+            self.operation(Kind::Finish { name, output: expr.dtype(), ddof: reduce.ddof });
+        let reduced: Vec<usize> = (0..counts.len()).filter(|axis| reduce.axes[*axis]).collect();
+        let split = split_of(reduce.split_every, reduced.len());
+        let axes: Vec<(usize, u32)> = reduced.into_iter().map(|axis| (axis, split)).collect();
+        let operations = TreeOperations { chunk: None, combine, aggregate };
+        let tree = TreeReduce::new(partials, &counts, &axes, operations)?;
+        self.add(&expr.op().name(), tree)
+    }
+
+    fn scan(
+        &mut self,
+        expr: &Expr,
+        input: &Expr,
+        scan: Scan,
+        axis: usize,
+    ) -> Result<Blocks, ArrayError> {
+        let counts = expr.grid().counts();
+        let output = expr.dtype();
+        let mut prefix = None;
+        if counts[axis] > 1 {
+            let (fragment, reads) = self.fragment(input)?;
+            let reduction = match scan {
+                Scan::Sum => Reduction::Sum,
+                Scan::Prod => Reduction::Prod,
+            };
+            let axes = (0..counts.len()).map(|place| place == axis).collect();
+            let operation = self.operation(Kind::Partial {
+                fragment,
+                reduction,
+                axes,
+                accumulator: Some(output),
+                whole: input.shape().into(),
+            });
+            let layer = blockwise(operation, &counts, &reads, None)?;
+            let totals = self.add("cumulative-totals", layer)?;
+            let operation = self.operation(Kind::Prefix { scan, output });
+            let layer = PrefixLayer { operation, totals, counts: counts.clone(), axis };
+            prefix = Some(self.add("cumulative-prefix", custom(layer))?);
+        }
+        let (fragment, reads) = self.fragment(input)?;
+        let operation = self.operation(Kind::Scan { fragment, scan, axis, output });
+        let layer = blockwise(operation, &counts, &reads, prefix)?;
+        self.add(&expr.op().name(), layer)
+    }
+
+    /// A gathering of more than memory.
+    fn shuffle(
+        &mut self,
+        expr: &Expr,
+        input: &Expr,
+        blocks: Blocks,
+        plan: Arc<GatherPlan>,
+    ) -> Result<Blocks, ArrayError> {
+        let dtype = expr.dtype();
+        let shuffle = Arc::new(Shuffle::new(&plan, dtype, self.limits.folder.clone()));
+        let split = self.operation(Kind::Split {
+            plan: Arc::clone(&plan),
+            shuffle: Arc::clone(&shuffle),
+            dtype,
+            input: input.grid().clone(),
+        });
+        let barrier = self.operation(Kind::Barrier);
+        let join = self.operation(Kind::Join { plan, shuffle, dtype });
+        let outputs = expr.grid().blocks().unwrap_or(0);
+        let layer = AllToAll::new(blocks, outputs, AllToAllOperations { split, barrier, join })?;
+        self.add(&expr.op().name(), layer)
+    }
+
+    /// The layer that writes the blocks of a root to their places.
+    fn deposit(&mut self, root: &Expr, target: &Arc<Target>) -> Result<Blocks, ArrayError> {
+        let counts = root.grid().counts();
+        let target = Arc::clone(target);
+        if is_inline(root.op()) && !self.blocks.contains_key(&root.address()) {
+            let (fragment, reads) = self.fragment(root)?;
+            let operation = self.operation(Kind::FragmentInto { fragment, target });
+            let layer = blockwise(operation, &counts, &reads, None)?;
+            return self.add(&root.op().name(), layer);
+        }
+        let known = self.blocks.get(&root.address()).copied();
+        if let (Op::Gather { input, axes }, None) = (root.op(), known) {
+            let plan = Arc::new(GatherPlan::new(axes, input.grid(), root.grid()));
+            if plan.widest() <= NARROW || input.nbytes() <= self.limits.in_memory as u128 {
+                let (dtype, grid) = (root.dtype(), root.grid().clone());
+                let input = self.read(input)?;
+                let shared = Arc::clone(&plan);
+                let operation =
+                    self.operation(Kind::GatherInto { plan: shared, dtype, grid, target });
+                return self.add(&root.op().name(), custom(GatherLayer { operation, input, plan }));
+            }
+        }
+        let blocks = match known {
+            Some(blocks) => blocks,
+            None => self.layer(root)?,
+        };
+        let operation = self.operation(Kind::deposit(root.grid(), target));
+        let layer = blockwise(operation, &counts, &Vec::new(), Some(blocks))?;
+        self.add("store", layer)
+    }
+}
+
+fn custom(layer: impl LayerKind + 'static) -> Arc<dyn LayerKind> {
+    Arc::new(layer)
+}
+
+/// How many blocks to join along each of several axes, so that a group has about `split_every`.
+fn split_of(split_every: u32, axes: usize) -> u32 {
+    let side = f64::from(split_every).powf(1.0 / axes.max(1) as f64);
+    // A little more, because the root of 1000 is 9.999...
+    ((side + 1e-9) as u32).max(2)
+}

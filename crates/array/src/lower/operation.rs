@@ -1,0 +1,362 @@
+//! What the tasks of arrays run.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use samite_runtime::{Context, OperationError, Unit, Value};
+use smallvec::SmallVec;
+
+use crate::buffer::Buffer;
+use crate::chunk::{Chunk, Shape, Strides, contiguous_strides};
+use crate::dtype::DType;
+use crate::error::ArrayError;
+use crate::expr::BlockFunction;
+use crate::grid::{Grid, Offsets};
+use crate::kernels::evaluate;
+use crate::kernels::random::{self, Distribution};
+use crate::kernels::reduce::{self, Partial, Reduction};
+use crate::kernels::scan::{self, Scan};
+use crate::kernels::{copy, matmul};
+use crate::lower::fragment::{Fragment, Ready, checked};
+use crate::lower::gather::GatherPlan;
+use crate::lower::position_in;
+use crate::lower::shuffle::Shuffle;
+
+/// Where a root's blocks are written: memory for the whole array, which is shared by the tasks.
+pub struct Target {
+    start: *mut u8,
+    dtype: DType,
+    shape: Shape,
+    strides: Strides,
+    buffer: Arc<Buffer>,
+}
+
+// SAFETY: tasks write disjoint regions, and nobody reads before all have ended.
+unsafe impl Send for Target {}
+// SAFETY: as above.
+unsafe impl Sync for Target {}
+
+impl Target {
+    /// New memory for an array, in C order.
+    ///
+    /// # Errors
+    /// [`ArrayError::OutOfMemory`], [`ArrayError::TooLarge`].
+    pub fn allocate(dtype: DType, shape: &[usize]) -> Result<Self, ArrayError> {
+        let bytes = crate::chunk::checked_len(shape)
+            .and_then(|len| len.checked_mul(dtype.size()))
+            .ok_or_else(|| ArrayError::TooLarge { operation: "compute", shape: shape.to_vec() })?;
+        let mut buffer = Buffer::allocate(bytes)?;
+        let start = buffer.bytes_mut().as_mut_ptr();
+        let strides = contiguous_strides(shape, dtype.size());
+        Ok(Self { start, dtype, shape: shape.into(), strides, buffer: Arc::new(buffer) })
+    }
+
+    /// The array, once every task has written its block.
+    pub fn into_chunk(&self) -> Chunk {
+        // SAFETY: the buffer was allocated for exactly this layout, zeroed or filled.
+        unsafe {
+            Chunk::from_raw(
+                Arc::clone(&self.buffer),
+                self.start,
+                self.dtype,
+                &self.shape,
+                &self.strides,
+            )
+        }
+    }
+
+    fn at(&self, origin: &[usize]) -> *mut u8 {
+        let mut start = self.start;
+        for (place, stride) in origin.iter().zip(&self.strides) {
+            start = start.wrapping_offset(*place as isize * stride);
+        }
+        start
+    }
+}
+
+/// What one task runs.
+pub struct Operation {
+    kind: Kind,
+}
+
+impl From<Kind> for Operation {
+    fn from(kind: Kind) -> Self {
+        Self { kind }
+    }
+}
+
+/// The kinds of operations.
+pub(crate) enum Kind {
+    /// Elementwise functions of blocks and of arrays in memory.
+    Fragment(Fragment),
+    /// As above, written to its place in the result.
+    FragmentInto { fragment: Fragment, target: Arc<Target> },
+    /// As above, reduced.
+    Partial {
+        fragment: Fragment,
+        reduction: Reduction,
+        axes: SmallVec<[bool; 4]>,
+        accumulator: Option<DType>,
+        whole: Shape,
+    },
+    /// Joins partial results.
+    Combine { name: &'static str },
+    /// Joins partial results to the result.
+    Finish { name: &'static str, output: DType, ddof: f64 },
+    /// What a block of a running total starts from.
+    Prefix { scan: Scan, output: DType },
+    /// A block of a running total.
+    Scan { fragment: Fragment, scan: Scan, axis: usize, output: DType },
+    /// Pieces of other blocks put together.
+    Gather { plan: Arc<GatherPlan>, dtype: DType },
+    /// As above, written to its place in the result.
+    GatherInto { plan: Arc<GatherPlan>, dtype: DType, grid: Grid, target: Arc<Target> },
+    /// Hands the pieces of a block to a shuffle.
+    Split { plan: Arc<GatherPlan>, shuffle: Arc<Shuffle>, dtype: DType, input: Grid },
+    /// All pieces are there.
+    Barrier,
+    /// A block from its pieces.
+    Join { plan: Arc<GatherPlan>, shuffle: Arc<Shuffle>, dtype: DType },
+    /// A block as it is.
+    Pass,
+    /// A block in another shape.
+    Reshape { grid: Grid },
+    /// A block of a product of matrices: a row of blocks, then a column.
+    MatMul,
+    /// A block of random numbers.
+    Random { distribution: Distribution, seed: [u64; 4], dtype: DType, grid: Grid },
+    /// A block that is at hand.
+    Stored(Arc<[Chunk]>),
+    /// A function that the engine does not look into.
+    Call { function: Arc<dyn BlockFunction>, counts: SmallVec<[u32; 4]> },
+    /// Writes a block to its place in the result.
+    Deposit { counts: SmallVec<[u32; 4]>, grid: Grid, offsets: Offsets, target: Arc<Target> },
+}
+
+impl Kind {
+    pub(crate) fn deposit(grid: &Grid, target: Arc<Target>) -> Self {
+        let (counts, offsets) = (grid.counts(), Offsets::of(grid));
+        Self::Deposit { counts, grid: grid.clone(), offsets, target }
+    }
+}
+
+impl Operation {
+    /// Whether it has to run inside the run's guard.
+    pub fn is_guarded(&self) -> bool {
+        matches!(&self.kind, Kind::Call { function, .. } if function.guarded())
+    }
+
+    /// What it is called in errors and reports.
+    pub fn name(&self) -> String {
+        match &self.kind {
+            Kind::Fragment(_) | Kind::FragmentInto { .. } => "elementwise".into(),
+            Kind::Partial { reduction, .. } => format!("{}-chunk", reduction.name()),
+            Kind::Combine { name } => format!("{name}-combine"),
+            Kind::Finish { name, .. } => format!("{name}-aggregate"),
+            Kind::Prefix { .. } => "cumulative-prefix".into(),
+            Kind::Scan { .. } => "cumulative".into(),
+            Kind::Gather { .. } | Kind::GatherInto { .. } => "getitem".into(),
+            Kind::Split { .. } => "rechunk-split".into(),
+            Kind::Barrier => "rechunk-barrier".into(),
+            Kind::Join { .. } => "rechunk-merge".into(),
+            Kind::Pass => "concatenate".into(),
+            Kind::Reshape { .. } => "reshape".into(),
+            Kind::MatMul => "matmul".into(),
+            Kind::Random { .. } => "random".into(),
+            Kind::Stored(_) => "stored".into(),
+            Kind::Call { function, .. } => function.name(),
+            Kind::Deposit { .. } => "store".into(),
+        }
+    }
+
+    /// Runs it for the block of this number.
+    ///
+    /// # Errors
+    /// [`ArrayError`], or what a function fails with.
+    pub fn run(
+        &self,
+        index: u32,
+        context: &Context<'_>,
+        inputs: &mut Vec<Value>,
+    ) -> Result<Value, OperationError> {
+        if let Kind::Call { function, counts, .. } = &self.kind {
+            return function.run(&position_in(counts, index), inputs);
+        }
+        if let Kind::Pass = &self.kind {
+            let only = inputs.pop().ok_or(ArrayError::Internal { what: "a block is missing" });
+            return only.map_err(OperationError::new);
+        }
+        self.kind.compute(index, context, inputs).map_err(OperationError::new)
+    }
+}
+
+impl Kind {
+    fn compute(
+        &self,
+        index: u32,
+        context: &Context<'_>,
+        inputs: &[Value],
+    ) -> Result<Value, ArrayError> {
+        let cancelled = context.cancelled();
+        Ok(match self {
+            Self::Fragment(fragment) => Arc::new(fragment.run(index, inputs, cancelled)?),
+            Self::FragmentInto { fragment, target } => {
+                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                // SAFETY: the operands were checked against the block's shape; the block's place in
+                // the target is written by this task alone.
+                unsafe {
+                    evaluate::evaluate(
+                        &fragment.program,
+                        &operands,
+                        &shape,
+                        target.at(&origin),
+                        &target.strides,
+                        &origin,
+                        cancelled,
+                    );
+                }
+                Arc::new(Unit)
+            }
+            Self::Partial { fragment, reduction, axes, accumulator, whole } => {
+                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                // SAFETY: the operands were checked against the block's shape.
+                Arc::new(unsafe {
+                    reduce::reduce(
+                        &fragment.program,
+                        &operands,
+                        &shape,
+                        axes,
+                        *reduction,
+                        *accumulator,
+                        &origin,
+                        whole,
+                        cancelled,
+                    )
+                }?)
+            }
+            Self::Combine { name } => Arc::new(Partial::combine(&partials(name, inputs)?)?),
+            Self::Finish { name, output, ddof } => {
+                let parts = partials(name, inputs)?;
+                Arc::new(match &*parts {
+                    [only] => only.finish(*output, *ddof)?,
+                    several => Partial::combine(several)?.finish(*output, *ddof)?,
+                })
+            }
+            Self::Prefix { scan, output } => match inputs {
+                [] => Arc::new(Unit),
+                [total] => Arc::new(partial("cumulative", total)?.finish(*output, 0.0)?),
+                [before, total, ..] => {
+                    let total = partial("cumulative", total)?.finish(*output, 0.0)?;
+                    match Chunk::of(before) {
+                        Some(before) => Arc::new(scan::combine_initial(*scan, before, &total)?),
+                        None => Arc::new(total),
+                    }
+                }
+            },
+            Self::Scan { fragment, scan, axis, output } => {
+                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                let initial = inputs.get(fragment.reads()).and_then(Chunk::of);
+                // SAFETY: the operands were checked against the block's shape.
+                Arc::new(unsafe {
+                    scan::scan(
+                        &fragment.program,
+                        &operands,
+                        &shape,
+                        *axis,
+                        *scan,
+                        *output,
+                        initial,
+                        &origin,
+                        cancelled,
+                    )
+                }?)
+            }
+            Self::Gather { plan, dtype } => {
+                let chunks = plan.checked(index, *dtype, inputs)?;
+                Arc::new(plan.run(index, *dtype, &chunks)?)
+            }
+            Self::GatherInto { plan, dtype, grid, target } => {
+                let chunks = plan.checked(index, *dtype, inputs)?;
+                let origin = Offsets::of(grid).origin(&grid.position(index));
+                // SAFETY: the block's place in the target is written by this task alone.
+                unsafe { plan.run_into(index, &chunks, target.at(&origin), &target.strides) };
+                Arc::new(Unit)
+            }
+            Self::Split { plan, shuffle, dtype, input } => {
+                let shape = input.block_shape(&input.position(index));
+                shuffle.split(plan, index, checked("rechunk", inputs.first(), *dtype, &shape)?)?;
+                Arc::new(Unit)
+            }
+            Self::Barrier => Arc::new(Unit),
+            Self::Join { plan, shuffle, dtype } => Arc::new(shuffle.join(plan, index, *dtype)?),
+            Self::Reshape { grid } => {
+                let shape = grid.block_shape(&grid.position(index));
+                let Some(block) = inputs.first().and_then(Chunk::of) else {
+                    return Err(ArrayError::Internal { what: "a block to reshape is missing" });
+                };
+                let whole = block.contiguous()?;
+                if whole.len() != shape.iter().product::<usize>() {
+                    let (found, wanted) =
+                        (format!("of shape {:?}", whole.shape()), format!("of shape {shape:?}"));
+                    return Err(ArrayError::WrongChunk { operation: "reshape", found, wanted });
+                }
+                let strides = contiguous_strides(&shape, whole.dtype().size());
+                // SAFETY: as many elements, in C order without gaps as before.
+                Arc::new(unsafe { whole.with_layout(0, &shape, &strides) })
+            }
+            Self::MatMul => {
+                let chunks: Vec<&Chunk> = inputs.iter().filter_map(Chunk::of).collect();
+                if chunks.len() != inputs.len() || !chunks.len().is_multiple_of(2) {
+                    return Err(ArrayError::Internal { what: "a block of a product is missing" });
+                }
+                let (left, right) = chunks.split_at(chunks.len() / 2);
+                let pairs: Vec<(Chunk, Chunk)> = left
+                    .iter()
+                    .zip(right)
+                    .map(|(one, other)| ((*one).clone(), (*other).clone()))
+                    .collect();
+                Arc::new(matmul::matmul(&pairs)?)
+            }
+            Self::Random { distribution, seed, dtype, grid } => {
+                let shape = grid.block_shape(&grid.position(index));
+                Arc::new(random::generate(distribution, *seed, u64::from(index), &shape, *dtype)?)
+            }
+            Self::Stored(blocks) => match blocks.get(index as usize) {
+                Some(block) => Arc::new(block.clone()),
+                None => return Err(ArrayError::Internal { what: "a stored block is missing" }),
+            },
+            Self::Deposit { counts, grid, offsets, target } => {
+                let position = position_in(counts, index);
+                let shape = grid.block_shape(&position);
+                let block = checked("compute", inputs.first(), target.dtype, &shape)?;
+                let start = target.at(&offsets.origin(&position));
+                // SAFETY: the block's place in the target is written by this task alone, and has
+                // the block's shape.
+                unsafe { copy::copy(block, start, &target.strides) };
+                Arc::new(Unit)
+            }
+            Self::Pass | Self::Call { .. } => {
+                return Err(ArrayError::Internal { what: "an operation that is run otherwise" });
+            }
+        })
+    }
+}
+
+fn partial<'value>(
+    operation: &'static str,
+    value: &'value Value,
+) -> Result<&'value Partial, ArrayError> {
+    let any: &dyn Any = value.as_any();
+    any.downcast_ref::<Partial>().ok_or_else(|| ArrayError::WrongChunk {
+        operation,
+        found: "a whole value".to_owned(),
+        wanted: "a partial result".to_owned(),
+    })
+}
+
+fn partials<'value>(
+    operation: &'static str,
+    inputs: &'value [Value],
+) -> Result<Vec<&'value Partial>, ArrayError> {
+    inputs.iter().map(|value| partial(operation, value)).collect()
+}

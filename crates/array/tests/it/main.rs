@@ -1,0 +1,15 @@
+//! Tests of the array crate through its public interface.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod evaluate;
+mod fourier;
+mod layouts;
+mod linalg;
+mod matmul;
+mod random;
+mod reduce;
+mod scan;
+mod ufuncs;
+mod values;
+mod views;
