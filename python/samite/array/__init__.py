@@ -182,7 +182,7 @@ __all__ = [
     "cumulative_prod", "cumulative_sum", "dot", "e", "einsumfuncs", "elementwise", "elemwise",
     "empty", "empty_like", "euler_gamma", "expand_dims", "extract", "eye", "fft", "float32",
     "float64", "from_array", "from_delayed", "from_func", "from_npy_stack", "from_tiledb",
-    "from_zarr", "full", "full_like", "gufunc", "identity", "image", "inf", "int16", "int32",
+    "from_zarr", "full", "full_like", "gufunc", "image", "inf", "int16", "int32",
     "int64", "int8", "isclose", "lib", "linalg", "linspace", "ma", "map_blocks", "map_overlap",
     "matmul", "max", "mean", "median", "meta_from_array", "min", "moment", "moveaxis", "nan",
     "nanargmax", "nanargmin", "nancumprod", "nancumsum", "nanmax", "nanmean", "nanmedian",

@@ -395,9 +395,11 @@ def common_chunks(candidates: Iterable[Sequence[int]]) -> tuple[int, ...]:
         return longer[0]
     if any(has_unknown(sizes) for sizes in longer):
         if len({len(sizes) for sizes in longer}) == 1:
-            # The numbers of blocks are all there is to compare; known lengths are believed.
+            # The numbers of blocks are all there is to compare. One block against one is for NumPy
+            # to compare; blocks of known lengths against several others would be broadcast each
+            # to what it meets, and give what is not the sum of the arrays.
             known = [sizes for sizes in longer if not has_unknown(sizes)]
-            if len(known) <= 1:
+            if not known or (len(known) == 1 and len(known[0]) == 1):
                 return known[0] if known else longer[0]
         raise ValueError(f"Arrays' chunk sizes are unknown along one axis: {longer}")
     if len({sum(sizes) for sizes in longer}) > 1:

@@ -318,6 +318,29 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
 
         return svg(self.chunks, size=size)
 
+    def explain(self) -> str:
+        """What is computed, as text: the operations as they were written, and as the engine's
+        passes leave them, with shapes, blocks and bytes.
+
+        Raises
+        ------
+        NotImplementedError
+            If the array is a graph of Python tasks, which the passes do not look into.
+        """
+        return self._native_expr().explain()
+
+    def pprint(self) -> None:
+        """Print the operations that the array is made of, a line each."""
+        print(self._native_expr().tree(), end="")
+
+    def _native_expr(self) -> Any:
+        if self._expr is None:
+            raise NotImplementedError(
+                "this array is a graph of Python tasks and has no tree of operations; "
+                "x.visualize() draws it, and x.dask lists its layers"
+            )
+        return self._expr
+
     # -- values ------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None, **kwargs: Any) -> np.ndarray:
