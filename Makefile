@@ -50,13 +50,15 @@ develop: $(VENV)/.test $(VENV)/.engine ## set up .venv: the engine, and what the
 bench: $(VENV)/.test $(VENV)/.engine ## side by side with Dask, concurrent.futures and others
 	$(BIN)/python benchmarks/scheduling.py $(ARGS)
 	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/arrays.py
+	$(BIN)/python benchmarks/array_memory.py
 
 .PHONY: wheel
 wheel: $(VENV)/.tools ## dist/*.whl: one file for Python 3.10 and later
 	$(BIN)/maturin build --release $(LOCKED) --out dist
 
 .PHONY: conformance
-conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: SUITE=delayed or core
+conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: SUITE=delayed, core or array
 	@mkdir -p conformance/results
 	cd conformance/results && $(BIN)/python ../conform.py --package samite --suite $(SUITE) \
 	  --jobs $(JOBS) --baseline ../baseline/$(SUITE).txt --json $(SUITE).json $(ARGS)

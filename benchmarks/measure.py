@@ -10,9 +10,11 @@ everything as JSON.
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib.metadata
 import importlib.util
 import json
+import math
 import os
 import platform
 import statistics
@@ -21,6 +23,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 Facts = dict[str, object]
@@ -35,6 +38,7 @@ class Contender:
     quick: int | None = None
     needs: tuple[str, ...] = ()
     repeat: int | None = None
+    environment: dict[str, str] = field(default_factory=dict)
 
     def missing(self) -> list[str]:
         return [name for name in self.needs if importlib.util.find_spec(name) is None]
@@ -54,6 +58,8 @@ class Topic:
     goal: tuple[str, float] | None = None
     # Facts of the reference that have a highest value, such as bytes a task, at the full size.
     limits: dict[str, float] = field(default_factory=dict)
+    # How far, relatively, the facts named "answer" of contenders of one size may be apart.
+    tolerance: float = 1e-9
     rows: list[dict] = field(default_factory=list)
 
 
@@ -70,6 +76,16 @@ def memory(name: str) -> int:
         if line.startswith(name + ":"):
             return int(line.split()[1]) * 1024
     raise LookupError(f"/proc/self/status has no {name}")
+
+
+def timed_with_peak(work: Callable[[], object]) -> Facts:
+    """Wall-clock seconds of one call, and how far resident memory rose in it."""
+    gc.collect()
+    # The kernel's mark of the most memory so far starts anew from what is resident now.
+    Path("/proc/self/clear_refs").write_text("5")
+    before = memory("VmRSS")
+    facts = timed(work)
+    return {**facts, "peak_mb": round((memory("VmHWM") - before) / 1e6)}
 
 
 def machine() -> Facts:
@@ -101,11 +117,25 @@ def machine() -> Facts:
     }
 
 
-def trial(script: str, topic: str, contender: str, size: int, limit: float) -> Facts:
+def trial(
+    script: str,
+    topic: str,
+    contender: str,
+    size: int,
+    limit: float,
+    environment: dict[str, str] | None = None,
+) -> Facts:
     """One repetition in a process of its own."""
     command = [sys.executable, script, "--trial", topic, contender, str(size)]
     try:
-        found = subprocess.run(command, capture_output=True, text=True, timeout=limit, check=False)
+        found = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            timeout=limit,
+            check=False,
+            env={**os.environ, **(environment or {})},
+        )
     except subprocess.TimeoutExpired:
         return {"error": f"more than {limit:.0f} s"}
     if found.returncode:
@@ -129,7 +159,8 @@ def compare(script: str, name: str, topic: Topic, args: argparse.Namespace) -> N
             most = topic.contenders[label].repeat or args.repeat
             failed = any("error" in facts for facts in done[label])
             if repetition < most and not failed:
-                done[label].append(trial(script, name, label, size, args.limit))
+                environment = topic.contenders[label].environment
+                done[label].append(trial(script, name, label, size, args.limit, environment))
     for label, facts in done.items():
         topic.rows.append(summary(label, sizes[label], facts))
     add_ratios(topic)
@@ -157,6 +188,26 @@ def summary(label: str, size: int, trials: list[Facts]) -> dict:
     }
 
 
+def differing(topic: Topic) -> list[str]:
+    """Contenders whose answer is not that of the first one of their size."""
+    found: dict[int, list[float]] = {}
+    apart = []
+    for row in topic.rows:
+        for facts in row["trials"]:
+            answer = facts.get("answer")
+            if answer is None:
+                continue
+            first = found.setdefault(row["size"], answer)
+            if len(answer) != len(first) or not all(map(partial(close, topic), answer, first)):
+                apart.append(f"{row['contender']} ({answer}, not {first})")
+                break
+    return apart
+
+
+def close(topic: Topic, value: float, expected: float) -> bool:
+    return math.isclose(value, expected, rel_tol=topic.tolerance, abs_tol=topic.tolerance)
+
+
 def short(seconds: float) -> str:
     for unit, scale in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
         if seconds >= scale:
@@ -178,7 +229,11 @@ def table(topic: Topic) -> str:
             lines.append(f"{head} – | – | – | – | {row['error']} |")
             continue
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
-        others = {key: value for key, value in row["trials"][0].items() if key != "seconds"}
+        others = {
+            key: value
+            for key, value in row["trials"][0].items()
+            if key not in ("seconds", "answer")
+        }
         notes = ", ".join(f"{key} {shown(value)}" for key, value in others.items())
         if row["size"] != topic.rows[0]["size"]:
             notes = "; ".join(filter(None, ["smaller size, compared a " + topic.unit, notes]))
@@ -190,9 +245,12 @@ def table(topic: Topic) -> str:
         against, times = topic.goal
         found = next((row.get("ratio") for row in topic.rows if row["contender"] == against), None)
         met = "not measured" if found is None else "met" if found >= times else "not met"
-        lines += ["", f"Goal: at least {times:g} times less than {against}: {met}."]
+        figure = "" if found is None else f" ({found:.3g})"
+        lines += ["", f"Goal: at least {times:g} times less than {against}: {met}{figure}."]
     for name, most in topic.limits.items():
         lines += ["", f"Goal: {name} at most {most:g}: {kept(topic, name, most)}."]
+    if apart := differing(topic):
+        lines += ["", f"RESULTS DIFFER: {'; '.join(apart)}."]
     return "\n".join(lines)
 
 
@@ -213,7 +271,9 @@ def run(script: str, topics: dict[str, Topic], description: str) -> int:
     """The command line of a benchmark script."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("topics", nargs="*", help=f"of {', '.join(topics)}; all by default")
-    parser.add_argument("--quick", action="store_true", help="small sizes: minutes become seconds")
+    parser.add_argument(
+        "--quick", "--small", action="store_true", help="small sizes: minutes become seconds"
+    )
     parser.add_argument(
         "--repeat", type=int, default=5, help="repetitions (slow contenders: fewer)"
     )
@@ -243,4 +303,5 @@ def run(script: str, topics: dict[str, Topic], description: str) -> int:
         args.json.parent.mkdir(parents=True, exist_ok=True)
         args.json.write_text(json.dumps(report, indent=1))
     failed = [row for t in chosen.values() for row in t.rows if "error" in row]
-    return 1 if any(row["contender"] == "samite" for row in failed) else 0
+    wrong = any(differing(topic) for topic in chosen.values())
+    return 1 if wrong or any(row["contender"] == "samite" for row in failed) else 0

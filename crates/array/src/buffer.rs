@@ -31,8 +31,8 @@ pub struct Buffer {
 enum Owner {
     /// Allocated here, with this many bytes in all.
     Here(usize),
-    /// Lent; the memory lives as long as this.
-    Lent { _keeper: Box<dyn Any + Send + Sync> },
+    /// Lent; the memory lives as long as this. Pages of a mapped file can be read again.
+    Lent { _keeper: Box<dyn Any + Send + Sync>, file: bool },
 }
 
 // SAFETY: a buffer is plain bytes. They are written through `&mut` only, or by their lender, who
@@ -62,7 +62,40 @@ impl Buffer {
     /// The range is valid for reads of initialized bytes until `keeper` is dropped.
     pub unsafe fn lent(start: *const u8, len: usize, keeper: Box<dyn Any + Send + Sync>) -> Self {
         let start = NonNull::new(start.cast_mut()).unwrap_or(NonNull::dangling());
-        Self { start, len, owner: Owner::Lent { _keeper: keeper } }
+        Self { start, len, owner: Owner::Lent { _keeper: keeper, file: false } }
+    }
+
+    /// As [`lent`](Self::lent), for memory that is a file, mapped shared or never written to.
+    ///
+    /// # Safety
+    /// As for [`lent`](Self::lent); and what is in memory of the file can be dropped at any time and
+    /// read from the file again, with the same content.
+    pub unsafe fn mapped(start: *const u8, len: usize, keeper: Box<dyn Any + Send + Sync>) -> Self {
+        let start = NonNull::new(start.cast_mut()).unwrap_or(NonNull::dangling());
+        Self { start, len, owner: Owner::Lent { _keeper: keeper, file: true } }
+    }
+
+    /// Whether the memory is a mapped file.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.owner, Owner::Lent { file: true, .. })
+    }
+
+    /// Gives the whole pages between two addresses of a mapped file back to the system, which reads
+    /// them again if they are wanted again. Does nothing for other memory.
+    ///
+    /// Both addresses have to be inside the memory or at its end.
+    pub(crate) fn release(&self, from: *const u8, to: *const u8) {
+        if !self.is_mapped() {
+            return;
+        }
+        let begin = (from as usize).next_multiple_of(PAGE);
+        let end = to as usize / PAGE * PAGE;
+        if begin < end {
+            let start = from.wrapping_add(begin - from as usize).cast_mut();
+            // SAFETY: the range lies within the mapping of a file that was promised to hold the
+            // same content when it is read again, so that nobody can tell the difference.
+            unsafe { libc::madvise(start.cast(), end - begin, libc::MADV_DONTNEED) };
+        }
     }
 
     /// The first byte.
@@ -108,6 +141,8 @@ impl Drop for Buffer {
 }
 
 const HUGE_PAGE: usize = 2 << 20;
+/// The least page that a processor has; a range of larger ones is refused, which does no harm.
+const PAGE: usize = 4 << 10;
 
 /// Zeroed bytes from the system. Those of a huge page and more are mapped, at a multiple of one, so
 /// that the system can back them with such pages.

@@ -179,7 +179,10 @@ impl Expr {
             })
             .collect();
         let types = types.or_else(|| ufunc.resolve(&dtypes));
-        let Some(types) = types.filter(|types| types.inputs.len() == dtypes.len()) else {
+        // A loop that NumPy has and the kernels have not would fail only when it is computed.
+        let known = |types: &Loop| ufunc.resolve(&types.inputs).as_ref() == Some(types);
+        let types = types.filter(|types| types.inputs.len() == dtypes.len() && known(types));
+        let Some(types) = types else {
             return Err(ArrayError::DTypes { operation: name, dtypes });
         };
         let arrays: Vec<&Self> = operands
@@ -385,7 +388,8 @@ impl Expr {
     }
 
     /// Many elements to one along the marked axes, which go. `accumulator` is the dtype that sums
-    /// and products are formed in, and given in.
+    /// and products are formed in, and given in. `split_every` says how many blocks are joined at a time
+    /// along each axis that is reduced; without it, [`SPLIT_EVERY`] in all.
     ///
     /// # Errors
     /// [`ArrayError::DTypes`] where the reduction has no native form for the dtype,
@@ -397,7 +401,7 @@ impl Expr {
         axes: &[bool],
         accumulator: Option<DType>,
         ddof: f64,
-        split_every: Option<u32>,
+        split_every: &[u32],
     ) -> Result<Self, ArrayError> {
         let operation = reduction.name();
         if axes.len() != self.ndim() {
@@ -410,7 +414,11 @@ impl Expr {
         };
         let kept = self.grid().axes().iter().zip(axes).filter(|(_, reduced)| !**reduced);
         let grid = Grid::new(kept.map(|(sizes, _)| Arc::clone(sizes)));
-        let split_every = split_every.unwrap_or(SPLIT_EVERY).max(2);
+        let reduced = axes.iter().filter(|reduced| **reduced).count();
+        let side = split_of(SPLIT_EVERY, reduced);
+        let split_every =
+            (0..reduced).map(|axis| split_every.get(axis).map_or(side, |split| (*split).max(2)));
+        let split_every = split_every.collect();
         let axes = axes.into();
         let input = self.clone();
         let reduce = Reduce { input, reduction, axes, accumulator, ddof, split_every };
@@ -473,6 +481,13 @@ impl Expr {
         let grid = Grid::new([Arc::clone(self.grid().axis(0)), Arc::clone(other.grid().axis(1))]);
         Self::checked(operation, Op::MatMul(one, two), self.dtype(), grid)
     }
+}
+
+/// How many blocks to join along each of several axes, so that a group has about `split_every`.
+fn split_of(split_every: u32, axes: usize) -> u32 {
+    let side = f64::from(split_every).powf(1.0 / axes.max(1) as f64);
+    // A little more, because the root of 1000 is 9.999...
+    ((side + 1e-9) as u32).max(2)
 }
 
 /// The chunks that arrays have together, cut wherever one of them is.

@@ -83,7 +83,7 @@ enum Node {
         axes: Vec<bool>,
         accumulator: Option<DType>,
         ddof: f64,
-        split_every: u32,
+        split_every: Vec<u32>,
     },
     Scan {
         input: usize,
@@ -229,7 +229,7 @@ impl Expr {
                         axes: reduce.axes.to_vec(),
                         accumulator: reduce.accumulator,
                         ddof: reduce.ddof,
-                        split_every: reduce.split_every,
+                        split_every: reduce.split_every.to_vec(),
                     },
                     Op::Scan { input, scan, axis } => {
                         Node::Scan { input: at(input), scan: *scan, axis: *axis, output: dtype }
@@ -331,7 +331,7 @@ impl Expr {
                 Self::concatenate(inputs.into_iter().map(input).collect::<Result<_, _>>()?, axis)
             }
             Node::Reduce { input: place, reduction, axes, accumulator, ddof, split_every } => {
-                input(place)?.reduce(reduction, &axes, accumulator, ddof, Some(split_every))
+                input(place)?.reduce(reduction, &axes, accumulator, ddof, &split_every)
             }
             Node::Scan { input: place, scan, axis, output } => {
                 input(place)?.scan(scan, axis, output)

@@ -12,7 +12,7 @@ use smallvec::SmallVec;
 use crate::axis_map::AxisMap;
 use crate::chunk::{Chunk, Shape};
 use crate::dtype::{DType, Scalar};
-use crate::grid::Grid;
+use crate::grid::{Grid, Offsets};
 use crate::kernels::random::Distribution;
 use crate::kernels::reduce::Reduction;
 use crate::kernels::scan::Scan;
@@ -117,8 +117,8 @@ pub(crate) struct Reduce {
     pub(crate) axes: SmallVec<[bool; 4]>,
     pub(crate) accumulator: Option<DType>,
     pub(crate) ddof: f64,
-    /// How many blocks are joined at a time along each reduced axis.
-    pub(crate) split_every: u32,
+    /// How many blocks are joined at a time along each axis that is reduced.
+    pub(crate) split_every: SmallVec<[u32; 4]>,
 }
 
 impl Op {
@@ -222,9 +222,21 @@ impl Expr {
     }
 
     /// The blocks that it holds, in row-major order; `None` where they have to be computed.
-    pub fn blocks(&self) -> Option<&[Chunk]> {
+    pub fn blocks(&self) -> Option<Vec<Chunk>> {
         match self.op() {
-            Op::Stored(blocks) => Some(blocks),
+            Op::Stored(blocks) => Some(blocks.to_vec()),
+            Op::Memory { chunk, .. } => {
+                let offsets = Offsets::of(self.grid());
+                let blocks = 0..self.grid().blocks()?;
+                let block = |index| {
+                    let region = offsets.region(&self.grid().position(index));
+                    let parts = region.iter().enumerate();
+                    parts.fold(Some(chunk.clone()), |part, (axis, range)| {
+                        part?.slice(axis, range.start, 1, range.len())
+                    })
+                };
+                blocks.map(block).collect()
+            }
             _ => None,
         }
     }

@@ -245,7 +245,7 @@ impl Lowering<'_> {
     }
 
     fn fragment(&self, expr: &Expr) -> Result<(fragment::Fragment, Reads), ArrayError> {
-        Builder::new(expr.ndim(), &self.stored, &self.blocks).finish(expr)
+        Builder::new(expr.ndim(), self.limits.in_memory, &self.stored, &self.blocks).finish(expr)
     }
 
     fn read(&self, expr: &Expr) -> Result<Blocks, ArrayError> {
@@ -360,8 +360,8 @@ impl Lowering<'_> {
         let aggregate =
             self.operation(Kind::Finish { name, output: expr.dtype(), ddof: reduce.ddof });
         let reduced: Vec<usize> = (0..counts.len()).filter(|axis| reduce.axes[*axis]).collect();
-        let split = split_of(reduce.split_every, reduced.len());
-        let axes: Vec<(usize, u32)> = reduced.into_iter().map(|axis| (axis, split)).collect();
+        let axes: Vec<(usize, u32)> =
+            reduced.into_iter().zip(reduce.split_every.iter().copied()).collect();
         let operations = TreeOperations { chunk: None, combine, aggregate };
         let tree = TreeReduce::new(partials, &counts, &axes, operations)?;
         self.add(&expr.op().name(), tree)
@@ -460,11 +460,4 @@ impl Lowering<'_> {
 
 fn custom(layer: impl LayerKind + 'static) -> Arc<dyn LayerKind> {
     Arc::new(layer)
-}
-
-/// How many blocks to join along each of several axes, so that a group has about `split_every`.
-fn split_of(split_every: u32, axes: usize) -> u32 {
-    let side = f64::from(split_every).powf(1.0 / axes.max(1) as f64);
-    // A little more, because the root of 1000 is 9.999...
-    ((side + 1e-9) as u32).max(2)
 }

@@ -101,7 +101,7 @@ impl Fingerprint {
                 reduce.axes.iter().for_each(|axis| self.number(u128::from(*axis)));
                 self.text(reduce.accumulator.map_or("", |dtype| dtype.name()));
                 self.number(u128::from(reduce.ddof.to_bits()));
-                self.number(u128::from(reduce.split_every));
+                reduce.split_every.iter().for_each(|split| self.number(u128::from(*split)));
             }
         }
     }

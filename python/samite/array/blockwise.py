@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -319,7 +319,8 @@ def unify_chunks(*args: Any, warn: bool = True) -> tuple[dict[Any, tuple[int, ..
             said.setdefault(index, []).append(sizes)
     chunks_of = {index: common_chunks(candidates) for index, candidates in said.items()}
     if warn:
-        _warn_of_many(chunks_of, [array.npartitions for array, ind in pairs if ind is not None])
+        together = math.prod(map(len, chunks_of.values()))
+        warn_of_many(together, (array.npartitions for array, ind in pairs if ind is not None))
     arrays = []
     for array, ind in pairs:
         if ind is None:
@@ -333,9 +334,9 @@ def unify_chunks(*args: Any, warn: bool = True) -> tuple[dict[Any, tuple[int, ..
     return chunks_of, arrays
 
 
-def _warn_of_many(chunks_of: Mapping[Any, tuple], counts: list[int]) -> None:
+def warn_of_many(together: int, counts: Iterable[int]) -> None:
     """Warn if arrays that are cut in different ways give very many chunks together."""
-    together, most = math.prod(map(len, chunks_of.values())), max(counts, default=1)
+    most = max(counts, default=1)
     if together < 10 * most:
         return
     warnings.warn(

@@ -117,13 +117,14 @@ def from_array(
         )
     chunks = normalize_chunks(chunks, shape, dtype=dtype, previous_chunks=_stored_chunks(x))
     given = None if name in (None, True) else str(name) if name else f"array-{uuid.uuid4()}"
-    whole = (x, chunks, lock, asarray, fancy, getitem, inline_array)
     if type(x) in (np.ndarray, np.memmap) and not lock and getitem is None:
         plain_meta = meta is None or type(meta) is np.ndarray and meta.dtype == dtype
-        expr = native.from_numpy(x, chunks, whole) if plain_meta else None
+        expr = native.from_numpy(x, chunks) if plain_meta else None
         if expr is not None:
             return native.wrap(expr, "array", given)
-    name = given or f"array-{tokenize(*whole)}"
+    if given is None:
+        given = f"array-{tokenize(x, chunks, lock, asarray, fancy, getitem, inline_array)}"
+    name = given
     if lock is True:
         lock = SerializableLock()
     if meta is None and (asarray or isinstance(x, np.memmap)):

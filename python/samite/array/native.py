@@ -9,6 +9,7 @@ Python tasks is written from an expression only when somebody asks for one.
 from __future__ import annotations
 
 import operator
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -95,19 +96,39 @@ def _meta(dtype: str, ndim: int) -> np.ndarray:
 # -- sources -------------------------------------------------------------------------------
 
 
-def from_numpy(x: np.ndarray, chunks: Chunks, identity: tuple[Any, ...]) -> Any:
+def from_numpy(x: np.ndarray, chunks: Chunks) -> Any:
     """The expression of an array in memory, or None.
 
     What its owner changes later must not count, so that it is copied unless it is read-only or a
-    file. ``identity`` is what its name is made of: the array, and how it is read.
+    file. A file is known by its name, its age and the place in it: reading it for a name would
+    take as long as computing with it.
     """
     if not is_native(x.dtype):
         return None
-    memory = x.view(np.ndarray) if type(x) is np.memmap else x
-    if type(x) is not np.memmap and x.flags.writeable:
-        memory = x.copy()
-    identity = (memory if identity[0] is x else identity[0], *identity[1:])
-    return Expr.from_numpy(memory, chunks, lambda: bytes.fromhex(tokenize(*identity)))
+    if type(x) is not np.memmap:
+        return Expr.from_numpy(x, chunks, x.flags.writeable)
+    plain = x.view(np.ndarray)
+    identity = _file_identity(x, plain)
+    if identity is None:
+        return Expr.from_numpy(plain, chunks, True)
+    # What was written to a private copy of a file is in memory alone.
+    file = x.mode != "c"
+    content = lambda: bytes.fromhex(tokenize(identity))  # noqa: E731
+    return Expr.from_numpy(plain, chunks, False, content, file)
+
+
+def _file_identity(x: np.memmap, plain: np.ndarray) -> tuple[Any, ...] | None:
+    """What tells a part of a mapped file from others; None where there is no file."""
+    mapped = getattr(x, "_mmap", None)
+    if mapped is None or x.filename is None:
+        return None
+    start = np.frombuffer(mapped, np.uint8).__array_interface__["data"][0]
+    place = plain.__array_interface__["data"][0] - start
+    state = os.stat(x.filename)
+    return (
+        *(os.fspath(x.filename), state.st_mtime_ns, state.st_size, x.offset, place),
+        *(plain.dtype.str, plain.shape, plain.strides),
+    )
 
 
 def full(value: Any, dtype: np.dtype, chunks: Chunks) -> Any:
@@ -233,7 +254,11 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
         expr = Expr.map(name, operands, *loop)
     except (TypeError, ValueError, OverflowError):
         return None
-    return wrap(expr, prefix=name if not isinstance(op, np.ufunc) else op.__name__)
+    result = wrap(expr, prefix=name if not isinstance(op, np.ufunc) else op.__name__)
+    from samite.array.blockwise import warn_of_many
+
+    warn_of_many(result.npartitions, (arg.npartitions for arg in args if isinstance(arg, Array)))
+    return result
 
 
 def _power(operands: list[Any], kinds: list[Any]) -> tuple[Any, list[Any], list[Any]]:
@@ -282,7 +307,10 @@ def _loop(name: str, kinds: tuple[Any, ...], dtype: Any) -> tuple[list[str], str
         except TypeError:
             types = ()
         if types and all(is_native(kind) for kind in types):
-            found = [kind.name for kind in types[:-1]], types[-1].name
+            # The engine has no loop of its own for each of NumPy's: truth, say, is found of bools.
+            names = [kind.name for kind in types]
+            known = _engine.resolve_ufunc(name, names[:-1])
+            found = known if known is not None and known[1] == names[-1] else None
     if len(_loops) > 10_000:
         _loops.clear()
     _loops[key] = found
@@ -458,19 +486,19 @@ def reduce(
     """
     if x._expr is None or not axes:
         return None
-    if split_every is not None and not isinstance(split_every, (int, np.integer)):
-        return None
-    if split_every is not None and split_every < 2:
-        return None
     if dtype is not None and not is_native(dtype):
         return None
+    from samite.array.trees import split_steps
+
+    steps = split_steps(split_every, tuple(axes))
+    axes = sorted(axes)
     try:
         expr = x._expr.reduce(
             kind,
-            list(axes),
+            axes,
             None if dtype is None else dtype.name,
             float(ddof),
-            None if split_every is None else int(split_every),
+            [steps[axis] for axis in axes],
         )
     except TypeError:
         return None

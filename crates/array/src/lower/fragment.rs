@@ -30,8 +30,9 @@ struct Leaf {
 }
 
 enum Source {
-    /// A whole array in memory, of which the block's region is read.
-    Memory(Chunk),
+    /// A whole array in memory, of which the block's region is read; and whether what was read of a
+    /// mapped file is given back at once.
+    Memory(Chunk, bool),
     /// The task's dependency of this number.
     Block(usize),
 }
@@ -59,6 +60,7 @@ pub(crate) struct Builder<'lower> {
     roots: &'lower FxHashSet<usize>,
     blocks: &'lower FxHashMap<usize, Blocks>,
     ndim: usize,
+    in_memory: usize,
     /// Whether an element depends on its position.
     counts: bool,
 }
@@ -66,6 +68,7 @@ pub(crate) struct Builder<'lower> {
 impl<'lower> Builder<'lower> {
     pub(crate) fn new(
         ndim: usize,
+        in_memory: usize,
         roots: &'lower FxHashSet<usize>,
         blocks: &'lower FxHashMap<usize, Blocks>,
     ) -> Self {
@@ -77,6 +80,7 @@ impl<'lower> Builder<'lower> {
             roots,
             blocks,
             ndim,
+            in_memory,
             counts: false,
         }
     }
@@ -107,7 +111,8 @@ impl<'lower> Builder<'lower> {
         let register = match expr.op() {
             _ if stored => self.block(expr, axes)?,
             Op::Memory { chunk, .. } => {
-                self.leaf(Source::Memory(chunk.clone()), axes.clone(), expr.dtype())
+                let large = chunk.buffer().is_mapped() && expr.nbytes() > self.in_memory as u128;
+                self.leaf(Source::Memory(chunk.clone(), large), axes.clone(), expr.dtype())
             }
             Op::Fill(value) => self.program.constant(*value),
             Op::Iota { start, step } => match axes[0] {
@@ -215,7 +220,7 @@ impl Fragment {
         let mut operands: SmallVec<[Operand; 4]> = SmallVec::new();
         for leaf in &self.leaves {
             let (chunk, start) = match &leaf.source {
-                Source::Memory(chunk) => {
+                Source::Memory(chunk, _) => {
                     let mut start = chunk.as_ptr();
                     for (axis, along) in leaf.axes.iter().enumerate() {
                         if let Some(along) = along {
@@ -246,6 +251,23 @@ impl Fragment {
         Ok(Ready { shape, origin, operands })
     }
 
+    /// Gives back what was read of mapped files that are larger than what fits in memory.
+    pub(crate) fn release(&self, ready: &Ready) {
+        for (leaf, operand) in self.leaves.iter().zip(&ready.operands) {
+            let Source::Memory(chunk, true) = &leaf.source else { continue };
+            if ready.shape.contains(&0) {
+                continue;
+            }
+            let (mut first, mut last) = (operand.start, operand.start);
+            for (len, stride) in ready.shape.iter().zip(&operand.strides) {
+                let reach = (*len as isize - 1) * stride;
+                first = first.wrapping_offset(reach.min(0));
+                last = last.wrapping_offset(reach.max(0));
+            }
+            chunk.buffer().release(first, last.wrapping_add(leaf.dtype.size()));
+        }
+    }
+
     /// Computes a block.
     pub(crate) fn run(
         &self,
@@ -256,7 +278,8 @@ impl Fragment {
         if let Some(number) = self.program.is_copy_of_input() {
             return self.copied(index, inputs, number);
         }
-        let Ready { shape, origin, operands } = self.ready(index, inputs)?;
+        let ready = self.ready(index, inputs)?;
+        let Ready { shape, origin, operands } = &ready;
         let dtype = self.program.output();
         if self.constant {
             let one = Chunk::build(dtype, &[], |bytes| {
@@ -278,30 +301,32 @@ impl Fragment {
             // SAFETY: all positions are the one element that there is.
             return Ok(unsafe { one.with_layout(0, &shape, &strides) });
         }
-        Chunk::build(dtype, &shape, |bytes| {
-            let strides = contiguous_strides(&shape, dtype.size());
+        let made = Chunk::build(dtype, shape, |bytes| {
+            let strides = contiguous_strides(shape, dtype.size());
             // SAFETY: the operands were checked against the block's shape, and the target has room
             // for exactly its elements.
             unsafe {
                 evaluate::evaluate(
                     &self.program,
-                    &operands,
-                    &shape,
+                    operands,
+                    shape,
                     bytes.as_mut_ptr(),
                     &strides,
-                    &origin,
+                    origin,
                     cancelled,
                 );
             }
             Ok(())
-        })
+        });
+        self.release(&ready);
+        made
     }
 
     /// A block that is a view of one operand.
     fn copied(&self, index: u32, inputs: &[Value], number: usize) -> Result<Chunk, ArrayError> {
         let Ready { shape, operands, .. } = self.ready(index, inputs)?;
         let chunk = match &self.leaves[number].source {
-            Source::Memory(chunk) => chunk.clone(),
+            Source::Memory(chunk, _) => chunk.clone(),
             Source::Block(block) => match inputs.get(*block).and_then(Chunk::of) {
                 Some(chunk) => chunk.clone(),
                 None => return Err(ArrayError::Internal { what: "an operand is missing" }),

@@ -201,38 +201,43 @@ impl Kind {
         Ok(match self {
             Self::Fragment(fragment) => Arc::new(fragment.run(index, inputs, cancelled)?),
             Self::FragmentInto { fragment, target } => {
-                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                let ready = fragment.ready(index, inputs)?;
+                let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape; the block's place in
                 // the target is written by this task alone.
                 unsafe {
                     evaluate::evaluate(
                         &fragment.program,
-                        &operands,
-                        &shape,
-                        target.at(&origin),
+                        operands,
+                        shape,
+                        target.at(origin),
                         &target.strides,
-                        &origin,
+                        origin,
                         cancelled,
                     );
                 }
+                fragment.release(&ready);
                 Arc::new(Unit)
             }
             Self::Partial { fragment, reduction, axes, accumulator, whole } => {
-                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                let ready = fragment.ready(index, inputs)?;
+                let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape.
-                Arc::new(unsafe {
+                let partial = unsafe {
                     reduce::reduce(
                         &fragment.program,
-                        &operands,
-                        &shape,
+                        operands,
+                        shape,
                         axes,
                         *reduction,
                         *accumulator,
-                        &origin,
+                        origin,
                         whole,
                         cancelled,
                     )
-                }?)
+                }?;
+                fragment.release(&ready);
+                Arc::new(partial)
             }
             Self::Combine { name } => Arc::new(Partial::combine(&partials(name, inputs)?)?),
             Self::Finish { name, output, ddof } => {
@@ -254,22 +259,25 @@ impl Kind {
                 }
             },
             Self::Scan { fragment, scan, axis, output } => {
-                let Ready { shape, origin, operands } = fragment.ready(index, inputs)?;
+                let ready = fragment.ready(index, inputs)?;
+                let Ready { shape, origin, operands } = &ready;
                 let initial = inputs.get(fragment.reads()).and_then(Chunk::of);
                 // SAFETY: the operands were checked against the block's shape.
-                Arc::new(unsafe {
+                let totals = unsafe {
                     scan::scan(
                         &fragment.program,
-                        &operands,
-                        &shape,
+                        operands,
+                        shape,
                         *axis,
                         *scan,
                         *output,
                         initial,
-                        &origin,
+                        origin,
                         cancelled,
                     )
-                }?)
+                }?;
+                fragment.release(&ready);
+                Arc::new(totals)
             }
             Self::Gather { plan, dtype } => {
                 let chunks = plan.checked(index, *dtype, inputs)?;

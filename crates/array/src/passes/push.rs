@@ -155,7 +155,7 @@ impl Push {
                     axes: reduce.axes.clone(),
                     accumulator: reduce.accumulator,
                     ddof: reduce.ddof,
-                    split_every: reduce.split_every,
+                    split_every: reduce.split_every.clone(),
                 };
                 Expr::from_op(Op::Reduce(part), input.dtype(), grid)
             }
@@ -349,7 +349,7 @@ pub(crate) fn with_inputs(expr: &Expr, inputs: Vec<Expr>) -> Expr {
             axes: reduce.axes.clone(),
             accumulator: reduce.accumulator,
             ddof: reduce.ddof,
-            split_every: reduce.split_every,
+            split_every: reduce.split_every.clone(),
         }),
         Op::Scan { input, scan, axis } => Op::Scan { input: next(input), scan: *scan, axis: *axis },
         Op::Reshape(input) => Op::Reshape(next(input)),

@@ -105,6 +105,11 @@ impl Drop for Keeper {
 /// The memory of a plain NumPy array as a chunk; `None` for subclasses and for dtypes that have no
 /// native form.
 pub fn to_chunk(array: &Bound<'_, PyAny>) -> Option<Chunk> {
+    chunk_of(array, false)
+}
+
+/// As [`to_chunk`], for an array that is a mapped file if `file` is true.
+pub fn chunk_of(array: &Bound<'_, PyAny>, file: bool) -> Option<Chunk> {
     let array = array.cast_exact::<PyUntypedArray>().ok()?;
     let dtype = native_dtype(&array.dtype())?;
     let (shape, strides) = (array.shape(), array.strides());
@@ -115,7 +120,11 @@ pub fn to_chunk(array: &Bound<'_, PyAny>) -> Option<Chunk> {
     // array object keeps. Writing to an array while it is computed with is the user's own race, as
     // it is with NumPy itself.
     Some(unsafe {
-        let buffer = Buffer::lent(start, 0, Box::new(keeper));
+        let keeper = Box::new(keeper);
+        let buffer = match file {
+            true => Buffer::mapped(start, 0, keeper),
+            false => Buffer::lent(start, 0, keeper),
+        };
         Chunk::from_raw(Arc::new(buffer), start, dtype, shape, strides)
     })
 }

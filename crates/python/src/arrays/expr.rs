@@ -10,7 +10,7 @@ use samite::array::{
     Ufunc, ViewAxis,
 };
 
-use crate::arrays::convert::{raised, to_argument, to_chunk, to_scalar};
+use crate::arrays::convert::{chunk_of, raised, to_argument, to_chunk, to_scalar};
 use crate::gil;
 
 /// A lazy array of native elements.
@@ -83,16 +83,27 @@ type Runs = Vec<(usize, isize, usize)>;
 
 #[pymethods]
 impl ArrayExpr {
-    /// A plain NumPy array, read where it is; None where its elements are not native. `content()`
-    /// gives 16 bytes that stand for its elements.
+    /// A plain NumPy array; None where its elements are not native. It is read where it is, or
+    /// copied. `content()` gives 16 bytes that stand for its elements; without it they are found
+    /// when a name is asked for. `file` says that it is a mapped file, of which nothing is in memory
+    /// alone.
     #[staticmethod]
+    #[pyo3(signature = (array, chunks, copy, content=None, file=false))]
     fn from_numpy(
         py: Python<'_>,
         array: &Bound<'_, PyAny>,
         chunks: Chunks,
-        content: Py<PyAny>,
+        copy: bool,
+        content: Option<Py<PyAny>>,
+        file: bool,
     ) -> PyResult<Option<Self>> {
-        let Some(chunk) = to_chunk(array) else { return Ok(None) };
+        let Some(mut chunk) = chunk_of(array, file) else { return Ok(None) };
+        if copy {
+            chunk = gil::released(|| chunk.copied()).map_err(|failed| raised(py, failed))?;
+        }
+        let Some(content) = content else {
+            return wrap(py, Expr::from_chunk(chunk, grid_of(chunks))).map(Some);
+        };
         let content = Content(Some(content));
         let token = move || content.token();
         wrap(py, Expr::from_memory(chunk, grid_of(chunks), Arc::new(token))).map(Some)
@@ -267,7 +278,7 @@ impl ArrayExpr {
         wrap(py, Expr::concatenate(arrays, axis))
     }
 
-    #[pyo3(signature = (reduction, axes, accumulator=None, ddof=0.0, split_every=None))]
+    #[pyo3(signature = (reduction, axes, accumulator=None, ddof=0.0, split_every=Vec::new()))]
     fn reduce(
         &self,
         py: Python<'_>,
@@ -275,14 +286,14 @@ impl ArrayExpr {
         axes: Vec<usize>,
         accumulator: Option<&str>,
         ddof: f64,
-        split_every: Option<u32>,
+        split_every: Vec<u32>,
     ) -> PyResult<Self> {
         let reduction = Reduction::from_name(reduction).ok_or_else(|| {
             PyTypeError::new_err(format!("there is no native reduction {reduction}"))
         })?;
         let accumulator = accumulator.map(dtype_of).transpose()?;
         let marks: Vec<bool> = (0..self.expr.ndim()).map(|axis| axes.contains(&axis)).collect();
-        wrap(py, self.expr.reduce(reduction, &marks, accumulator, ddof, split_every))
+        wrap(py, self.expr.reduce(reduction, &marks, accumulator, ddof, &split_every))
     }
 
     fn scan(&self, py: Python<'_>, scan: &str, axis: usize, output: &str) -> PyResult<Self> {
