@@ -213,3 +213,126 @@ class WorkerProcessDied(RuntimeError):
 
 class RunCancelled(RuntimeError):
     """The run was cancelled before its results were there."""
+
+# ---- arrays --------------------------------------------------------------------------------------
+
+_Chunks = Sequence[Sequence[int]]
+
+def resolve_ufunc(name: str, dtypes: Sequence[str]) -> tuple[list[str], str] | None:
+    """The dtypes that the engine's loop takes and gives for arguments of these dtypes; None where
+    there is no native one."""
+
+def run_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> list[Any]:
+    """Compute expressions, each to one NumPy array, or to a scalar where it has no axes.
+
+    Raises
+    ------
+    MemoryLimitError
+        If the results together are larger than the memory limit.
+    """
+
+def persist_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> list[ArrayExpr]:
+    """Compute the blocks of expressions; the expressions that hold them."""
+
+def array_tasks(expr: ArrayExpr) -> list[tuple[int | None, ArrayTask, list[int]]]:
+    """The tasks of an expression: the place of the block that each makes of the result, or None;
+    the task; and the places in this list of those whose values it takes."""
+
+@final
+class NativeValue:
+    """A value of the engine that Python code only passes on, such as a partial result."""
+
+@final
+class ArrayTask:
+    """One task of an expression: a callable that the engine runs without the interpreter."""
+
+    def __call__(self, *inputs: Any) -> Any: ...
+    @property
+    def __name__(self) -> str: ...
+
+@final
+class ArrayExpr:
+    """A lazy array of native elements. Dtypes are NumPy's names, chunks block lengths by axis."""
+
+    @staticmethod
+    def from_numpy(
+        array: Any,
+        chunks: _Chunks,
+        copy: bool,
+        content: Callable[[], bytes] | None = None,
+        file: bool = False,
+    ) -> ArrayExpr | None:
+        """A plain NumPy array; None where its elements are not native.
+
+        It is read where it is, or copied. ``content()`` gives 16 bytes that stand for its elements.
+        ``file`` says that it is a mapped file, of which nothing is in memory alone.
+        """
+
+    @staticmethod
+    def stored(blocks: Sequence[Any], dtype: str, chunks: _Chunks) -> ArrayExpr | None:
+        """Blocks that are at hand; None where one of them is no plain array of the dtype."""
+
+    @staticmethod
+    def full(value: Any, dtype: str, chunks: _Chunks) -> ArrayExpr: ...
+    @staticmethod
+    def iota(start: Any, step: Any, dtype: str, chunks: _Chunks) -> ArrayExpr: ...
+    @staticmethod
+    def random(
+        distribution: str, parameters: Sequence[float], seed: bytes, dtype: str, chunks: _Chunks
+    ) -> ArrayExpr | None:
+        """Random numbers of a distribution by NumPy's name; None where there is no native one."""
+
+    @staticmethod
+    def random_integers(
+        low: int, last: int, seed: bytes, dtype: str, chunks: _Chunks
+    ) -> ArrayExpr: ...
+    @staticmethod
+    def map(ufunc: str, operands: Sequence[Any], types: Sequence[str], output: str) -> ArrayExpr:
+        """A function of the elements of expressions and numbers, broadcast together."""
+
+    @staticmethod
+    def concatenate(arrays: Sequence[ArrayExpr], axis: int) -> ArrayExpr: ...
+    def cast(self, dtype: str) -> ArrayExpr: ...
+    def view(self, axes: Sequence[int | None], chunks: Sequence[Sequence[int] | None]) -> ArrayExpr:
+        """Axes of the array by number, or None for a new one, with its blocks."""
+
+    def broadcast_to(self, chunks: _Chunks) -> ArrayExpr: ...
+    def gather(
+        self, runs: Sequence[Sequence[tuple[int, int, int]] | None], chunks: _Chunks
+    ) -> ArrayExpr:
+        """Other elements along each axis: ``(start, step, length)`` runs, or None for all."""
+
+    def take(self, axis: int, positions: Sequence[int], chunks: _Chunks) -> ArrayExpr: ...
+    def rechunk(self, chunks: _Chunks) -> ArrayExpr: ...
+    def reduce(
+        self,
+        reduction: str,
+        axes: Sequence[int],
+        accumulator: str | None = None,
+        ddof: float = 0.0,
+        split_every: Sequence[int] = ...,
+    ) -> ArrayExpr: ...
+    def scan(self, scan: str, axis: int, output: str) -> ArrayExpr: ...
+    def reshape(self, chunks: _Chunks) -> ArrayExpr: ...
+    def matmul(self, other: ArrayExpr) -> ArrayExpr: ...
+    @property
+    def shape(self) -> tuple[int, ...]: ...
+    @property
+    def dtype(self) -> str: ...
+    @property
+    def ndim(self) -> int: ...
+    @property
+    def chunks(self) -> tuple[tuple[int, ...], ...]: ...
+    @property
+    def numblocks(self) -> tuple[int, ...]: ...
+    @property
+    def operation(self) -> str: ...
+    def blocks(self) -> list[Any] | None:
+        """The blocks that it holds, in row-major order; None where they have to be computed."""
+
+    def same_chunks(self, other: ArrayExpr) -> bool: ...
+    def token(self) -> str:
+        """32 hexadecimal digits, equal for equal expressions in every process."""
+
+    def tree(self) -> str: ...
+    def explain(self) -> str: ...

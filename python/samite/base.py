@@ -244,7 +244,7 @@ def _run_arrays(
     """Run arrays of native elements without making Python graphs of them; None where that is not
     possible."""
     run = getattr(schedule, "__samite_run_arrays__", None)
-    if run is None:
+    if run is None or config.get("array_optimize", None) is not None:
         return None
     exprs = [getattr(collection, "_expr", None) for collection in collections]
     if not all(type(expr) is ArrayExpr for expr in exprs):

@@ -221,6 +221,11 @@ impl Expr {
         self.node.shape.iter().fold(size, |bytes, len| bytes * *len as u128)
     }
 
+    /// Whether it is an array that was made, and not the result of a function of arrays.
+    pub fn is_source(&self) -> bool {
+        matches!(self.op(), Op::Memory { .. } | Op::Fill(_) | Op::Iota { .. } | Op::Random { .. })
+    }
+
     /// The blocks that it holds, in row-major order; `None` where they have to be computed.
     pub fn blocks(&self) -> Option<Vec<Chunk>> {
         match self.op() {

@@ -125,7 +125,13 @@ pub fn run_arrays<'py>(
     settings: Option<&Bound<'py, PyDict>>,
 ) -> PyResult<Vec<Bound<'py, PyAny>>> {
     let blocks = compute_arrays(py, &exprs, settings, Wanted::Whole)?;
-    blocks.into_iter().flatten().map(|chunk| to_result(py, chunk)).collect()
+    let sources = exprs.iter().map(|expr| expr.get().expr.is_source());
+    blocks
+        .into_iter()
+        .flatten()
+        .zip(sources)
+        .map(|(chunk, source)| to_result(py, chunk, source))
+        .collect()
 }
 
 /// Computes the blocks of array expressions, and gives expressions that hold them.
@@ -154,6 +160,13 @@ fn compute_arrays<'py>(
 ) -> PyResult<Vec<Vec<Chunk>>> {
     let settings = Settings::new(settings)?;
     let roots: Vec<Expr> = exprs.iter().map(|expr| expr.get().expr.clone()).collect();
+    let together: u128 = roots.iter().map(Expr::nbytes).sum();
+    if let Some(limit) = settings.memory_limit.filter(|limit| together > *limit as u128) {
+        return Err(error::MemoryLimitError::new_err(format!(
+            "the results take {together} bytes in memory at once, over the memory limit of {limit} \
+             bytes. Raise memory_limit, or store the arrays in a file instead of computing them."
+        )));
+    }
     let limits = Limits::for_run(settings.memory_limit, settings.spill_folder.clone());
     let mut prepared = gil::released(|| array::prepare(&roots, wanted, &limits))
         .map_err(|failed| raised(py, failed))?;

@@ -57,6 +57,8 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
 
     __slots__ = ("_cut", "_expr", "_graph", "_known", "_meta", "_prefix", "_title")
 
+    _expr: Any
+
     # Above that of NumPy's arrays and matrices, so that their operators leave the work to ours.
     __array_priority__ = 11
 
@@ -106,6 +108,8 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
         return type(self)._of_expr(expr, self._meta, name=self._name)
 
     def __reduce__(self) -> tuple[Any, ...]:
+        if self._expr is not None:
+            return (type(self)._of_expr, (self._expr, self._meta, self._prefix, self._title))
         return (type(self), (self.dask, self._name, self._chunks, self.dtype, self._meta))
 
     # -- what other facts are found from ------------------------------------------------

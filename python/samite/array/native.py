@@ -10,12 +10,14 @@ from __future__ import annotations
 
 import operator
 import os
+import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from samite import _engine
+from samite._annotations import get_annotations
 from samite._task_spec import Task, TaskRef
 from samite.array.utils import normalize_axes
 from samite.highlevelgraph import HighLevelGraph, Layer
@@ -79,7 +81,13 @@ def wrap(expr: Any, prefix: str | None = None, name: str | None = None) -> Array
     """
     from samite.array.core import Array
 
-    return Array._of_expr(expr, _meta(expr.dtype, expr.ndim), prefix, name)
+    meta = _meta(expr.dtype, expr.ndim)
+    if get_annotations():
+        # They belong to the tasks of a layer, which the engine's passes would not keep apart.
+        name = name or name_of(expr, prefix)
+        graph = HighLevelGraph({name: NativeLayer(name, expr)}, {name: set()})
+        return Array(graph, name, expr.chunks, meta=meta)
+    return Array._of_expr(expr, meta, prefix, name)
 
 
 _metas: dict[tuple[str, int], np.ndarray] = {}
@@ -178,7 +186,9 @@ def random(
         return None
     if not all(type(value) in (int, float) or isinstance(value, np.generic) for value in values):
         return None
-    seed = np.random.SeedSequence(seeds.entropy, spawn_key=seeds.spawn_key)
+    # Generators of different kinds draw different numbers from one seed, so these do too.
+    kind = zlib.crc32(seeds.kind.encode())
+    seed = np.random.SeedSequence(seeds.entropy, spawn_key=(*seeds.spawn_key, kind))
     words = seed.generate_state(4, np.uint64).tobytes()
     name = _DISTRIBUTIONS.get(distribution, distribution)
     try:

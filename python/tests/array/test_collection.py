@@ -60,7 +60,7 @@ def test_graph_manipulation():
 
 
 def test_elementwise_layers_are_joined_without_tasks():
-    x = da.ones((100, 100), chunks=1)
+    x = da.ones((100, 100), chunks=1, dtype=object)
     y = (x + 1).map_blocks(lambda b, block_id=None: b * 2 + block_id[0]) - x
     assert not any(layer.is_materialized() for layer in y.dask.layers.values())
     joined = y.__dask_optimize__(y.dask, y.__dask_keys__())
@@ -82,12 +82,28 @@ def test_settings_replace_the_optimizer():
 
 def test_annotations_survive_optimization():
     with samite.annotate(priority=5):
-        x = da.ones(4, chunks=2)
+        x = da.ones(4, chunks=2, dtype=object)
     y = (x + 1).rechunk(1)[::-1]
     optimized = y.__dask_optimize__(y.dask, y.__dask_keys__())
     assert any(
         (layer.annotations or {}).get("priority") == 5 for layer in optimized.layers.values()
     )
+
+
+def test_annotations_of_native_arrays_are_those_of_their_tasks():
+    with samite.annotate(priority=5):
+        x = da.ones(4, chunks=2) + 1
+    assert {"priority": 5} in [layer.annotations for layer in x.dask.layers.values()]
+    y = (x + 1).rechunk(1)[::-1]
+    assert {"priority": 5} in [layer.annotations for layer in y.dask.layers.values()]
+    same(y, np.full(4, 3.0))
+
+
+def test_native_arrays_are_pickled_as_such():
+    x = (da.arange(10, chunks=3) * 2).sum(keepdims=True)
+    copy = pickle.loads(pickle.dumps(x))
+    assert copy._expr is not None and copy.name == x.name
+    same(copy, np.array([90]))
 
 
 def test_pickle_and_tokens():

@@ -85,7 +85,7 @@ def test_steps_of_the_tree():
 
         return max(map(level, dependencies))
 
-    x = da.ones(64, chunks=1)
+    x = da.ones(64, chunks=1, dtype=object)
     assert depth(x.cumsum(method="sequential")) > 60
     assert depth(x.cumsum(method="blelloch")) < 20
 

@@ -83,9 +83,9 @@ def test_rows_into_columns_take_few_tasks():
 
 
 def test_whole_blocks_are_not_cut():
-    y = da.ones(16, chunks=2).rechunk(8)
+    y = da.ones(16, chunks=2, dtype=object).rechunk(8)
     assert len(y.dask) == 8 + 2
-    z = da.ones(16, chunks=8).rechunk((8, 4, 4))
+    z = da.ones(16, chunks=8, dtype=object).rechunk((8, 4, 4))
     assert len(z.dask) == 2 + 3
 
 

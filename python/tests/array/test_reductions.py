@@ -91,7 +91,7 @@ def test_variance_far_from_zero():
 
 
 def test_tree_is_as_deep_as_asked():
-    x = da.ones(27, chunks=1)
+    x = da.ones(27, chunks=1, dtype=object)
     assert len(x.sum(split_every=3).dask.layers) == len(x.sum(split_every=27).dask.layers) + 2
     assert x.sum(split_every=2).compute() == 27
 

@@ -130,14 +130,19 @@ pub fn chunk_of(array: &Bound<'_, PyAny>, file: bool) -> Option<Chunk> {
 }
 
 /// The result of a computation: an array that nobody else holds, which the user may write to.
-pub fn to_result<'py>(py: Python<'py>, chunk: Chunk) -> PyResult<Bound<'py, PyAny>> {
+///
+/// Without axes it is a scalar, as the results of NumPy's functions are, unless `source` says that
+/// the array itself was asked for.
+pub fn to_result<'py>(py: Python<'py>, chunk: Chunk, source: bool) -> PyResult<Bound<'py, PyAny>> {
     let alone = Arc::strong_count(chunk.buffer()) == 1 && is_writable(&chunk);
     if alone {
-        return scalar_if_single(to_numpy(py, &chunk)?);
+        let array = to_numpy(py, &chunk)?;
+        return if source { Ok(array) } else { scalar_if_single(array) };
     }
     let copy = gil::released(|| chunk.copied()).map_err(|failed| raised(py, failed))?;
     drop(chunk);
-    scalar_if_single(to_numpy(py, &copy)?)
+    let array = to_numpy(py, &copy)?;
+    if source { Ok(array) } else { scalar_if_single(array) }
 }
 
 /// What NumPy gives for an array without axes: its element.

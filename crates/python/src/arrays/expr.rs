@@ -10,7 +10,7 @@ use samite::array::{
     Ufunc, ViewAxis,
 };
 
-use crate::arrays::convert::{chunk_of, raised, to_argument, to_chunk, to_scalar};
+use crate::arrays::convert::{chunk_of, raised, to_chunk, to_numpy, to_scalar};
 use crate::gil;
 
 /// A lazy array of native elements.
@@ -347,7 +347,7 @@ impl ArrayExpr {
     /// The blocks that it holds, in row-major order; None where they have to be computed.
     fn blocks<'py>(&self, py: Python<'py>) -> PyResult<Option<Vec<Bound<'py, PyAny>>>> {
         let Some(blocks) = self.expr.blocks() else { return Ok(None) };
-        blocks.iter().map(|block| to_argument(py, block)).collect::<PyResult<_>>().map(Some)
+        blocks.iter().map(|block| to_numpy(py, block)).collect::<PyResult<_>>().map(Some)
     }
 
     /// The number of blocks along each axis.

@@ -41,6 +41,11 @@ class Seeds:
         """Whether the generators are NumPy's, and not those of another library."""
         raise NotImplementedError
 
+    @property
+    def kind(self) -> str:
+        """The name of the kind of generators."""
+        raise NotImplementedError
+
     def sequence(self, number: int) -> np.random.SeedSequence:
         """The seeds of a chunk; those of different numbers are independent."""
         return np.random.SeedSequence(self.entropy, spawn_key=(*self.spawn_key, number))
@@ -92,6 +97,10 @@ class GeneratorSeeds(Seeds):
     def is_numpys(self) -> bool:
         return self.bit_generator.__module__.partition(".")[0] == "numpy"
 
+    @property
+    def kind(self) -> str:
+        return getattr(self.bit_generator, "__name__", "")
+
     def generator(self, number: int) -> Any:
         sequence = self.sequence(number)
         if self.bit_generator is np.random.PCG64:
@@ -127,6 +136,10 @@ class StateSeeds(Seeds):
     @property
     def is_numpys(self) -> bool:
         return self.make is None
+
+    @property
+    def kind(self) -> str:
+        return "RandomState"
 
     def generator(self, number: int) -> Any:
         sequence = self.sequence(number)
