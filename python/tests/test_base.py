@@ -502,6 +502,7 @@ def _parameters(function: ast.FunctionDef) -> list[str]:
 
 def _text_parameters(function) -> list[str]:
     # Python cannot read a signature with a parameter that is named by a word of its own.
+    function = getattr(function, "__func__", function)  # of a static method
     text = function.__text_signature__.replace("$", "").replace("(class,", "(cls,")
     namespace: dict[str, Any] = {}
     exec(f"def function{text}: pass", namespace)

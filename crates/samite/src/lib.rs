@@ -3,6 +3,11 @@
 //! [`delayed`] is the place to start: lazy values from closures. The crates that it is made of are
 //! re-exported for programs that bring their own graphs and operations.
 
+/// The user's guide for Rust, whose examples are run with the tests.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/rust.md")]
+struct Guide;
+
 pub mod delayed;
 
 pub use samite_array as array;
