@@ -49,6 +49,8 @@ pub struct Chunk {
     dtype: DType,
     shape: Shape,
     strides: Strides,
+    /// Whether an expression keeps the memory too, so that dropping the chunk gives nothing back.
+    kept: bool,
 }
 
 // SAFETY: the memory behind `start` is kept alive by `buffer`, which can be sent and shared, and is
@@ -72,7 +74,14 @@ impl Chunk {
         strides: &[isize],
     ) -> Self {
         debug_assert_eq!(shape.len(), strides.len());
-        Self { buffer, start, dtype, shape: shape.into(), strides: strides.into() }
+        Self {
+            buffer,
+            start,
+            dtype,
+            shape: shape.into(),
+            strides: strides.into(),
+            kept: false,
+        }
     }
 
     /// A C-contiguous chunk that `fill` writes: it is given the bytes, which are zero or old data.
@@ -92,7 +101,8 @@ impl Chunk {
         fill(buffer.bytes_mut())?;
         let start = buffer.as_ptr();
         let strides = contiguous_strides(shape, dtype.size());
-        Ok(Self { buffer: Arc::new(buffer), start, dtype, shape: shape.into(), strides })
+        let buffer = Arc::new(buffer);
+        Ok(Self { buffer, start, dtype, shape: shape.into(), strides, kept: false })
     }
 
     /// A C-contiguous chunk of these elements, in C order.
@@ -211,7 +221,21 @@ impl Chunk {
             dtype: self.dtype,
             shape: shape.into(),
             strides: strides.into(),
+            kept: self.kept,
         }
+    }
+
+    /// The same elements, of which the caller keeps the memory: they do not count as memory that the
+    /// chunk holds, and are not worth writing to disk.
+    #[must_use]
+    pub(crate) fn kept(mut self) -> Self {
+        self.kept = true;
+        self
+    }
+
+    /// Whether an expression keeps the memory too, and reads it again.
+    pub fn is_kept(&self) -> bool {
+        self.kept
     }
 
     /// The part of it that begins at `first` along `axis` and takes `len` elements `step` apart.
@@ -328,7 +352,8 @@ impl std::fmt::Debug for Chunk {
 
 impl Data for Chunk {
     fn nbytes(&self) -> usize {
-        self.buffer.owned_bytes()
+        // Views of one buffer count as what they show of it; together that is the buffer.
+        if self.kept { 0 } else { self.buffer.owned_bytes().min(self.len() * self.dtype.size()) }
     }
 
     fn as_any(&self) -> &dyn Any {

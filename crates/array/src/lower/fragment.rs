@@ -326,7 +326,7 @@ impl Fragment {
     fn copied(&self, index: u32, inputs: &[Value], number: usize) -> Result<Chunk, ArrayError> {
         let Ready { shape, operands, .. } = self.ready(index, inputs)?;
         let chunk = match &self.leaves[number].source {
-            Source::Memory(chunk, _) => chunk.clone(),
+            Source::Memory(chunk, _) => chunk.clone().kept(),
             Source::Block(block) => match inputs.get(*block).and_then(Chunk::of) {
                 Some(chunk) => chunk.clone(),
                 None => return Err(ArrayError::Internal { what: "an operand is missing" }),

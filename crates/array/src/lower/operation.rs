@@ -330,7 +330,7 @@ impl Kind {
                 Arc::new(random::generate(distribution, *seed, u64::from(index), &shape, *dtype)?)
             }
             Self::Stored(blocks) => match blocks.get(index as usize) {
-                Some(block) => Arc::new(block.clone()),
+                Some(block) => Arc::new(block.clone().kept()),
                 None => return Err(ArrayError::Internal { what: "a stored block is missing" }),
             },
             Self::Deposit { counts, grid, offsets, target } => {

@@ -155,6 +155,11 @@ fn scalar_if_single(array: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 
 /// The Python object of a chunk that a task of Python's gets.
 pub fn to_argument<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
+    // A function may write to its argument, and what an expression reads again must stay as it is.
+    if chunk.is_kept() && chunk.buffer().owned_bytes() > 0 {
+        let copy = gil::released(|| chunk.copied()).map_err(|failed| raised(py, failed))?;
+        return scalar_if_single(to_numpy(py, &copy)?);
+    }
     scalar_if_single(to_numpy(py, chunk)?)
 }
 
