@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from samite._engine import dense
+from samite._engine import _dense as dense
 
 __all__ = [
     "argsort", "bincount", "cholesky", "det", "digitize", "dot", "eigh", "fft", "histogram", "inv",

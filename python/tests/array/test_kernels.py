@@ -12,7 +12,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 
-from samite._engine import dense
+from samite._engine import _dense as dense
 from samite.array import kernels
 
 FLOATS = ["f4", "f8", "c8", "c16"]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use samite_array::kernels::reduce::Reduction;
 use samite_array::{
-    ArrayError, ArrayProgram, AxisChunks, AxisMap, Bool, Chunk, DType, Element, Expr, Grid, Limits, Operand,
-    Prepared, Run, Scalar, Scan, Ufunc, ViewAxis, Wanted, prepare,
+    ArrayError, ArrayProgram, AxisChunks, AxisMap, Bool, Chunk, DType, Element, Expr, Grid, Limits,
+    Operand, Prepared, Run, Scalar, Scan, Ufunc, ViewAxis, Wanted, prepare,
 };
 use samite_array::{compute, optimize};
 use samite_runtime::{Options, Threads, run_here};
@@ -79,7 +79,8 @@ impl Plain {
     }
 
     fn cast(&self, dtype: DType) -> Self {
-        let of = |element: &i64| if dtype == DType::Bool { i64::from(*element != 0) } else { *element };
+        let of =
+            |element: &i64| if dtype == DType::Bool { i64::from(*element != 0) } else { *element };
         Self { dtype, shape: self.shape.clone(), elements: self.elements.iter().map(of).collect() }
     }
 }
@@ -160,8 +161,14 @@ fn other(random: &mut Random, made: &[Pair], dtype: DType, shape: &[usize]) -> P
 
 fn mapped(random: &mut Random, made: &[Pair], (expr, plain): &Pair) -> Pair {
     let ufuncs = [
-        Ufunc::Add, Ufunc::Multiply, Ufunc::Subtract, Ufunc::Less, Ufunc::Equal, Ufunc::Maximum,
-        Ufunc::Where, Ufunc::Negative,
+        Ufunc::Add,
+        Ufunc::Multiply,
+        Ufunc::Subtract,
+        Ufunc::Less,
+        Ufunc::Equal,
+        Ufunc::Maximum,
+        Ufunc::Where,
+        Ufunc::Negative,
     ];
     let mut ufunc = random.pick(&ufuncs);
     if plain.dtype == DType::Bool && matches!(ufunc, Ufunc::Subtract | Ufunc::Negative) {
@@ -182,8 +189,11 @@ fn mapped(random: &mut Random, made: &[Pair], (expr, plain): &Pair) -> Pair {
     };
     let new = plain.shape.len() - right.shape.len();
     let beside = |at: &[usize], right: &Plain| {
-        let at: Vec<usize> =
-            at[new..].iter().zip(&right.shape).map(|(at, len)| if *len == 1 { 0 } else { *at }).collect();
+        let at: Vec<usize> = at[new..]
+            .iter()
+            .zip(&right.shape)
+            .map(|(at, len)| if *len == 1 { 0 } else { *at })
+            .collect();
         right.at(&at)
     };
     let bools = plain.dtype == DType::Bool;
@@ -333,8 +343,13 @@ fn joined(random: &mut Random, made: &[Pair], (expr, plain): &Pair) -> Pair {
 
 fn reduced(random: &mut Random, (expr, plain): &Pair) -> Pair {
     let axes: Vec<bool> = plain.shape.iter().map(|_| random.below(2) == 0).collect();
-    let length: usize =
-        plain.shape.iter().zip(&axes).filter(|(_, reduced)| **reduced).map(|(len, _)| len).product();
+    let length: usize = plain
+        .shape
+        .iter()
+        .zip(&axes)
+        .filter(|(_, reduced)| **reduced)
+        .map(|(len, _)| len)
+        .product();
     let mut all = vec![Reduction::Sum, Reduction::Any, Reduction::All, Reduction::CountNonzero];
     if length > 0 {
         all.extend([Reduction::Min, Reduction::Max]);
@@ -519,7 +534,8 @@ proptest! {
             && expr.grid().blocks().is_some_and(|blocks| blocks < 1 << 10)
             && expr.tree().len() < 1 << 16
         {
-            let _ = optimize(&[expr]);
+            let _ = optimize(&[expr.clone()]);
+            let _ = prepare(&[expr], Wanted::Blocks, &Limits { in_memory: usize::MAX, folder: None });
         }
     }
 
@@ -559,12 +575,31 @@ proptest! {
 fn a_folder_that_is_not_there() {
     let grid = |rows, columns| Grid::regular(&[64, 64], &[rows, columns]).unwrap();
     let chunk = Chunk::from_slice(&[64, 64], &(0..64 * 64).collect::<Vec<i64>>()).unwrap();
-    let sums = Expr::from_chunk(chunk, grid(1, 64)).unwrap().scan(Scan::Sum, 0, DType::I64).unwrap();
+    let sums =
+        Expr::from_chunk(chunk, grid(1, 64)).unwrap().scan(Scan::Sum, 0, DType::I64).unwrap();
     let expr = sums.rechunk(grid(64, 1)).unwrap();
     let limits = Limits { in_memory: 0, folder: Some("/nowhere/at/all".into()) };
-    let outcome = prepare(&[expr], Wanted::Whole, &limits)
-        .and_then(run);
+    let outcome = prepare(&[expr], Wanted::Whole, &limits).and_then(run);
     assert!(matches!(outcome, Err(ArrayError::Io { .. } | ArrayError::Runtime(_))), "{outcome:?}");
+}
+
+#[test]
+fn chunks_and_runs_that_overflow_are_refused() {
+    let huge = Grid::new([AxisChunks::from([usize::MAX, 2])]);
+    assert!(matches!(Expr::full(Scalar::new(0i64), huge), Err(ArrayError::Chunks { .. })));
+    let none = Grid::new([AxisChunks::from([])]);
+    assert!(matches!(Expr::full(Scalar::new(0i64), none), Err(ArrayError::Chunks { .. })));
+    let ten = Expr::full(Scalar::new(0i64), Grid::whole(&[10])).unwrap();
+    for run in [
+        Run { start: 0, step: isize::MAX, len: 3 },
+        Run { start: 1, step: -1, len: 3 },
+        Run { start: usize::MAX, step: 1, len: 2 },
+        Run { start: 10, step: 1, len: 1 },
+    ] {
+        let grid = Grid::whole(&[run.len]);
+        let found = ten.gather(smallvec::smallvec![AxisMap::from_runs([run])], grid);
+        assert!(matches!(found, Err(ArrayError::Axis { .. })), "{run:?}");
+    }
 }
 
 #[test]

@@ -28,8 +28,15 @@ fn partial(
     // SAFETY: the operand is a chunk of this shape.
     unsafe {
         reduce(
-            &program, &[operand], chunk.shape(), &axes, reduction, accumulator, &origin,
-            chunk.shape(), &flag,
+            &program,
+            &[operand],
+            chunk.shape(),
+            &axes,
+            reduction,
+            accumulator,
+            &origin,
+            chunk.shape(),
+            &flag,
         )
     }
 }

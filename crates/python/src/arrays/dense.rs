@@ -239,11 +239,7 @@ fn dense_histogram<'py>(
 
 /// How often each whole number occurs, or the sums of weights.
 #[pyfunction]
-fn bincount<'py>(
-    a: &Object<'py>,
-    weights: Option<&Object<'py>>,
-    minlength: usize,
-) -> Result1<'py> {
+fn bincount<'py>(a: &Object<'py>, weights: Option<&Object<'py>>, minlength: usize) -> Result1<'py> {
     match weights {
         None => one(a, |a| histogram::bincount(a, None, minlength)),
         Some(weights) => {
@@ -274,7 +270,7 @@ fn dense_take<'py>(a: &Object<'py>, indices: &Object<'py>, axis: usize) -> Resul
 
 /// Adds the module of these functions.
 pub fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
-    let module = PyModule::new(parent.py(), "dense")?;
+    let module = PyModule::new(parent.py(), "_dense")?;
     module.add_function(wrap_pyfunction!(dense_matmul, &module)?)?;
     module.add_function(wrap_pyfunction!(qr, &module)?)?;
     module.add_function(wrap_pyfunction!(svd, &module)?)?;
