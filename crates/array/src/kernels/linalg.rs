@@ -323,7 +323,9 @@ fn lu_of<T: Field<Real: Field>>(a: &Chunk) -> Result<(Chunk, Chunk, Chunk), Arra
 }
 
 /// The rows that those of the factors stand for, and both factors.
-fn triangles<T: Field>(a: &Chunk) -> Result<(Vec<usize>, Work<T>, Work<T>), ArrayError> {
+type Triangles<T> = (Vec<usize>, Work<T>, Work<T>);
+
+fn triangles<T: Field>(a: &Chunk) -> Result<Triangles<T>, ArrayError> {
     let [_, _] = *a.shape() else { return Err(not_a_matrix(a)) };
     let lu = Pivoted::<T>::of(a)?;
     let (rows, columns) = (lu.matrix.rows, lu.matrix.columns);

@@ -534,7 +534,7 @@ proptest! {
             && expr.grid().blocks().is_some_and(|blocks| blocks < 1 << 10)
             && expr.tree().len() < 1 << 16
         {
-            let _ = optimize(&[expr.clone()]);
+            let _ = optimize(std::slice::from_ref(&expr));
             let _ = prepare(&[expr], Wanted::Blocks, &Limits { in_memory: usize::MAX, folder: None });
         }
     }
@@ -555,7 +555,7 @@ proptest! {
         let folder = tempfile::tempdir().unwrap();
         let limits = Limits { in_memory: 0, folder: Some(folder.path().to_owned()) };
         let wanted = random.pick(&[Wanted::Whole, Wanted::Blocks]);
-        let through = run(prepare(&[other.clone()], wanted, &limits).unwrap()).unwrap();
+        let through = run(prepare(std::slice::from_ref(&other), wanted, &limits).unwrap()).unwrap();
         let within = Limits { in_memory: usize::MAX, folder: None };
         let inside = run(prepare(&[other], wanted, &within).unwrap()).unwrap();
         prop_assert_eq!(through[0].len(), inside[0].len());
