@@ -9,6 +9,9 @@ from typing_extensions import Self, Unpack
 
 __version__: str
 
+# The kernels of whole chunks, which `samite.array.kernels` describes.
+_dense: Any
+
 _NodeT = TypeVar("_NodeT", bound=Node)
 
 # ---- lazy calls ----------------------------------------------------------------------------------

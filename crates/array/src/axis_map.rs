@@ -57,7 +57,8 @@ impl AxisMap {
 
     /// Elements at regular steps.
     pub fn strided(start: usize, step: isize, len: usize) -> Self {
-        Self { runs: Arc::from([Run { start, step, len }]) }
+        // Equal maps are to have equal runs.
+        Self::from_runs([Run { start, step: if len == 1 { 1 } else { step }, len }])
     }
 
     /// The elements at these positions.
@@ -115,6 +116,20 @@ impl AxisMap {
             .filter(|run| run.len > 0)
             .map(|run| run.at(0).max(run.at(run.len - 1)))
             .max()
+    }
+
+    /// Whether every element that is read is one of an axis of this length, and their number can be
+    /// counted.
+    pub fn fits(&self, extent: usize) -> bool {
+        let extent = extent as i128;
+        let within = |run: &Run| {
+            let first = run.start as i128;
+            let way = (run.step as i128).saturating_mul(run.len as i128 - 1);
+            let last = first.saturating_add(way);
+            run.len == 0 || (first < extent && last >= 0 && last < extent)
+        };
+        let total = |sum: usize, run: &Run| sum.checked_add(run.len);
+        self.runs.iter().all(within) && self.runs.iter().try_fold(0, total).is_some()
     }
 
     /// What `outer` reads of what this reads.

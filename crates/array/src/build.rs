@@ -42,6 +42,13 @@ impl Expr {
         dtype: DType,
         grid: Grid,
     ) -> Result<Self, ArrayError> {
+        for (axis, sizes) in grid.axes().iter().enumerate() {
+            let length = sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size));
+            if sizes.is_empty() || length.is_none() {
+                let (chunks, length) = (sizes.to_vec(), length.unwrap_or(usize::MAX));
+                return Err(ArrayError::Chunks { operation, axis, length, chunks });
+            }
+        }
         let shape = grid.shape();
         let bytes = checked_len(&shape).and_then(|len| len.checked_mul(dtype.size()));
         let fits = bytes.is_some_and(|bytes| bytes <= isize::MAX as usize);
@@ -227,8 +234,9 @@ impl Expr {
                 kept.push(ViewAxis::Input(axis));
                 cut.push(Arc::clone(grid.axis(new + axis)));
             } else if *len == 1 {
+                // There may be blocks without elements beside the one that repeats.
                 kept.push(ViewAxis::New);
-                cut.push(Arc::clone(self.grid().axis(axis)));
+                cut.push(Arc::from([1].as_slice()));
             } else {
                 return Err(failed());
             }
@@ -318,7 +326,7 @@ impl Expr {
             return Err(ArrayError::Shapes { operation: "getitem", shapes });
         }
         for (axis, (map, len)) in axes.iter().zip(self.shape()).enumerate() {
-            if map.last().is_some_and(|last| last >= *len) {
+            if !map.fits(*len) {
                 return Err(ArrayError::Axis { operation: "getitem", axis, ndim: *len });
             }
         }

@@ -1,6 +1,7 @@
 //! The door to arrays: NumPy's memory as chunks and back, expressions, and their computation.
 
 pub mod convert;
+pub mod dense;
 pub mod expr;
 pub mod task;
 
@@ -8,6 +9,7 @@ use pyo3::prelude::*;
 
 /// Adds the classes and functions of arrays to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    dense::register(module)?;
     module.add_class::<expr::ArrayExpr>()?;
     module.add_class::<task::ArrayTask>()?;
     module.add_class::<convert::NativeValue>()?;

@@ -26,7 +26,7 @@ pub enum Op {
     /// A native task of such a graph.
     ArrayTask { task: Py<ArrayTask>, key: Py<PyAny> },
     /// An operation of lowered array expressions, which is told the task's index.
-    Array(Operation),
+    Array(Box<Operation>),
 }
 
 impl Op {

@@ -170,7 +170,10 @@ fn compute_arrays<'py>(
     let limits = Limits::for_run(settings.memory_limit, settings.spill_folder.clone());
     let mut prepared = gil::released(|| array::prepare(&roots, wanted, &limits))
         .map_err(|failed| raised(py, failed))?;
-    let operations = std::mem::take(&mut prepared.operations).into_iter().map(Op::Array).collect();
+    let operations = std::mem::take(&mut prepared.operations)
+        .into_iter()
+        .map(|operation| Op::Array(Box::new(operation)))
+        .collect();
     let values = execute(py, prepared.plan.clone(), operations, Vec::new(), settings, None)?;
     prepared.results(&values).map_err(|failed| raised(py, failed))
 }

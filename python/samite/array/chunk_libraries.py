@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import kernels
 from samite.array.dispatch import (
     concatenate_lookup,
     divide_lookup,
@@ -94,7 +95,7 @@ def _take(x: Any, indices: Any, axis: int = 0) -> Any:
 
 
 concatenate_lookup.register((object, np.ndarray), np.concatenate)
-tensordot_lookup.register((object, np.ndarray), np.tensordot)
+tensordot_lookup.register((object, np.ndarray), kernels.tensordot)
 einsum_lookup.register((object, np.ndarray), np.einsum)
 empty_lookup.register((object, np.ndarray), np.empty)
 divide_lookup.register((object, np.ndarray), _divide)

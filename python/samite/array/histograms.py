@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import kernels
 from samite.array.blockwise import blockwise
 from samite.array.chunks import is_unknown
 from samite.array.core import Array
@@ -209,7 +210,7 @@ def _counts(a: Array, weights: Array | None, edges: Any, bins: Any, range: Any) 
 def _histogram_block(block: Any, *rest: Any, given: Any, weighted: bool) -> np.ndarray:
     weights = rest[0] if weighted else None
     bins, ends = given if given is not None else (rest[-1], None)
-    counts = np.histogram(block, bins, range=ends, weights=weights)[0]
+    counts = kernels.histogram(block, bins, range=ends, weights=weights)[0]
     return counts.reshape((1,) * np.ndim(block) + counts.shape)
 
 
@@ -425,7 +426,7 @@ def bincount(
 def _bincount_block(
     minlength: int, dtype: np.dtype, block: Any, weights: Any = None
 ) -> np.ndarray:  # fmt: skip
-    return np.bincount(block, weights, minlength=minlength).astype(dtype, copy=False)
+    return kernels.bincount(block, weights, minlength).astype(dtype, copy=False)
 
 
 def _added(counts: list[np.ndarray]) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Task, TaskRef
-from samite.array import partials
+from samite.array import kernels, partials
 from samite.array.blockwise import blockwise
 from samite.array.chunks import has_unknown
 from samite.array.core import Array, make_array
@@ -142,7 +142,8 @@ def _median(func: Callable, a: Any, axis: Any, keepdims: bool, out: Any) -> Arra
     if axis is None and a.npartitions > 1:
         raise _needs_axis(func)
     a = whole_along(a, axes)
-    call = functools.partial(func, axis=axes or None, keepdims=keepdims)
+    of_block = kernels.median if func is np.median else func
+    call = functools.partial(of_block, axis=axes or None, keepdims=keepdims)
     return into(out, _along(call, a, axes, keepdims, func.__name__))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from samite.array import native
+from samite.array import kernels, native
 from samite.array.blockwise import blockwise
 from samite.array.chunks import is_unknown
 from samite.array.core import Array
@@ -132,7 +132,7 @@ def matmul(a: Any, b: Any, **kwargs: Any) -> Array:
 
 
 def _matmul_blocks(a: Any, b: Any) -> Any:
-    return np.matmul(a, b)[..., :, np.newaxis, :]
+    return kernels.matmul(a, b)[..., :, np.newaxis, :]
 
 
 def dotmany(

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from samite.array import kernels
 from samite.array.blockwise import blockwise
 from samite.array.core import Array
 from samite.array.elementwise import elemwise
@@ -41,7 +42,7 @@ def digitize(a: Any, bins: Any, right: bool = False) -> Array:
 
 
 def _digitize_block(block: Any, bins: Any, right: bool) -> Any:
-    return np.digitize(block, bins, right=right)
+    return kernels.digitize(block, bins, right)
 
 
 def _with_whole(func: Callable, a: Array, others: list[Any], dtype: Any) -> Array:
@@ -98,7 +99,7 @@ def searchsorted(a: Any, v: Any, side: str = "left", sorter: Any = None) -> Arra
 
 
 def _search_block(values: Any, block: Any, side: str) -> np.ndarray:
-    return np.asarray(np.searchsorted(block, values, side=side))[..., np.newaxis]
+    return np.asarray(kernels.searchsorted(block, values, side))[..., np.newaxis]
 
 
 def interp(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import List, Task, TaskRef
+from samite.array import kernels
 from samite.array.assembly import join
 from samite.array.blocks import map_blocks
 from samite.array.chunks import has_unknown
@@ -279,14 +280,17 @@ def sampling_steps(sizes: Sequence[int]) -> list[int]:
 
 
 def _order_of(values: Any, order: Any) -> Any:
+    if not order and type(values) is np.ndarray and values.dtype.itemsize > 2:
+        return kernels.argsort(values)
     return values.argsort(kind="stable", order=order) if order else values.argsort(kind="stable")
 
 
 def _in_order(values: Any, order: Any) -> Any:
     if order or type(values) is not np.ndarray:
         return values[_order_of(values, order)]
-    # Much faster than finding the order first.
-    return np.sort(values, kind="stable")
+    # Equal numbers need not keep their order, and NumPy sorts short ones by their digits.
+    stable = values.dtype.kind not in "iuf" or values.dtype.itemsize <= 2
+    return np.sort(values, kind="stable" if stable else None)
 
 
 def _sorted_run(block: Any, order: Any, start: int | None) -> tuple[Any, Any]:

@@ -229,15 +229,22 @@ fn counted<T: Element>(
 ) -> Result<Chunk, ArrayError> {
     let operation = "bincount";
     let values = whole::<T>(values);
-    let mut length = minlength;
+    let (mut top, mut negative) = (0, false);
     for value in values {
-        let Some(place) = place(*value) else {
-            let reason = "negative numbers cannot be counted";
-            return Err(ArrayError::Parameter { operation, reason });
-        };
-        let too_large = || ArrayError::TooLarge { operation, shape: vec![place] };
-        length = length.max(place.checked_add(1).ok_or_else(too_large)?);
+        let found = place(*value);
+        negative |= found.is_none();
+        top = top.max(found.unwrap_or_default());
     }
+    if negative {
+        let reason = "negative numbers cannot be counted";
+        return Err(ArrayError::Parameter { operation, reason });
+    }
+    let length = if values.is_empty() {
+        minlength
+    } else {
+        let too_large = || ArrayError::TooLarge { operation, shape: vec![top] };
+        minlength.max(top.checked_add(1).ok_or_else(too_large)?)
+    };
     let places = || values.iter().map(|value| place(*value).unwrap_or_default());
     let dtype = if weights.is_some() { DType::F64 } else { DType::I64 };
     Chunk::build(dtype, &[length], |bytes| {

@@ -95,6 +95,22 @@ pub fn lu(a: &Chunk) -> Result<(Chunk, Chunk, Chunk), ArrayError> {
     with_field!("lu", a, T => lu_of::<T>(a))
 }
 
+/// As [`lu`], with the permutation as the row (`int64`) of `l` that each row of `a` is made of:
+/// `a = l[rows] @ u`.
+///
+/// # Errors
+/// As for [`lu`].
+pub fn lu_rows(a: &Chunk) -> Result<(Chunk, Chunk, Chunk), ArrayError> {
+    with_field!("lu", a, T => {
+        let (order, l, u) = triangles::<T>(a)?;
+        let mut rows = vec![0i64; order.len()];
+        for (place, row) in order.iter().enumerate() {
+            rows[*row] = place as i64;
+        }
+        Ok((Chunk::from_slice(&[rows.len()], &rows)?, l.into_chunk()?, u.into_chunk()?))
+    })
+}
+
 /// Which form of a triangular matrix a system has.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Form {
@@ -298,13 +314,22 @@ fn cholesky_of<T: Field>(a: &Chunk, lower: bool) -> Result<Chunk, ArrayError> {
 }
 
 fn lu_of<T: Field<Real: Field>>(a: &Chunk) -> Result<(Chunk, Chunk, Chunk), ArrayError> {
+    let (order, l, u) = triangles::<T>(a)?;
+    let mut p = Work::<T::Real>::zeros(order.len(), order.len())?;
+    for (place, row) in order.iter().enumerate() {
+        *p.at_mut(*row, place) = <T::Real as Field>::ONE;
+    }
+    Ok((p.into_chunk()?, l.into_chunk()?, u.into_chunk()?))
+}
+
+/// The rows that those of the factors stand for, and both factors.
+type Triangles<T> = (Vec<usize>, Work<T>, Work<T>);
+
+fn triangles<T: Field>(a: &Chunk) -> Result<Triangles<T>, ArrayError> {
+    let [_, _] = *a.shape() else { return Err(not_a_matrix(a)) };
     let lu = Pivoted::<T>::of(a)?;
     let (rows, columns) = (lu.matrix.rows, lu.matrix.columns);
     let size = rows.min(columns);
-    let mut p = Work::<T::Real>::zeros(rows, rows)?;
-    for (place, row) in lu.order.iter().enumerate() {
-        *p.at_mut(*row, place) = <T::Real as Field>::ONE;
-    }
     let mut l = lu.matrix.corner(rows, size)?;
     l.clear(false);
     for place in 0..size {
@@ -312,7 +337,7 @@ fn lu_of<T: Field<Real: Field>>(a: &Chunk) -> Result<(Chunk, Chunk, Chunk), Arra
     }
     let mut u = lu.matrix.corner(size, columns)?;
     u.clear(true);
-    Ok((p.into_chunk()?, l.into_chunk()?, u.into_chunk()?))
+    Ok((lu.order, l, u))
 }
 
 /// An LU factorization with partial pivoting.

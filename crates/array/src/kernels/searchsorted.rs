@@ -6,6 +6,22 @@ use crate::dtype::DType;
 use crate::error::ArrayError;
 use crate::with_dtype;
 
+/// Sequences of so many elements are compared with whole blocks of values, element by element.
+const FEW: usize = 24;
+/// The values of a block.
+const BLOCK: usize = 512;
+
+/// Writes how many elements of a sequence come before each value.
+fn counted<T: Ordered>(sequence: &[T], values: &[T], right: bool, places: &mut [i64]) {
+    places.fill(0);
+    for element in sequence {
+        for (place, value) in places.iter_mut().zip(values) {
+            let passed = if right { !value.before(element) } else { element.before(value) };
+            *place += i64::from(passed);
+        }
+    }
+}
+
 /// For each value the place (`int64`) in the sorted sequence before which it can stand: the first
 /// one or, with `right`, the last one.
 ///
@@ -24,6 +40,13 @@ pub fn searchsorted(sorted: &Chunk, values: &Chunk, right: bool) -> Result<Chunk
     let (sequence, values) = (sorted.contiguous()?, values.contiguous()?);
     with_dtype!(sorted.dtype(), T => Chunk::build(DType::I64, values.shape(), |bytes| {
         let sequence = whole::<T>(&sequence);
+        if sequence.len() <= FEW {
+            let blocks = elements::<i64>(bytes).chunks_mut(BLOCK);
+            for (places, values) in blocks.zip(whole::<T>(&values).chunks(BLOCK)) {
+                counted(sequence, values, right, places);
+            }
+            return Ok(());
+        }
         for (place, value) in elements::<i64>(bytes).iter_mut().zip(whole::<T>(&values)) {
             *place = if right {
                 sequence.partition_point(|element| !value.before(element))

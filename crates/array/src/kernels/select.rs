@@ -106,11 +106,15 @@ fn select<T: Number + Ordered>(line: &mut [T], done: &mut usize, q: f64, between
         _ if part == 0.0 => at(low),
         Between::Midpoint => {
             let (one, other) = (at(low), at(low + 1));
-            one + (other - one) * 0.5
+            // Infinities have no difference.
+            if one == other { one } else { one + (other - one) * 0.5 }
         }
         Between::Linear => {
             let (one, other) = (at(low), at(low + 1));
             let width = other - one;
+            if one == other {
+                return one;
+            }
             if part < 0.5 { one + width * part } else { other - width * (1.0 - part) }
         }
     }

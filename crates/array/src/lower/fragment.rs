@@ -54,7 +54,7 @@ pub(crate) struct Builder<'lower> {
     program: ProgramBuilder,
     leaves: Vec<Leaf>,
     /// The blocks of each dependency, and the label of each of its axes.
-    pub(crate) reads: Vec<(Blocks, SmallVec<[u32; 4]>, SmallVec<[u32; 4]>)>,
+    pub(crate) reads: Reads,
     known: FxHashMap<(usize, Axes), Register>,
     /// Expressions that are computed by layers of their own.
     roots: &'lower FxHashSet<usize>,

@@ -38,7 +38,7 @@ impl Shuffle {
             Some(folder) => tempfile::tempfile_in(folder),
             None => tempfile::tempfile(),
         });
-        made.as_ref().map_err(|failed| failure(failed))
+        made.as_ref().map_err(failure)
     }
 
     /// Writes the pieces of an input block.

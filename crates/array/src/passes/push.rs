@@ -27,7 +27,7 @@ type Maps = SmallVec<[AxisMap; 4]>;
 pub(crate) fn push(roots: &[Expr]) -> Result<Vec<Expr>, ArrayError> {
     let mut pass = Push::default();
     for expr in in_order(roots) {
-        let inputs: Vec<Expr> = expr.op().inputs().iter().map(|input| pass.new(input)).collect();
+        let inputs: Vec<Expr> = expr.op().inputs().iter().map(|input| pass.now(input)).collect();
         let same =
             expr.op().inputs().iter().zip(&inputs).all(|(old, new)| old.address() == new.address());
         let rebuilt = if same { expr.clone() } else { with_inputs(&expr, inputs) };
@@ -36,7 +36,7 @@ pub(crate) fn push(roots: &[Expr]) -> Result<Vec<Expr>, ArrayError> {
         // Addresses are keys, so what they belong to must not go before the pass ends.
         pass.kept.push(expr);
     }
-    Ok(roots.iter().map(|root| pass.new(root)).collect())
+    Ok(roots.iter().map(|root| pass.now(root)).collect())
 }
 
 #[derive(Default)]
@@ -50,7 +50,7 @@ struct Push {
 }
 
 impl Push {
-    fn new(&self, expr: &Expr) -> Expr {
+    fn now(&self, expr: &Expr) -> Expr {
         self.became.get(&expr.address()).unwrap_or(expr).clone()
     }
 

@@ -2,7 +2,7 @@
 
 use num_complex::{Complex, Complex32, Complex64};
 use samite_array::kernels::linalg::{
-    Form, cholesky, det, eigh, inv, lu, qr, slogdet, solve, solve_triangular, svd,
+    Form, cholesky, det, eigh, inv, lu, lu_rows, qr, slogdet, solve, solve_triangular, svd,
 };
 use samite_array::kernels::matmul::matmul;
 use samite_array::kernels::random::{Distribution, generate};
@@ -222,9 +222,18 @@ fn lu_factors() {
             let (p, l, u) = lu(&a).unwrap();
             close(&l, &triangle(&l, true));
             close(&u, &triangle(&u, false));
+            let (rows, lower, upper) = lu_rows(&a).unwrap();
+            assert_eq!((wide(&lower), wide(&upper)), (wide(&l), wide(&u)));
+            for (place, row) in rows.to_vec::<i64>().unwrap().into_iter().enumerate() {
+                assert_eq!(wide(&p)[place * shape[0] + row as usize], 1.0.into());
+            }
             let p = narrow(p.shape(), &wide(&p), dtype);
             close(&times(&p, &times(&l, &u)), &a);
-            assert!(wide(&l).iter().all(|x| x.norm() < 1.0 + 1e-6));
+            // The greatest pivot is that of the greatest sum of both parts.
+            assert!(wide(&l).iter().all(|x| x.norm() < 2.0f64.sqrt()));
+            if dtype.kind() == samite_array::Kind::Float {
+                assert!(wide(&l).iter().all(|x| x.norm() < 1.0 + 1e-6));
+            }
             // A column of zeros, and rows that are equal.
             let (height, width) = (shape[0], shape[1]);
             let mut elements = wide(&a);

@@ -3,12 +3,14 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod evaluate;
+mod expressions;
 mod fourier;
 mod layouts;
 mod linalg;
 mod matmul;
 mod random;
 mod reduce;
+mod reduce_dtypes;
 mod scan;
 mod ufuncs;
 mod values;

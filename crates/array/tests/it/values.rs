@@ -234,6 +234,14 @@ fn complex_numbers_have_an_order() {
 }
 
 #[test]
+fn between_equal_infinities() {
+    let chunk = Chunk::from_slice(&[2], &[f64::INFINITY; 2]).unwrap();
+    assert_eq!(median(&chunk, 0).unwrap().to_vec::<f64>().unwrap(), [f64::INFINITY]);
+    let found = quantiles(&chunk, 0, &[0.3], Between::Linear).unwrap();
+    assert_eq!(found.to_vec::<f64>().unwrap(), [f64::INFINITY]);
+}
+
+#[test]
 fn descending_bins() {
     let values = Chunk::from_slice(&[5], &[0.2, 6.4, 3.0, 1.6, 10.0]).unwrap();
     let bins = Chunk::from_slice(&[3], &[10.0, 4.0, 1.0]).unwrap();

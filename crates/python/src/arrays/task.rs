@@ -58,6 +58,9 @@ impl ArrayTask {
     }
 }
 
+/// The function that makes a task again, and its arguments.
+type Reduced<'py> = (Bound<'py, PyAny>, (Py<ArrayExpr>, u32));
+
 #[pymethods]
 impl ArrayTask {
     /// Runs the task here.
@@ -84,10 +87,7 @@ impl ArrayTask {
         last.map_or_else(String::new, |step| self.operations[step.operation.index()].name())
     }
 
-    fn __reduce__<'py>(
-        &self,
-        py: Python<'py>,
-    ) -> PyResult<(Bound<'py, PyAny>, (Py<ArrayExpr>, u32))> {
+    fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
         let rebuild = py.import("samite._engine")?.getattr("ArrayTask")?.getattr("_of")?;
         Ok((rebuild, (self.source.0.clone_ref(py), self.source.1)))
     }

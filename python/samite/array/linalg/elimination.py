@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, List, Task, TaskRef
+from samite.array import kernels
 from samite.array.chunks import boundaries
 from samite.array.core import Array, make_array
 from samite.array.linalg.graphs import results, square_blocks, zeros_like_block
@@ -106,8 +107,8 @@ def _panel_lu(blocks: list[Any]) -> tuple[Any, list[Any], Any]:
     with warnings.catch_warnings():
         # A singular matrix has factors; it is for the user of these to mind.
         warnings.simplefilter("ignore", RuntimeWarning)
-        positions, lower, upper = _scipy().lu(
-            np.concatenate(blocks, axis=0) if len(blocks) > 1 else blocks[0], p_indices=True
+        positions, lower, upper = kernels.lu(
+            np.concatenate(blocks, axis=0) if len(blocks) > 1 else blocks[0]
         )
     edges = np.cumsum([len(block) for block in blocks])[:-1]
     return np.argsort(positions), np.split(lower, edges, axis=0), upper
@@ -136,11 +137,11 @@ def _reordered(blocks: list[Any], order: Any) -> list[Any]:
 
 
 def _upper_block(lower: Any, swapped: list[Any]) -> Any:
-    return _scipy().solve_triangular(lower, swapped[0], lower=True, unit_diagonal=True)
+    return kernels.solve_triangular(lower, swapped[0], lower=True, unit_diagonal=True)
 
 
 def _less_product(blocks: list[Any], n: int, left: Any, right: Any) -> Any:
-    return blocks[n] - left @ right
+    return blocks[n] - kernels.matmul(left, right)
 
 
 def _both_orders(first: Any, then: Any) -> Any:
@@ -307,11 +308,11 @@ def solve_triangular(a: Any, b: Any, lower: bool = False) -> Array:
 
 
 def _solve_block(a: Any, b: Any, lower: bool) -> Any:
-    return _scipy().solve_triangular(a, b, lower=lower)
+    return kernels.solve_triangular(a, b, lower=lower)
 
 
 def _without(block: Any, left: Any, right: Any) -> Any:
-    return block - left @ right
+    return block - kernels.matmul(left, right)
 
 
 def solve(a: Any, b: Any, sym_pos: bool | None = None, assume_a: str = "gen") -> Array:
@@ -466,12 +467,12 @@ def _adjoint(block: Any) -> Any:
 
 
 def _cholesky_block(block: Any) -> Any:
-    return _scipy().cholesky(block, lower=True)
+    return kernels.cholesky(block, lower=True)
 
 
 def _block_below(diagonal: Any, block: Any) -> Any:
-    return _scipy().solve_triangular(diagonal, block.conj().T, lower=True).conj().T
+    return kernels.solve_triangular(diagonal, block.conj().T, lower=True).conj().T
 
 
 def _less_adjoint(block: Any, left: Any, right: Any) -> Any:
-    return block - left @ right.conj().T
+    return block - kernels.matmul(left, right.conj().T)

@@ -13,9 +13,11 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, List, Task, TaskRef
+from samite.array import kernels
 from samite.array.chunks import has_unknown, is_unknown
 from samite.array.core import Array, make_array
 from samite.array.linalg.graphs import matrix, results
+from samite.array.signs import svd_flip
 from samite.array.storage import asanyarray
 from samite.array.utils import meta_from_array
 from samite.base import tokenize
@@ -70,14 +72,24 @@ def tsqr(data: Any, compute_svd: bool = False, _max_vchunk_size: int | None = No
     )
 
 
-def tall_svd(data: Array, full: bool, max_rows: int | None = None) -> tuple[Array, Array, Array]:
-    """The SVD of a matrix in one column of blocks; ``full`` for all right singular vectors."""
-    tree = _Tree(data, "svd-full" if full else "svd", max_rows)
+def tall_svd(
+    data: Array, full: bool, max_rows: int | None = None, flip: bool = False
+) -> tuple[Array, Array, Array]:
+    """The SVD of a matrix in one column of blocks.
+
+    Parameters
+    ----------
+    full:
+        Whether all right singular vectors are wanted.
+    flip:
+        Whether the vectors are turned as by :func:`samite.array.utils.svd_flip`.
+    """
+    tree = _Tree(data, f"svd{'-full' * full}{'-flip' * flip}", max_rows)
     n, k = data.shape[1], tree.k
     svd_key, u_key = (tree.name, "svd"), (tree.name, "svd-u")
     checked = (tree.name, "r")
     tree.tasks[checked] = Task(checked, _of_height, TaskRef(tree.root), k)
-    tree.tasks[svd_key] = Task(svd_key, np.linalg.svd, TaskRef(checked), full_matrices=full)
+    tree.tasks[svd_key] = Task(svd_key, _small_svd, TaskRef(checked), full, flip)
     tree.tasks[u_key] = Task(u_key, operator.getitem, TaskRef(svd_key), 0)
     names = [f"svd-{part}-{tree.token}" for part in ("u", "s", "v")]
     u, s, v = (meta_from_array(part) for part in np.linalg.svd(_one(data), full_matrices=full))
@@ -97,6 +109,14 @@ def tall_svd(data: Array, full: bool, max_rows: int | None = None) -> tuple[Arra
         ],
         [data],
     )  # type: ignore[return-value]
+
+
+def _small_svd(r: Any, full: bool, flip: bool) -> tuple[Any, Any, Any]:
+    u, s, v = np.linalg.svd(r, full_matrices=full)
+    if flip:
+        # Turning the small factor turns the vectors that are made of it.
+        u, v = svd_flip(u, v)
+    return u, s, v
 
 
 def _one_column(data: Any, operation: str) -> Array:
@@ -182,7 +202,9 @@ class _Tree:
                     factors.append(parts[i])
                     if above[g] is not None:
                         key = (self.name, "factor", level, i)
-                        self.tasks[key] = Task(key, np.matmul, TaskRef(parts[i]), TaskRef(above[g]))
+                        self.tasks[key] = Task(
+                            key, kernels.matmul, TaskRef(parts[i]), TaskRef(above[g])
+                        )
                         factors[-1] = key
             above = factors
         layer: dict[Any, Any] = {}
@@ -191,7 +213,7 @@ class _Tree:
             if last is None:
                 layer[key] = Alias(key, leaf)
             else:
-                layer[key] = Task(key, np.matmul, TaskRef(leaf), TaskRef(last))
+                layer[key] = Task(key, kernels.matmul, TaskRef(leaf), TaskRef(last))
         return layer
 
 
@@ -222,12 +244,11 @@ def _grouped(heights: Sequence[Any], rows: Any, n: Any) -> list[range]:
 
 
 def _block_qr(block: Any) -> tuple[Any, Any]:
-    q, r = np.linalg.qr(block)
-    return q, r
+    return kernels.qr(block)
 
 
 def _stacked_qr(factors: list[Any]) -> tuple[list[Any], Any]:
-    q, r = np.linalg.qr(np.concatenate(factors, axis=0))
+    q, r = kernels.qr(np.concatenate(factors, axis=0))
     edges = np.cumsum([len(factor) for factor in factors])[:-1]
     return np.split(q, edges, axis=0), r
 
@@ -319,7 +340,7 @@ def _columns_of_r(both: tuple[Any, Any], columns: slice) -> Any:
 
 
 def _adjoint_times(q: Any, block: Any) -> Any:
-    return q.conj().T @ block
+    return kernels.matmul(q.conj().T, block)
 
 
 def qr(a: Any, mode: str = "reduced") -> Any:

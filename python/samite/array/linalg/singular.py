@@ -54,11 +54,10 @@ def svd(
     if a.numblocks[1] > 1:
         v, s, u = tall_svd(a.T, False)
         u, v = u.T, v.T
-    else:
-        u, s, v = tall_svd(a, False)
-    if coerce_signs:
-        u, v = svd_flip(u, v)
-    return u, s, v
+        if coerce_signs:
+            u, v = svd_flip(u, v)
+        return u, s, v
+    return tall_svd(a, False, flip=coerce_signs)
 
 
 def svdvals(x: Any) -> Array:
