@@ -74,14 +74,7 @@ impl Chunk {
         strides: &[isize],
     ) -> Self {
         debug_assert_eq!(shape.len(), strides.len());
-        Self {
-            buffer,
-            start,
-            dtype,
-            shape: shape.into(),
-            strides: strides.into(),
-            kept: false,
-        }
+        Self { buffer, start, dtype, shape: shape.into(), strides: strides.into(), kept: false }
     }
 
     /// A C-contiguous chunk that `fill` writes: it is given the bytes, which are zero or old data.

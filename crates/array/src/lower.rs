@@ -103,7 +103,7 @@ pub fn lower(
     let stored = chosen(roots, &order);
     let (blocks, lowered) = (FxHashMap::default(), Lowered::default());
     let mut lowering = Lowering { stored, blocks, lowered, limits };
-    let direct = |op: &Op| is_inline(op) || matches!(op, Op::Gather { .. });
+    let direct = |op: &Op| is_inline(op) || matches!(op, Op::Gather { .. } | Op::Scan { .. });
     let read: FxHashSet<usize> =
         order.iter().flat_map(|expr| expr.op().inputs()).map(Expr::address).collect();
     let written: FxHashSet<usize> = roots
@@ -313,7 +313,7 @@ impl Lowering<'_> {
                 self.add(&name, custom(ConcatLayer { operation, inputs, counts, axis: *axis }))
             }
             Op::Reduce(reduce) => self.reduce(expr, reduce),
-            Op::Scan { input, scan, axis } => self.scan(expr, input, *scan, *axis),
+            Op::Scan { input, scan, axis } => self.scan(expr, input, *scan, *axis, None),
             Op::Reshape(input) => {
                 let blocks = self.read(input)?;
                 let operation = self.operation(Kind::Reshape { grid: expr.grid().clone() });
@@ -373,6 +373,7 @@ impl Lowering<'_> {
         input: &Expr,
         scan: Scan,
         axis: usize,
+        target: Option<Arc<Target>>,
     ) -> Result<Blocks, ArrayError> {
         let counts = expr.grid().counts();
         let output = expr.dtype();
@@ -398,7 +399,10 @@ impl Lowering<'_> {
             prefix = Some(self.add("cumulative-prefix", custom(layer))?);
         }
         let (fragment, reads) = self.fragment(input)?;
-        let operation = self.operation(Kind::Scan { fragment, scan, axis, output });
+        let operation = self.operation(match target {
+            Some(target) => Kind::ScanInto { fragment, scan, axis, output, target },
+            None => Kind::Scan { fragment, scan, axis, output },
+        });
         let layer = blockwise(operation, &counts, &reads, prefix)?;
         self.add(&expr.op().name(), layer)
     }
@@ -437,6 +441,9 @@ impl Lowering<'_> {
             return self.add(&root.op().name(), layer);
         }
         let known = self.blocks.get(&root.address()).copied();
+        if let (Op::Scan { input, scan, axis }, None) = (root.op(), known) {
+            return self.scan(root, input, *scan, *axis, Some(target));
+        }
         if let (Op::Gather { input, axes }, None) = (root.op(), known) {
             let plan = Arc::new(GatherPlan::new(axes, input.grid(), root.grid()));
             if plan.widest() <= NARROW || input.nbytes() <= self.limits.in_memory as u128 {

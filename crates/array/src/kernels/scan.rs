@@ -62,6 +62,37 @@ pub unsafe fn scan(
     origin: &[usize],
     cancelled: &AtomicBool,
 ) -> Result<Chunk, ArrayError> {
+    Chunk::build(output, shape, |bytes| {
+        let start = bytes.as_mut_ptr();
+        // SAFETY: the caller has promised what is read, and the chunk has room for the elements.
+        unsafe {
+            scan_into(
+                program, operands, shape, axis, scan, output, initial, origin, cancelled, start,
+            )
+        }
+    })
+}
+
+/// As [`scan`], written in C order from `start` on.
+///
+/// # Errors
+/// As for [`scan`].
+///
+/// # Safety
+/// As for [`scan`], and all elements can be written, which overlap no operand.
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn scan_into(
+    program: &Program,
+    operands: &[Operand],
+    shape: &[usize],
+    axis: usize,
+    scan: Scan,
+    output: DType,
+    initial: Option<&Chunk>,
+    origin: &[usize],
+    cancelled: &AtomicBool,
+    start: *mut u8,
+) -> Result<(), ArrayError> {
     if axis >= shape.len() {
         return Err(ArrayError::Axis { operation: scan.name(), axis, ndim: shape.len() });
     }
@@ -84,54 +115,50 @@ pub unsafe fn scan(
     let len = shape[axis];
     let inner: usize = shape[axis + 1..].iter().product();
     let strides = contiguous_strides(shape, output.size());
-    Chunk::build(output, shape, |bytes| {
-        if shape.contains(&0) {
-            return Ok(());
-        }
-        let start = bytes.as_mut_ptr();
-        let block =
-            Block { program: &program, operands, shape, strides: &strides, origin, cancelled };
-        let initial = initial.as_ref().map_or(std::ptr::null(), Chunk::as_ptr);
-        // Short lines along the last axis are computed many at a time.
-        if inner == 1 && len < PART {
-            let leading: Shape = shape[..axis].into();
-            // SAFETY: each part lies within the shape, and the chunk has room for all of it.
-            unsafe { block.lines(start, &leading, len, scan, initial) };
-            return Ok(());
-        }
-        let mut position: Shape = shape[..axis].iter().map(|_| 0).collect();
-        let rows = (PART / inner).clamp(1, len);
-        for line in 0..outer {
-            let mut first = 0;
-            while first < len && !cancelled.load(Ordering::Relaxed) {
-                let many = rows.min(len - first);
-                let mut from: Shape = position.clone();
-                from.push(first);
-                from.extend(shape[axis + 1..].iter().map(|_| 0));
-                let mut part: Shape = position.iter().map(|_| 1).collect();
-                part.push(many);
-                part.extend_from_slice(&shape[axis + 1..]);
-                // SAFETY: the part lies within the shape; what was accumulated before it stands
-                // one row before its first, or in `initial`.
-                unsafe {
-                    block.evaluate(start, &from, &part);
-                    let size = output.size();
-                    let rows = start.add((line * len + first) * inner * size);
-                    let before = if first > 0 {
-                        rows.sub(inner * size).cast_const()
-                    } else if initial.is_null() {
-                        std::ptr::null()
-                    } else {
-                        initial.add(line * inner * size)
-                    };
-                    accumulate(scan, output, rows, before, many, inner);
-                }
-                first += many;
+    if shape.contains(&0) {
+        return Ok(());
+    }
+    let block = Block { program: &program, operands, shape, strides: &strides, origin, cancelled };
+    let initial = initial.as_ref().map_or(std::ptr::null(), Chunk::as_ptr);
+    // Short lines along the last axis are computed many at a time.
+    if inner == 1 && len < PART {
+        let leading: Shape = shape[..axis].into();
+        // SAFETY: each part lies within the shape, and the chunk has room for all of it.
+        unsafe { block.lines(start, &leading, len, scan, initial) };
+        return Ok(());
+    }
+    let mut position: Shape = shape[..axis].iter().map(|_| 0).collect();
+    let rows = (PART / inner).clamp(1, len);
+    for line in 0..outer {
+        let mut first = 0;
+        while first < len && !cancelled.load(Ordering::Relaxed) {
+            let many = rows.min(len - first);
+            let mut from: Shape = position.clone();
+            from.push(first);
+            from.extend(shape[axis + 1..].iter().map(|_| 0));
+            let mut part: Shape = position.iter().map(|_| 1).collect();
+            part.push(many);
+            part.extend_from_slice(&shape[axis + 1..]);
+            // SAFETY: the part lies within the shape; what was accumulated before it stands
+            // one row before its first, or in `initial`.
+            unsafe {
+                block.evaluate(start, &from, &part);
+                let size = output.size();
+                let rows = start.add((line * len + first) * inner * size);
+                let before = if first > 0 {
+                    rows.sub(inner * size).cast_const()
+                } else if initial.is_null() {
+                    std::ptr::null()
+                } else {
+                    initial.add(line * inner * size)
+                };
+                accumulate(scan, output, rows, before, many, inner);
             }
-            advance(&mut position, &shape[..axis]);
+            first += many;
         }
-        Ok(())
-    })
+        advance(&mut position, &shape[..axis]);
+    }
+    Ok(())
 }
 
 /// Moves to the next position in C order.

@@ -65,6 +65,13 @@ impl Target {
         }
     }
 
+    /// Whether a block of this shape lies in it in C order without gaps.
+    fn is_contiguous_over(&self, shape: &[usize]) -> bool {
+        let strides = contiguous_strides(shape, self.dtype.size());
+        let mut axes = shape.iter().zip(strides.iter().zip(&self.strides));
+        axes.all(|(len, (wanted, stride))| *len <= 1 || wanted == stride)
+    }
+
     fn at(&self, origin: &[usize]) -> *mut u8 {
         let mut start = self.start;
         for (place, stride) in origin.iter().zip(&self.strides) {
@@ -107,6 +114,8 @@ pub(crate) enum Kind {
     Prefix { scan: Scan, output: DType },
     /// A block of a running total.
     Scan { fragment: Fragment, scan: Scan, axis: usize, output: DType },
+    /// As above, written to its place in the result.
+    ScanInto { fragment: Fragment, scan: Scan, axis: usize, output: DType, target: Arc<Target> },
     /// Pieces of other blocks put together.
     Gather { plan: Arc<GatherPlan>, dtype: DType },
     /// As above, written to its place in the result.
@@ -154,7 +163,7 @@ impl Operation {
             Kind::Combine { name } => format!("{name}-combine"),
             Kind::Finish { name, .. } => format!("{name}-aggregate"),
             Kind::Prefix { .. } => "cumulative-prefix".into(),
-            Kind::Scan { .. } => "cumulative".into(),
+            Kind::Scan { .. } | Kind::ScanInto { .. } => "cumulative".into(),
             Kind::Gather { .. } | Kind::GatherInto { .. } => "getitem".into(),
             Kind::Split { .. } => "rechunk-split".into(),
             Kind::Barrier => "rechunk-barrier".into(),
@@ -278,6 +287,46 @@ impl Kind {
                 }?;
                 fragment.release(&ready);
                 Arc::new(totals)
+            }
+            Self::ScanInto { fragment, scan, axis, output, target } => {
+                let ready = fragment.ready(index, inputs)?;
+                let Ready { shape, origin, operands } = &ready;
+                let initial = inputs.get(fragment.reads()).and_then(Chunk::of);
+                let start = target.at(origin);
+                // SAFETY: the operands were checked against the block's shape, and the block's place
+                // in the target, which is written by this task alone, has the layout that is
+                // written to if the strides say so.
+                unsafe {
+                    if target.is_contiguous_over(shape) {
+                        scan::scan_into(
+                            &fragment.program,
+                            operands,
+                            shape,
+                            *axis,
+                            *scan,
+                            *output,
+                            initial,
+                            origin,
+                            cancelled,
+                            start,
+                        )?;
+                    } else {
+                        let totals = scan::scan(
+                            &fragment.program,
+                            operands,
+                            shape,
+                            *axis,
+                            *scan,
+                            *output,
+                            initial,
+                            origin,
+                            cancelled,
+                        )?;
+                        copy::copy(&totals, start, &target.strides);
+                    }
+                }
+                fragment.release(&ready);
+                Arc::new(Unit)
             }
             Self::Gather { plan, dtype } => {
                 let chunks = plan.checked(index, *dtype, inputs)?;
