@@ -237,7 +237,11 @@ def run_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> lis
 def persist_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> list[ArrayExpr]:
     """Compute the blocks of expressions; the expressions that hold them."""
 
-def array_tasks(expr: ArrayExpr) -> list[tuple[int | None, ArrayTask, list[int]]]:
+def array_tasks(
+    expr: ArrayExpr,
+    memory_limit: int | None = None,
+    folder: str | PathLike[str] | None = None,
+) -> list[tuple[int | None, ArrayTask, list[int]]]:
     """The tasks of an expression: the place of the block that each makes of the result, or None;
     the task; and the places in this list of those whose values it takes."""
 
@@ -255,7 +259,7 @@ class ArrayTask:
     def __reduce__(self) -> tuple[Any, ...]: ...
     def __dask_tokenize__(self) -> tuple[str, int, int]: ...
     @staticmethod
-    def _of(expr: ArrayExpr, number: int) -> ArrayTask: ...
+    def _of(expr: ArrayExpr, number: int, in_memory: int) -> ArrayTask: ...
 
 @final
 class ArrayExpr:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import contextvars
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from samite import _engine, config
@@ -33,27 +34,54 @@ def settings(
     processes:
         How to start worker processes, where tasks run in such.
     """
+    return {
+        "threads": threads,
+        "memory_limit": _bytes_of_limit(memory_limit),
+        "spill_folder": config.get("temporary-directory", None) or None,
+        "context": contextvars.copy_context() if threads else None,
+        "submit": submit,
+        "processes": processes,
+    }
+
+
+def _bytes_of_limit(memory_limit: int | str | None) -> int | None:
     if memory_limit is None:
         memory_limit = config.get("memory-limit", None)
     if isinstance(memory_limit, str):
         from samite.utils import parse_bytes
 
         memory_limit = parse_bytes(memory_limit)
-    if memory_limit is not None:
-        if not isinstance(memory_limit, (int, float)) or not memory_limit > 0:
-            raise ValueError(
-                "memory_limit must be a positive number of bytes, or text such as '2 GiB', "
-                f"got {memory_limit!r}"
-            )
-        memory_limit = int(min(memory_limit, sys.maxsize))
-    return {
-        "threads": threads,
-        "memory_limit": memory_limit,
-        "spill_folder": config.get("temporary-directory", None) or None,
-        "context": contextvars.copy_context() if threads else None,
-        "submit": submit,
-        "processes": processes,
-    }
+    if memory_limit is None:
+        return None
+    if not isinstance(memory_limit, (int, float)) or not memory_limit > 0:
+        raise ValueError(
+            "memory_limit must be a positive number of bytes, or text such as '2 GiB', "
+            f"got {memory_limit!r}"
+        )
+    return int(min(memory_limit, sys.maxsize))
+
+
+# The memory limit of the computation that a graph is being written for.
+_limit_of_run: contextvars.ContextVar[int | str | None] = contextvars.ContextVar(
+    "limit_of_run", default=None
+)
+
+
+@contextlib.contextmanager
+def limited_to(memory_limit: int | str | None) -> Iterator[None]:
+    """Let graphs that are written meanwhile be for a run with this memory limit."""
+    token = _limit_of_run.set(memory_limit)
+    try:
+        yield
+    finally:
+        _limit_of_run.reset(token)
+
+
+def memory_of_run() -> tuple[int | None, str | None]:
+    """The memory limit in bytes of the run that a graph is written for, and the folder for what
+    does not fit."""
+    folder = config.get("temporary-directory", None) or None
+    return _bytes_of_limit(_limit_of_run.get()), folder
 
 
 def run_nodes(nodes: list[Any], options: dict[str, Any]) -> list[Any] | None:

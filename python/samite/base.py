@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from samite import config
 from samite._annotations import annotate, get_annotations
 from samite._engine import ArrayExpr, Node, fill, scan
+from samite._run import limited_to
 from samite._schedulers import get_scheduler, named_schedulers
 from samite._traverse import unpack_collections
 from samite.core import flatten
@@ -233,8 +234,9 @@ def compute(
     with shorten_traceback():
         results = _run_arrays(schedule, collections, kwargs, persist=False)
         if results is None:
-            graph, keys = _finalized(collections, optimize_graph)
-            results = schedule(graph, keys, **kwargs)
+            with limited_to(kwargs.get("memory_limit")):
+                graph, keys = _finalized(collections, optimize_graph)
+                results = schedule(graph, keys, **kwargs)
     return repack(results)
 
 
@@ -319,9 +321,10 @@ def persist(
         from samite._expr import CompositeExpr
 
         exprs = collections_to_expr(collections, optimize_graph)
-        expr = exprs.optimize()
-        keys = list(flatten(expr.__dask_keys__()))
-        graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
+        with limited_to(kwargs.get("memory_limit")):
+            expr = exprs.optimize()
+            keys = list(flatten(expr.__dask_keys__()))
+            graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []
     for collection, child in zip(collections, exprs.operands, strict=True):
         if isinstance(child, CompositeExpr):

@@ -18,6 +18,7 @@ import numpy as np
 
 from samite import _engine
 from samite._annotations import get_annotations
+from samite._run import memory_of_run
 from samite._task_spec import Task, TaskRef
 from samite.array.utils import normalize_axes
 from samite.highlevelgraph import HighLevelGraph, Layer
@@ -611,7 +612,7 @@ class NativeLayer(Layer):
     def _materialized(self) -> dict[Any, Any]:
         if self._tasks is None:
             blocks = list(np.ndindex(*self.expr.numblocks))
-            rows = _engine.array_tasks(self.expr)
+            rows = _engine.array_tasks(self.expr, *memory_of_run())
             keys = [
                 (self.name, *blocks[block]) if block is not None else (f"{self.name}-part", place)
                 for place, (block, _, _) in enumerate(rows)

@@ -332,3 +332,10 @@ def test_interrupts_are_answered():
     child.send_signal(signal.SIGINT)
     out, _ = child.communicate(timeout=20)
     assert out == "stopped\n"
+
+
+def test_stored_arrays_larger_than_memory_go_through_a_file(tmp_path):
+    x = da.random.default_rng(0).normal(size=(1200, 1200), chunks=(1200, 12))
+    target = np.zeros((1200, 1200))
+    da.store(x.rechunk((12, 1200)), target, compute=False).compute(memory_limit="3 MB")
+    np.testing.assert_array_equal(target, x.compute())

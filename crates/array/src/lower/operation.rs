@@ -155,6 +155,12 @@ impl Operation {
         matches!(&self.kind, Kind::Call { function, .. } if function.guarded())
     }
 
+    /// Whether it works on a file together with other tasks of its run, so that it cannot run in
+    /// another process.
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.kind, Kind::Split { .. } | Kind::Join { .. })
+    }
+
     /// What it is called in errors and reports.
     pub fn name(&self) -> String {
         match &self.kind {

@@ -1,9 +1,11 @@
 //! Native tasks in graphs that Python code writes: callables that the engine recognises and runs
 //! without the interpreter.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
 use samite::array::{self, Limits, Operation, Wanted};
@@ -21,8 +23,9 @@ use crate::value::to_python;
 pub struct ArrayTask {
     operations: Arc<Vec<Operation>>,
     steps: Vec<Step>,
-    /// The expression and the number of the task, to make it again in another process.
-    source: (Py<ArrayExpr>, u32),
+    /// The expression, the number of the task and the limit of what is done in memory, to make it
+    /// again in another process.
+    source: (Py<ArrayExpr>, u32, usize),
 }
 
 impl ArrayTask {
@@ -88,8 +91,15 @@ impl ArrayTask {
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        let rebuild = py.import("samite._engine")?.getattr("ArrayTask")?.getattr("_of")?;
-        Ok((rebuild, (self.source.0.clone_ref(py), self.source.1)))
+        if self.operations.iter().any(Operation::is_shared) {
+            return Err(PyTypeError::new_err(
+                "an array that is larger than the memory limit is cut anew through a file, which \
+                 tasks in other processes do not have; use threads, or a larger memory_limit",
+            ));
+        }
+        let rebuild = py.get_type::<Self>().getattr("_of")?;
+        let (expr, number, in_memory) = &self.source;
+        Ok((rebuild, (expr.clone_ref(py), *number, *in_memory)))
     }
 
     fn __dask_tokenize__(&self, py: Python<'_>) -> (&'static str, u128, u32) {
@@ -98,20 +108,27 @@ impl ArrayTask {
 
     /// The task of this number of an expression.
     #[staticmethod]
-    fn _of(py: Python<'_>, expr: Py<ArrayExpr>, number: u32) -> PyResult<Self> {
-        let prepared = prepared(py, expr.bind(py))?;
+    fn _of(
+        py: Python<'_>,
+        expr: Py<ArrayExpr>,
+        number: u32,
+        in_memory: usize,
+    ) -> PyResult<Self> {
+        let prepared = prepared(py, expr.bind(py), &Limits { in_memory, folder: None })?;
         let operations = Arc::new(prepared.operations);
         let task = TaskId(number);
         let steps = steps_of(&prepared.plan, task);
-        Ok(Self { operations, steps, source: (expr, number) })
+        Ok(Self { operations, steps, source: (expr, number, in_memory) })
     }
 }
 
-fn prepared(py: Python<'_>, expr: &Bound<'_, ArrayExpr>) -> PyResult<array::Prepared> {
+fn prepared(
+    py: Python<'_>,
+    expr: &Bound<'_, ArrayExpr>,
+    limits: &Limits,
+) -> PyResult<array::Prepared> {
     let expr = expr.get().expr.clone();
-    // The same plan on every machine, since tasks are known by their number in it.
-    let limits = Limits { in_memory: usize::MAX, folder: None };
-    gil::released(|| array::prepare(std::slice::from_ref(&expr), Wanted::Blocks, &limits))
+    gil::released(|| array::prepare(std::slice::from_ref(&expr), Wanted::Blocks, limits))
         .map_err(|failed| raised(py, failed))
 }
 
@@ -126,16 +143,26 @@ fn steps_of(plan: &samite::graph::Plan, task: TaskId) -> Vec<Step> {
     }
 }
 
+/// How a task is made again: a function and its arguments.
+type Reduced<'py> = (Bound<'py, PyAny>, (Py<ArrayExpr>, u32, usize));
+
 /// One task as Python code writes it: the block that it is of the result or a number of its own,
 /// the callable, and the tasks that it needs.
 type TaskRow<'py> = (Option<u32>, Bound<'py, ArrayTask>, Bound<'py, PyList>);
 
 /// The tasks of an expression: `(block, callable, needs)` for each, where `block` is the place of
-/// the result's block that the task makes, or None, and `needs` are places in this list.
+/// the result's block that the task makes, or None, and `needs` are places in this list. The memory
+/// limit is that of the run; a folder for what does not fit is given as for one.
 #[pyfunction]
-pub fn array_tasks<'py>(expr: &Bound<'py, ArrayExpr>) -> PyResult<Vec<TaskRow<'py>>> {
+#[pyo3(signature = (expr, memory_limit=None, folder=None))]
+pub fn array_tasks<'py>(
+    expr: &Bound<'py, ArrayExpr>,
+    memory_limit: Option<usize>,
+    folder: Option<PathBuf>,
+) -> PyResult<Vec<TaskRow<'py>>> {
     let py = expr.py();
-    let prepared = prepared(py, expr)?;
+    let limits = Limits::for_run(memory_limit, folder);
+    let prepared = prepared(py, expr, &limits)?;
     let operations = Arc::new(prepared.operations);
     let plan = &prepared.plan;
     let mut blocks: Vec<Option<u32>> = vec![None; plan.len()];
@@ -145,7 +172,7 @@ pub fn array_tasks<'py>(expr: &Bound<'py, ArrayExpr>) -> PyResult<Vec<TaskRow<'p
     let mut rows = Vec::with_capacity(plan.len());
     for (place, block) in blocks.into_iter().enumerate() {
         let task = TaskId::from_index(place);
-        let source = (expr.clone().unbind(), task.0);
+        let source = (expr.clone().unbind(), task.0, limits.in_memory);
         let callable =
             ArrayTask { operations: operations.clone(), steps: steps_of(plan, task), source };
         let needs = PyList::new(py, plan.dependencies(task).iter().map(|need| need.0))?;
