@@ -426,7 +426,7 @@ def bincount(
 def _bincount_block(
     minlength: int, dtype: np.dtype, block: Any, weights: Any = None
 ) -> np.ndarray:  # fmt: skip
-    return kernels.bincount(block, weights, minlength).astype(dtype, copy=False)
+    return np.bincount(block, weights, minlength=minlength).astype(dtype, copy=False)
 
 
 def _added(counts: list[np.ndarray]) -> np.ndarray:
