@@ -38,7 +38,7 @@ def digitize(a: Any, bins: Any, right: bool = False) -> Array:
         return _with_whole(functools.partial(_digitize_block, right=right), a, [bins], np.intp)
     bins = np.asarray(bins)
     np.digitize(np.empty(0), bins)
-    return elemwise(functools.partial(np.digitize, bins=bins, right=right), a, dtype=np.intp)
+    return elemwise(functools.partial(kernels.digitize, bins=bins, right=right), a, dtype=np.intp)
 
 
 def _digitize_block(block: Any, bins: Any, right: bool) -> Any:
