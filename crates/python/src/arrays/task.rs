@@ -61,9 +61,6 @@ impl ArrayTask {
     }
 }
 
-/// The function that makes a task again, and its arguments.
-type Reduced<'py> = (Bound<'py, PyAny>, (Py<ArrayExpr>, u32));
-
 #[pymethods]
 impl ArrayTask {
     /// Runs the task here.
@@ -108,12 +105,7 @@ impl ArrayTask {
 
     /// The task of this number of an expression.
     #[staticmethod]
-    fn _of(
-        py: Python<'_>,
-        expr: Py<ArrayExpr>,
-        number: u32,
-        in_memory: usize,
-    ) -> PyResult<Self> {
+    fn _of(py: Python<'_>, expr: Py<ArrayExpr>, number: u32, in_memory: usize) -> PyResult<Self> {
         let prepared = prepared(py, expr.bind(py), &Limits { in_memory, folder: None })?;
         let operations = Arc::new(prepared.operations);
         let task = TaskId(number);
