@@ -235,9 +235,9 @@ impl Expr {
                 let blocks = 0..self.grid().blocks()?;
                 let block = |index| {
                     let region = offsets.region(&self.grid().position(index));
-                    let parts = region.iter().enumerate();
-                    parts.fold(Some(chunk.clone()), |part, (axis, range)| {
-                        part?.slice(axis, range.start, 1, range.len())
+                    let mut parts = region.iter().enumerate();
+                    parts.try_fold(chunk.clone(), |part, (axis, range)| {
+                        part.slice(axis, range.start, 1, range.len())
                     })
                 };
                 blocks.map(block).collect()

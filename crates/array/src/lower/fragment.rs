@@ -299,7 +299,7 @@ impl Fragment {
             })?;
             let strides: Strides = SmallVec::from_elem(0, shape.len());
             // SAFETY: all positions are the one element that there is.
-            return Ok(unsafe { one.with_layout(0, &shape, &strides) });
+            return Ok(unsafe { one.with_layout(0, shape, &strides) });
         }
         let made = Chunk::build(dtype, shape, |bytes| {
             let strides = contiguous_strides(shape, dtype.size());
