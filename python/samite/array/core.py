@@ -866,6 +866,9 @@ def make_array(
 
 
 def __getattr__(name: str) -> Any:
+    if name.startswith("__"):
+        # The import statement looks for these, in every function that imports the class.
+        raise AttributeError(name)
     from samite.array.elsewhere import find
 
     return find(__name__, name)

@@ -176,6 +176,11 @@ proptest! {
                     if *scale > 1e100 && (sums || moments || !wanted.is_finite()) {
                         continue;
                     }
+                    // Where a product leaves the range of numbers depends on its order.
+                    let tiny = |value: f64| value.abs() < 1e-200;
+                    if reduction == Reduction::Prod && tiny(*found) && tiny(*wanted) {
+                        continue;
+                    }
                     let scale = match reduction {
                         Reduction::Sum | Reduction::Mean | Reduction::NanMean => *scale,
                         Reduction::Var | Reduction::NanVar => scale * scale,
