@@ -210,7 +210,11 @@ def _counts(a: Array, weights: Array | None, edges: Any, bins: Any, range: Any) 
 def _histogram_block(block: Any, *rest: Any, given: Any, weighted: bool) -> np.ndarray:
     weights = rest[0] if weighted else None
     bins, ends = given if given is not None else (rest[-1], None)
-    counts = kernels.histogram(block, bins, range=ends, weights=weights)[0]
+    # A block without axes is counted as one of one element.
+    flat = block if np.ndim(block) else np.reshape(block, 1)
+    if weighted and not np.ndim(weights):
+        weights = np.reshape(weights, 1)
+    counts = kernels.histogram(flat, bins, range=ends, weights=weights)[0]
     return counts.reshape((1,) * np.ndim(block) + counts.shape)
 
 

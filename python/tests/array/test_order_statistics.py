@@ -85,6 +85,9 @@ def test_quantiles(name, data):
         options["weights"] = data.draw(st.sampled_from([weights, da.from_array(weights, chunks=2)]))
     expected = getattr(np, name)(values, flat, axis=axis, **numpy_options)
     expected = np.reshape(expected, np.shape(q) + np.shape(expected)[np.ndim(flat) :])
+    # The dtype that NumPy gives depends on whether the first line is nothing but NaN.
+    usual = getattr(np, name)(np.ones(3, values.dtype), flat, method=options["method"])
+    expected = expected.astype(usual.dtype)
     if data.draw(st.booleans()):
         q = da.from_array(np.asarray(q), chunks=1) if np.ndim(q) else q
     same(getattr(da, name)(lazy, q, axis=axis, **options), expected, rtol=1e-3)
