@@ -1,4 +1,4 @@
-"""Methods of arrays for reductions and for the array API standard.
+"""Methods of arrays for reductions, for the array API standard, and for what leaves the array.
 
 They are apart from :class:`samite.array.core.Array`, which has them, so that no file is too long.
 """
@@ -12,7 +12,7 @@ import numpy as np
 if TYPE_CHECKING:
     from samite.array.core import Array
 
-__all__ = ["ReductionMethods", "StandardMethods"]
+__all__ = ["ReductionMethods", "StandardMethods", "StorageMethods"]
 
 
 class ReductionMethods:
@@ -183,3 +183,95 @@ class StandardMethods:
 
     def __dlpack_device__(self) -> tuple[int, int]:
         return np.empty(0).__dlpack_device__()
+
+
+class StorageMethods:
+    """Methods that write an array somewhere, hand it to another library, or show what it is."""
+
+    __slots__ = ()
+
+    def explain(self: Any) -> str:
+        """What is computed, as text: the operations as they were written, and as the engine's
+        passes leave them, with shapes, blocks and bytes.
+
+        Raises
+        ------
+        NotImplementedError
+            If the array is a graph of Python tasks, which the passes do not look into.
+        """
+        return self._native_expr().explain()
+
+    def pprint(self: Any) -> None:
+        """Print the operations that the array is made of, a line each."""
+        print(self._native_expr().tree(), end="")
+
+    def _native_expr(self: Any) -> Any:
+        if self._expr is None:
+            raise NotImplementedError(
+                "this array is a graph of Python tasks and has no tree of operations; "
+                "x.visualize() draws it, and x.dask lists its layers"
+            )
+        return self._expr
+
+    def to_delayed(self: Any, optimize_graph: bool = True) -> np.ndarray:
+        """The chunks as lazy values, in an array of objects with the shape ``numblocks``."""
+        from samite.array.conversion import to_delayed
+
+        return to_delayed(self, optimize_graph)
+
+    def store(self: Any, target: Any, **kwargs: Any) -> Any:
+        """Write the array; see :func:`samite.array.store`."""
+        from samite.array.storage import store
+
+        return store([self], [target], **kwargs)
+
+    def to_zarr(self: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write the array in the Zarr format; see :func:`samite.array.to_zarr`."""
+        from samite.array.zarr_files import to_zarr
+
+        return to_zarr(self, *args, **kwargs)
+
+    def to_hdf5(self: Any, filename: Any, datapath: str, **kwargs: Any) -> None:
+        """Write the array into a file of HDF5; see :func:`samite.array.to_hdf5`."""
+        from samite.array.hdf5_files import to_hdf5
+
+        to_hdf5(filename, datapath, self, **kwargs)
+
+    def to_tiledb(self: Any, uri: Any, *args: Any, **kwargs: Any) -> Any:
+        """Write the array with TileDB; see :func:`samite.array.to_tiledb`."""
+        from samite.array.tiledb_files import to_tiledb
+
+        return to_tiledb(self, uri, *args, **kwargs)
+
+    def to_dask_dataframe(
+        self: Any, columns: Any = None, index: Any = None, meta: Any = None
+    ) -> Any:
+        """A data frame of the columns, or a series of an array of one dimension.
+
+        Raises
+        ------
+        NotImplementedError
+            If data frames are not installed.
+        """
+        from samite.array.conversion import to_dask_dataframe
+
+        return to_dask_dataframe(self, columns, index, meta)
+
+    def to_backend(self: Any, backend: str | None = None, **kwargs: Any) -> Array:
+        """The array with its chunks moved to another library.
+
+        Parameters
+        ----------
+        backend:
+            The name of the library; by default the setting ``array.backend``.
+
+        Raises
+        ------
+        ValueError
+            If there is no library of that name.
+        """
+        from samite.array.backends import array_creation_dispatch
+
+        return array_creation_dispatch.dispatch(
+            backend or array_creation_dispatch.backend
+        ).to_backend(self, **kwargs)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from samite import base, config
-from samite.array.array_methods import ReductionMethods, StandardMethods
+from samite.array.array_methods import ReductionMethods, StandardMethods, StorageMethods
 from samite.array.assembly import assemble, finish
 from samite.array.chunk_types import chunk_type_name
 from samite.array.chunks import Chunks, has_unknown, normalize_chunks, shape_of
@@ -28,7 +28,9 @@ from samite.utils import OperatorMethodMixin
 __all__ = ["Array", "assemble", "make_array"]
 
 
-class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMethods):
+class Array(
+    DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMethods, StorageMethods
+):
     """A lazy n-dimensional array that is cut into chunks.
 
     Most arrays come from functions such as :func:`samite.array.from_array`. An array is not
@@ -322,29 +324,6 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
 
         return svg(self.chunks, size=size)
 
-    def explain(self) -> str:
-        """What is computed, as text: the operations as they were written, and as the engine's
-        passes leave them, with shapes, blocks and bytes.
-
-        Raises
-        ------
-        NotImplementedError
-            If the array is a graph of Python tasks, which the passes do not look into.
-        """
-        return self._native_expr().explain()
-
-    def pprint(self) -> None:
-        """Print the operations that the array is made of, a line each."""
-        print(self._native_expr().tree(), end="")
-
-    def _native_expr(self) -> Any:
-        if self._expr is None:
-            raise NotImplementedError(
-                "this array is a graph of Python tasks and has no tree of operations; "
-                "x.visualize() draws it, and x.dask lists its layers"
-            )
-        return self._expr
-
     # -- values ------------------------------------------------------------------------
 
     def __array__(self, dtype: Any = None, copy: bool | None = None, **kwargs: Any) -> np.ndarray:
@@ -418,67 +397,6 @@ class Array(DaskMethodsMixin, OperatorMethodMixin, ReductionMethods, StandardMet
         self._graph, self._expr, self._prefix = other._graph, other._expr, other._prefix
         self._title, self._cut, self._meta = other._title, other._cut, other._meta
         self._known = {}
-
-    def to_delayed(self, optimize_graph: bool = True) -> np.ndarray:
-        """The chunks as lazy values, in an array of objects with the shape ``numblocks``."""
-        from samite.array.conversion import to_delayed
-
-        return to_delayed(self, optimize_graph)
-
-    def store(self, target: Any, **kwargs: Any) -> Any:
-        """Write the array; see :func:`samite.array.store`."""
-        from samite.array.storage import store
-
-        return store([self], [target], **kwargs)
-
-    def to_zarr(self, *args: Any, **kwargs: Any) -> Any:
-        """Write the array in the Zarr format; see :func:`samite.array.to_zarr`."""
-        from samite.array.zarr_files import to_zarr
-
-        return to_zarr(self, *args, **kwargs)
-
-    def to_hdf5(self, filename: Any, datapath: str, **kwargs: Any) -> None:
-        """Write the array into a file of HDF5; see :func:`samite.array.to_hdf5`."""
-        from samite.array.hdf5_files import to_hdf5
-
-        to_hdf5(filename, datapath, self, **kwargs)
-
-    def to_tiledb(self, uri: Any, *args: Any, **kwargs: Any) -> Any:
-        """Write the array with TileDB; see :func:`samite.array.to_tiledb`."""
-        from samite.array.tiledb_files import to_tiledb
-
-        return to_tiledb(self, uri, *args, **kwargs)
-
-    def to_dask_dataframe(self, columns: Any = None, index: Any = None, meta: Any = None) -> Any:
-        """A data frame of the columns, or a series of an array of one dimension.
-
-        Raises
-        ------
-        NotImplementedError
-            If data frames are not installed.
-        """
-        from samite.array.conversion import to_dask_dataframe
-
-        return to_dask_dataframe(self, columns, index, meta)
-
-    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Array:
-        """The array with its chunks moved to another library.
-
-        Parameters
-        ----------
-        backend:
-            The name of the library; by default the setting ``array.backend``.
-
-        Raises
-        ------
-        ValueError
-            If there is no library of that name.
-        """
-        from samite.array.backends import array_creation_dispatch
-
-        return array_creation_dispatch.dispatch(
-            backend or array_creation_dispatch.backend
-        ).to_backend(self, **kwargs)
 
     def compute_chunk_sizes(self) -> Array:
         """Find unknown block lengths by computing the array; changes and returns this array."""
