@@ -35,6 +35,7 @@ _KINDS = (pd.DataFrame, pd.Series, pd.Index)
 for _kind, _collection in ((pd.DataFrame, DataFrame), (pd.Series, Series), (pd.Index, Index)):
     get_collection_type.register(_kind, lambda _, collection=_collection: collection)
     get_parallel_type.register(_kind, lambda _, collection=_collection: collection)
+    _collection._partition_type = _kind
 get_collection_type.register(object, lambda _: Scalar)
 get_collection_type.register(np.ndarray, lambda _: array_of)
 get_parallel_type.register(object, lambda _: Scalar)

@@ -43,18 +43,6 @@ class ConversionMethods(Mixin):
         warn_of_extension_dtypes(self)
         return to_array(self, None, None, True)
 
-    def to_records(self, index: Any = False, lengths: Any = None) -> Any:
-        """The rows as a lazy array of records; see :meth:`to_dask_array`.
-
-        Parameters
-        ----------
-        index:
-            Whether the labels of the rows are a field, or its names.
-        """
-        from samite.dataframe.arrays import to_records
-
-        return to_records(self, index, lengths)
-
     def to_bag(self, index: bool = False, format: str = "tuple") -> Any:
         """The rows as a bag.
 
@@ -133,6 +121,45 @@ class ConversionMethods(Mixin):
 
 class ConversionMethodsOfFrame(Mixin):
     """Conversion to other collections, and display. For frames."""
+
+    def categorize(
+        self, columns: Any = None, index: bool | None = None, split_every: Any = None, **kwargs: Any
+    ) -> Any:
+        """A frame with columns made categorical; their categories are computed.
+
+        Parameters
+        ----------
+        columns:
+            A label or a list of them; by default the columns of text and objects, and those
+            whose categories are not known.
+        index:
+            Whether the index is made categorical; by default if it is of text or objects, or its
+            categories are not known.
+        split_every:
+            How many partitions' categories are joined at a time, or False for all at once.
+        kwargs:
+            For ``compute``.
+
+        Raises
+        ------
+        ValueError
+            ``split_every`` is another.
+        """
+        from samite.dataframe.categorical import categorize
+
+        return categorize(self, columns, index, split_every, **kwargs)
+
+    def to_records(self, index: Any = True, lengths: Any = None) -> Any:
+        """The rows as a lazy array of records; see :meth:`to_dask_array`.
+
+        Parameters
+        ----------
+        index:
+            Whether the labels of the rows are a field, or its names.
+        """
+        from samite.dataframe.arrays import to_records
+
+        return to_records(self, index, lengths)
 
     def memory_usage(self, deep: bool = False, index: bool = True) -> Any:
         """The bytes of each column, as a series.

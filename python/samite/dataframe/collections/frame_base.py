@@ -275,7 +275,7 @@ class FrameBase(
         parts = Partitions(self.expr, list(range(npartitions)))
         expr: Any = HeadOfPartitions(parts, n, npartitions == 1 and self.npartitions > 1)
         if npartitions > 1:
-            expr = First(expr, n)
+            expr = First(HeadOfPartitions(parts, n), n, safe=npartitions < self.npartitions)
         result = new_collection(expr)
         return result.compute() if compute else result
 
@@ -315,6 +315,8 @@ class FrameBase(
         expr = self._expr
         if name in type(expr)._parameters or hasattr(type(expr), name):
             return getattr(expr, name)
+        if name in getattr(type(self), "_accessors", ()):
+            getattr(self._meta, name)  # raises pandas' error, which tells what the dtype lacks
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy(self, deep: bool = False) -> Any:

@@ -34,7 +34,8 @@ class RowsAsRecords(Partitionwise):
 
     @staticmethod
     def operation(frame: Any, index: Any) -> Any:
-        return frame.to_records(index=index)
+        # Joined blocks are plain arrays of records.
+        return np.asarray(frame.to_records(index=index))
 
     @functools.cached_property
     def _meta(self) -> Any:

@@ -315,5 +315,3 @@ class SortPartitions(Partitionwise):
     def _meta(self) -> Any:
         meta = self.frame._meta
         return meta.reset_index(drop=True) if self.ignore_index else meta
-
-
