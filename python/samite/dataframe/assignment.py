@@ -15,7 +15,7 @@ def check_column(label: Any, value: Any) -> None:
         return
     if hasattr(value, "__dask_graph__") and ndim < 2:
         return
-    if hasattr(value, "numblocks") and ndim > 1:
+    if hasattr(type(value), "numblocks") and ndim > 1:
         raise ValueError(
             f"Array assignment only supports 1-D arrays, got one of {ndim} axes for {label!r}"
         )
@@ -36,7 +36,7 @@ def column_operand(frame: Any, value: Any) -> Any:
     """
     from samite.dataframe.conversion import as_collection, as_operand
 
-    if hasattr(value, "numblocks") and value.numblocks[0] != frame.npartitions:
+    if hasattr(type(value), "numblocks") and value.numblocks[0] != frame.npartitions:
         raise ValueError(
             f"Number of partitions do not match: the array has {value.numblocks[0]} blocks, the "
             f"frame {frame.npartitions} partitions; rechunk the array"

@@ -128,7 +128,7 @@ def isin(frame: Any, values: Any) -> Any:
     """Whether each element is one of ``values``; see :meth:`DataFrame.isin`."""
     import pandas as pd
 
-    from samite.dataframe.collections.frame_base import FrameBase
+    from samite.dataframe.collections.frame_base import FrameBase, new_collection
 
     ndim = frame._meta.ndim
     if hasattr(values, "__dask_graph__") or (
@@ -146,7 +146,9 @@ def isin(frame: Any, values: Any) -> Any:
                 )
             from samite.delayed import delayed
 
-            return method_call(frame, "isin", delayed(values))
+            meta = frame._meta.isin([])
+            lazy = operand_of(delayed(values))
+            return new_collection(UserMethodCall(frame.expr, "isin", (), meta, lazy))
     frame._meta.isin(values)  # raises pandas' error early
     return method_call(frame, "isin", values)
 

@@ -105,7 +105,7 @@ def to_numeric(
             "arg must be a list, tuple, dask.array.Array, or dask.dataframe.Series, got "
             f"{type(arg).__name__}"
         )
-    if hasattr(arg, "numblocks") and hasattr(type(arg), "__dask_graph__"):
+    if hasattr(type(arg), "numblocks") and hasattr(type(arg), "__dask_graph__"):
         return _numeric_array(arg, kwargs, meta)
     if meta is not None:
         raise KeyError("``meta`` is not allowed in to_numeric except for collections")

@@ -116,7 +116,7 @@ class DataFrame(
             if key.ndim == 1:
                 return filtered(self, key)
             self._meta[key._meta]  # raises pandas' error
-        if hasattr(key, "numblocks"):
+        if hasattr(type(key), "numblocks"):
             return filtered(self, key)
         if isinstance(key, slice):
             return self._slice_rows(key)

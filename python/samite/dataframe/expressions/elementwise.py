@@ -94,6 +94,8 @@ class _CallOfMethod(Partitionwise):
     """
 
     _parameters = ["frame", "method", "names"]
+    # Methods that take a user's function, which says nothing of its results without rows.
+    _of_functions = frozenset({"combine"})
 
     @functools.cached_property
     def _funcname(self) -> str:

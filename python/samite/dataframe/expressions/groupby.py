@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import math
-import operator
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ from samite._expr.graphs import nested_references
 from samite._task_spec import Task, TaskRef
 from samite.dataframe.expressions.node import FrameExpr, readable
 from samite.dataframe.expressions.selection import Projection
-from samite.dataframe.expressions.tree import DEFAULT_SPLIT_EVERY
+from samite.dataframe.expressions.tree import DEFAULT_SPLIT_EVERY, Step, add_tree
 from samite.dataframe.groupby import exchange, partial_results
 from samite.dataframe.groupby.partial_results import External
 from samite.dataframe.groupby.specification import Output
@@ -205,63 +204,27 @@ class GroupByAggregation(Grouped):
                 key, partial_results.chunk, *self._references(index), **self._chunk_keywords
             )
             keys.append(key)
-        width = _width(self.split_every, self._count_out)
-        if self._count_out == 1 or self._is_one_table:
-            keys = self._joined(layer, keys, width, f"{name}-combine")
-            self._finish(layer, (name, 0), keys)
-            for index in range(1, self._count_out):
-                key = (name, index)
-                layer[key] = Task(key, exchange.no_rows, self._meta)
-            return layer
         count = self._count_out
-        # Splitting makes a task for each pair of part and output, so parts are joined first
-        # until there are not much more of these tasks than partitions.
-        level = 0
-        while len(keys) > width and len(keys) * count > 8 * self.frame.npartitions + 64:
-            keys = self._join_once(layer, keys, width, f"{name}-gather-{level}")
-            level += 1
-        bounds: Any = None
-        if self.sort:
+        combine = Step(partial_results.combine, self._combine_keywords)
+        finish = Step(partial_results.finish, self._finish_keywords)
+        width = _width(self.split_every, count)
+        if self._is_one_table:
+            add_tree(layer, name, keys, width, combine, finish)
+            for index in range(1, count):
+                layer[name, index] = Task((name, index), exchange.no_rows, self._meta)
+            return layer
+
+        def bounds(parts: list[Any]) -> Any:
             key = (f"{name}-bounds", 0)
-            layer[key] = Task(key, exchange.bounds, nested_references(keys), count)
-            bounds = TaskRef(key)
-        pieces: list[list[Any]] = [[] for _ in range(count)]
-        for index, source in enumerate(keys):
-            split = (f"{name}-split", index)
-            layer[split] = Task(
-                split, exchange.split_partial, TaskRef(source), len(self.by), count, bounds
-            )
-            for place in range(count):
-                piece = (f"{name}-piece-{place}", index)
-                layer[piece] = Task(piece, operator.getitem, TaskRef(split), place)
-                pieces[place].append(piece)
-        for place in range(count):
-            joined = self._joined(layer, pieces[place], width, f"{name}-combine-{place}")
-            self._finish(layer, (name, place), joined)
-        return layer
+            layer[key] = Task(key, exchange.bounds, nested_references(parts), count)
+            return TaskRef(key)
 
-    def _finish(self, layer: dict[Any, Any], key: Any, parts: list[Any]) -> None:
-        layer[key] = Task(
-            key, partial_results.finish, nested_references(parts), **self._finish_keywords
+        split = Step(
+            exchange.split_partial,
+            {"keys": len(self.by), "bounds": bounds if self.sort else None},
         )
-
-    def _joined(self, layer: dict[Any, Any], keys: list[Any], width: int, prefix: str) -> list[Any]:
-        level = 0
-        while len(keys) > width:
-            keys = self._join_once(layer, keys, width, f"{prefix}-{level}")
-            level += 1
-        return keys
-
-    def _join_once(
-        self, layer: dict[Any, Any], keys: list[Any], width: int, prefix: str
-    ) -> list[Any]:
-        joined = []
-        for index, start in enumerate(range(0, len(keys), width)):
-            key = (prefix, index)
-            parts = nested_references(keys[start : start + width])
-            layer[key] = Task(key, partial_results.combine, parts, **self._combine_keywords)
-            joined.append(key)
-        return joined
+        add_tree(layer, name, keys, width, combine, finish, count, split)
+        return layer
 
     def _readable(self) -> str:
         functions = ", ".join(f"{o.label!r}: {_function_text(o)}" for o in self.outputs)

@@ -36,14 +36,11 @@ class FromDelayed(FrameExpr):
         from samite.dataframe.checks import check_meta
 
         graph: dict[Any, Any] = {}
+        # Values that come from one computation share its graph.
+        graphs = {id(g): g for g in (value.__dask_graph__() for value in self.values)}
         whole: dict[Any, Any] = {}
-        seen: set[int] = set()
-        for value in self.values:
-            found = value.__dask_graph__()
-            # Values that come from one computation share its graph.
-            if id(found) not in seen:
-                seen.add(id(found))
-                whole.update(found)
+        for found in graphs.values():
+            whole.update(found)
         from samite.optimization import cull
 
         needed, _ = cull(whole, [value.key for value in self.values])
@@ -55,6 +52,13 @@ class FromDelayed(FrameExpr):
             else:
                 graph[key] = Alias(key, value.key)
         return graph
+
+    def _with_partitions(self, chosen: Sequence[int], divisions: Sequence[Any]) -> Any:
+        """This source with those partitions alone."""
+        if not chosen:
+            return None
+        values = [self.values[i] for i in chosen]
+        return type(self)(values, self.given_meta, tuple(divisions), *self.operands[3:])
 
     def _operands_for_repr(self) -> list[str]:
         return [f"npartitions={self.npartitions}"]

@@ -109,5 +109,12 @@ class FromMap(FrameExpr):
         operands[self._parameters.index("columns")] = wanted
         return Projection(type(self)(*operands), parent.operand("columns"))
 
+    def _with_partitions(self, chosen: Sequence[int], divisions: Sequence[Any]) -> Any:
+        """This source with those partitions alone."""
+        operands = list(self.operands)
+        operands[self._parameters.index("arguments")] = [self.arguments[i] for i in chosen]
+        operands[self._parameters.index("divisions")] = tuple(divisions)
+        return type(self)(*operands) if chosen else None
+
     def _operands_for_repr(self) -> list[str]:
         return [f"func={self._funcname}", f"npartitions={self.npartitions}"]

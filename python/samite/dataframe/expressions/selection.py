@@ -117,7 +117,9 @@ class Partitions(FrameExpr):
             return type(frame)(*operands)
         if isinstance(frame, Partitions):
             return Partitions(frame.frame, [frame.partitions[i] for i in self.partitions])
-        return None
+        # A source makes no others than those.
+        choose = getattr(frame, "_with_partitions", None)
+        return None if choose is None else choose(self.partitions, self.divisions)
 
 
 class _EndOfPartitions(Partitionwise):

@@ -103,6 +103,16 @@ class FromPandas(FrameExpr):
         operands[3] = wanted
         return Projection(type(self)(*operands), parent.operand("columns"))
 
+    def _with_partitions(self, chosen: Sequence[int], divisions: Sequence[Any]) -> Any:
+        """This source with those partitions alone, if they follow one another."""
+        if not chosen or list(chosen) == list(range(self.npartitions)):
+            return None
+        if list(chosen) != list(range(chosen[0], chosen[-1] + 1)):
+            return None
+        starts = list(self.starts)[chosen[0] : chosen[-1] + 2]
+        frame, _, _, *others = self.operands
+        return type(self)(frame, starts, tuple(divisions), *others)
+
     def _operands_for_repr(self) -> list[str]:
         parts = ["frame='<pandas>'", f"npartitions={self.npartitions}"]
         if self.operand("chosen") is not None:

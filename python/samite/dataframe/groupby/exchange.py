@@ -48,7 +48,7 @@ def bounds(parts: Sequence[Partial], count: int) -> Bounds | None:
     return Bounds(values.iloc[places], categories)
 
 
-def split_partial(part: Partial, keys: int, count: int, bounds: Bounds | None) -> list[Partial]:
+def split_partial(part: Partial, count: int, keys: int, bounds: Bounds | None) -> list[Partial]:
     """``count`` partial results, by ranges of the first key or by the hash of all."""
     frames = [_split(frame, keys, count, bounds) for frame in (part.frame, *part.distinct)]
     return [

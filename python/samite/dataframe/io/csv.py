@@ -355,9 +355,7 @@ def _read(
     specified = kwargs.get("dtype", {})
     if assume_missing and (isinstance(specified, Mapping) or specified is None):
         integers = [
-            c
-            for c in head.select_dtypes(include=["integer"]).columns
-            if c not in (specified or {})
+            c for c in head.select_dtypes(include=["integer"]).columns if c not in (specified or {})
         ]
         head = head.astype(dict.fromkeys(integers, float))
     kwargs = _with_string_dtypes(head, kwargs)

@@ -113,9 +113,7 @@ def write_partitions(
     from samite.delayed import delayed
 
     call = delayed(function, pure=False)
-    values = [
-        call(part, *given) for part, given in zip(df.to_delayed(), arguments, strict=True)
-    ]
+    values = [call(part, *given) for part, given in zip(df.to_delayed(), arguments, strict=True)]
     if not compute:
         return values
     return list(compute_all(*values, **(compute_kwargs or {})))
