@@ -14,6 +14,7 @@ from samite.dataframe.comparing import assert_eq
 from samite.dataframe.concatenation import concat
 from samite.dataframe.dispatch import get_collection_type
 from samite.dataframe.groupby import Aggregation
+from samite.dataframe.io import demo as demo
 from samite.dataframe.io.csv import read_csv, read_fwf, read_table, to_csv
 from samite.dataframe.io.from_array import from_array, from_dask_array
 from samite.dataframe.io.from_delayed import from_delayed

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -55,8 +54,3 @@ def together(*columns: pd.Series) -> pd.DataFrame:
         rows += [row for row in column.index if row not in rows]
     frame = pd.concat([column.reindex(rows) for column in columns], axis=1, sort=False)
     return frame
-
-
-def ordered(labels: Sequence[str]) -> list[str]:
-    """The labels of rows in the order of pandas."""
-    return list(dict.fromkeys(labels))

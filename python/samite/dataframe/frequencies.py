@@ -40,7 +40,7 @@ def split_counts(part: pd.DataFrame, count: int) -> list[pd.DataFrame]:
 
 
 def finish_counts(
-    parts: Sequence[pd.DataFrame], dropna: bool, name: Any, sort: bool, ascending: bool
+    parts: Sequence[pd.DataFrame], dropna: bool, name: Any, sort: bool, ascending: bool, dtype: Any
 ) -> pd.Series:
     """The counts as pandas gives them."""
     table = join_counts(parts, dropna)
@@ -52,7 +52,7 @@ def finish_counts(
         more = pd.DataFrame({"value": pd.Categorical(unseen, dtype=values.dtype), "count": 0})
         table = pd.concat([table[values.notna()], more, missing], ignore_index=True)
     index = pd.Index(table["value"].array, name=name)
-    counts = pd.Series(table["count"].to_numpy(dtype="int64"), index=index, name="count")
+    counts = pd.Series(table["count"].to_numpy("int64"), index=index, name="count", dtype=dtype)
     return counts.sort_values(ascending=ascending, kind="stable") if sort else counts
 
 

@@ -9,6 +9,7 @@ import pandas as pd
 
 def run(partition: Any, before: Any, how: str, skipna: bool) -> Any:
     """The running results of a partition; ``before`` is the row where it begins, or None."""
+    partition = _numbers(partition, how)
     if before is None or not len(before) or not len(partition):
         return getattr(partition, how)(skipna=skipna)
     whole = pd.concat([before, partition])
@@ -17,7 +18,7 @@ def run(partition: Any, before: Any, how: str, skipna: bool) -> Any:
 
 def end(partition: Any, how: str, skipna: bool) -> Any:
     """The results of a partition alone at its end, as a row, or none if it is empty."""
-    result = getattr(partition, how)(skipna=skipna)
+    result = getattr(_numbers(partition, how), how)(skipna=skipna)
     return (result.ffill() if skipna else result).iloc[-1:]
 
 
@@ -33,3 +34,13 @@ def _last(result: Any, before: Any, skipna: bool) -> Any:
         return result
     # Where the partition has no value, what was reached before stays.
     return pd.concat([before, result]).ffill().iloc[-1:]
+
+
+def _numbers(partition: Any, how: str) -> Any:
+    """The partition with booleans as the numbers that sums and products take them for."""
+    if how not in ("cumsum", "cumprod"):
+        return partition
+    if isinstance(partition, pd.Series):
+        return partition.astype("int64") if partition.dtype == bool else partition
+    labels = [label for label, dtype in partition.dtypes.items() if dtype == bool]
+    return partition.astype(dict.fromkeys(labels, "int64")) if labels else partition

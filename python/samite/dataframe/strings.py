@@ -19,7 +19,7 @@ def pyarrow_strings_enabled() -> bool:
 
 def get_string_dtype() -> str:
     """The name of the dtype that strings have in frames of sources."""
-    return "string[pyarrow]" if pyarrow_strings_enabled() else "object"
+    return "string[pyarrow]" if pyarrow_strings_enabled() else "str"
 
 
 def is_pyarrow_string_dtype(dtype: Any) -> bool:

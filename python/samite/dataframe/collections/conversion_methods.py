@@ -85,6 +85,19 @@ class ConversionMethods(Mixin):
             return pd.Index(array, name=meta.name)
         return pd.Series(array, index=index, name=meta.name)
 
+    def repeat(self, repeats: Any = None, axis: Any = None) -> Any:
+        """Refused: the labels of repeated rows would not be unique to a partition.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "`repeat` is not implemented for lazy frames; use map_partitions, or the array of "
+            "`.values`"
+        )
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from samite.dataframe.arrays import call_ufunc
 

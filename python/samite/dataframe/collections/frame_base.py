@@ -351,10 +351,12 @@ def _persisted(
     *,
     rename: Mapping[str, str] | None = None,
 ) -> Any:
-    from samite.dataframe.expressions.sources import FromGraph
+    from samite.dataframe.expressions.sources import FromGraph, Persisted
 
     keys = list(graph)
     if rename:
         keys = [(rename.get(key[0], key[0]), *key[1:]) for key in keys]
         graph = dict(zip(keys, graph.values(), strict=True))
-    return new_collection(FromGraph(graph, meta, divisions, keys, prefix))
+    own = bool(keys) and keys == [(keys[0][0], i) for i in range(len(keys))]
+    kind = Persisted if own else FromGraph
+    return new_collection(kind(graph, meta, divisions, keys, prefix))

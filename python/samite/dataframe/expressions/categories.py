@@ -88,7 +88,7 @@ def _values_of(x: Any) -> pd.Index:
         return x.categories
     if isinstance(x, pd.Series) and isinstance(x.dtype, pd.CategoricalDtype):
         return x.cat.categories
-    return pd.Index(x.dropna().drop_duplicates())
+    return pd.Index(x.dropna().drop_duplicates()).rename(None)
 
 
 def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:

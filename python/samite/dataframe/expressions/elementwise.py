@@ -200,7 +200,7 @@ class RowsMethodCall(_CallOfMethod):
 
 
 # Methods of strings whose result is a frame.
-_SPREADING = frozenset({"partition", "rpartition", "extract"})
+_SPREADING = frozenset({"extract"})
 
 
 class AccessorCall(MethodCall):

@@ -60,6 +60,7 @@ class ValueCounts(TreeReduction):
             "name": self.frame._meta.name,
             "sort": self.sort,
             "ascending": self.ascending,
+            "dtype": self._meta.dtype,
         }
 
 

@@ -37,7 +37,13 @@ def chunk(
     frame: pd.DataFrame, *series: Any, by: Sequence[Any], columns: Sequence[Any], dropna: bool
 ) -> pd.DataFrame:
     """The partial result of a partition: keys, then the fields of each pair."""
-    keys = key_values(frame, by, series)
+    return chunk_of_groups(frame, key_values(frame, by, series), columns, dropna)
+
+
+def chunk_of_groups(
+    frame: pd.DataFrame, keys: Sequence[Any], columns: Sequence[Any], dropna: bool
+) -> pd.DataFrame:
+    """:func:`chunk` of keys that are there as arrays."""
     table = pd.DataFrame(labelled(keys), index=pd.RangeIndex(len(frame)))
     grouped = table.groupby(list(table.columns), sort=False, observed=True, dropna=dropna)
     index = grouped.size().index
@@ -155,3 +161,34 @@ def finish(
     inner = pd.Index(list(columns) * groups, dtype=labels.dtype)
     rows = pd.MultiIndex.from_arrays([*levels, inner], names=[*names, labels.name])
     return pd.DataFrame(square.reshape(groups * width, width), index=rows, columns=labels)
+
+
+# -- without groups ------------------------------------------------------------------------------
+
+
+def chunk_of_all(frame: pd.DataFrame) -> pd.DataFrame:
+    """The partial result of all rows of a partition as one group."""
+    numbered = frame.set_axis(range(frame.shape[1]), axis=1)
+    keys = np.zeros(len(frame), dtype="int64")
+    return chunk_of_groups(numbered, [pd.array(keys)], list(numbered.columns), True)
+
+
+def finish_all(
+    parts: Sequence[pd.DataFrame], how: str, columns: Any, min_periods: int, scalar: bool
+) -> Any:
+    """The square of values; the one of the first two columns if ``scalar``."""
+    width = len(columns)
+    index, fields = _joined(parts, 1, width, True, True, True)
+    square = np.full((width, width), np.nan)
+    for number, (i, j) in enumerate(pairs(width)):
+        if not len(index):
+            break
+        n, _, _, xy, xx, yy = (f[0] for f in fields[number * _FIELDS : (number + 1) * _FIELDS])
+        if n < max(min_periods, 2 if how == "cov" else 1):
+            continue
+        with np.errstate(all="ignore"):
+            value = xy / (n - 1) if how == "cov" else np.clip(xy / np.sqrt(xx * yy), -1.0, 1.0)
+        square[i, j] = square[j, i] = value
+    if scalar:
+        return np.float64(square[0, 1])
+    return pd.DataFrame(square, index=columns, columns=columns)
