@@ -148,8 +148,8 @@ def in_form(part: Any, whole: Any, join: str, ignore_order: bool) -> Any:
         result = part if part.name == whole.name else part.rename(whole.name)
         return concat_objects([whole, result]) if result.dtype != whole.dtype else result
     if isinstance(part, pd.Series):
-        # pandas gives a series among frames the label 0.
-        part = part.to_frame(0)
+        # A series among frames is a column under its name; pandas numbers those without one.
+        part = part.to_frame(0 if part.name is None else part.name)
     names = part.index.names
     result = part.reindex(columns=whole.columns)
     for column in whole.columns:
@@ -170,7 +170,7 @@ def in_form(part: Any, whole: Any, join: str, ignore_order: bool) -> Any:
 
 
 def _as_category(values: Any, wanted: Any) -> Any:
-    from samite.dataframe.categorical import has_known_categories
+    from samite.dataframe.known_categories import has_known_categories
 
     if has_known_categories(pd.Series([], dtype=wanted)):
         return values.astype(wanted)

@@ -78,7 +78,7 @@ class Timeseries(FrameExpr):
             _data_producer=True,
         )
 
-    def row_counts(self) -> list[int]:
+    def _row_counts(self) -> list[int]:
         """The numbers of rows by partition."""
         bounds, chosen = self.bounds, self.operand("_partitions")
         positions = range(len(bounds) - 1) if chosen is None else chosen
@@ -106,9 +106,7 @@ def _times(start: pd.Timestamp, end: pd.Timestamp, freq: Any) -> pd.DatetimeInde
     return pd.date_range(start, end, freq=freq, inclusive="left", name="timestamp")
 
 
-def _partition(
-    start: pd.Timestamp, end: pd.Timestamp, freq: Any, plans: list[Any]
-) -> pd.DataFrame:
+def _partition(start: pd.Timestamp, end: pd.Timestamp, freq: Any, plans: list[Any]) -> pd.DataFrame:
     """Random values for the times from ``start`` to before ``end``."""
     index = _times(start, end, freq)
     columns = {}

@@ -195,27 +195,30 @@ def aligned(*operands: Any) -> list[Any]:
     frames = frames_among(operands)
     if len(frames) < 2 or are_co_aligned(*frames):
         return list(operands)
-    check_block_counts(frames)
-    from samite.dataframe.alignment import align_partitions
+    # Blocks of arrays have no labels; they belong to the partitions in order.
+    rows = [frame for frame in frames if not isinstance(frame, ArrayBlocks)]
+    if len(rows) > 1 and not are_co_aligned(*rows):
+        from samite.dataframe.alignment import align_partitions
 
-    result = iter(align_partitions(*frames))
+        rows = align_partitions(*rows)
+    check_block_counts(frames, rows)
+    result = iter(rows)
     return [
-        next(result) if isinstance(operand, FrameExpr) and operand.ndim > 0 else operand
+        next(result) if is_frame(operand) and not isinstance(operand, ArrayBlocks) else operand
         for operand in operands
     ]
 
 
-def check_block_counts(frames: list[FrameExpr]) -> None:
-    """Raise ValueError if an array among ``frames`` has not a block for each partition."""
-    arrays = [frame for frame in frames if isinstance(frame, ArrayBlocks)]
-    others = [frame for frame in frames if not isinstance(frame, ArrayBlocks)]
-    for array in arrays:
-        for frame in others:
-            if array.npartitions != frame.npartitions:
-                raise ValueError(
-                    "The index and array have different numbers of blocks. "
-                    f"({frame.npartitions} != {array.npartitions}); rechunk the array"
-                )
+def check_block_counts(frames: list[FrameExpr], rows: list[FrameExpr]) -> None:
+    """Raise ValueError if an array among ``frames`` has not a block for each partition of
+    ``rows``."""
+    most = max((frame.npartitions for frame in rows), default=None)
+    for array in frames:
+        if isinstance(array, ArrayBlocks) and most not in (None, array.npartitions):
+            raise ValueError(
+                "The index and array have different numbers of blocks. "
+                f"({most} != {array.npartitions}); rechunk the array"
+            )
 
 
 def aligned_for_arithmetic(*operands: Any) -> list[Any]:

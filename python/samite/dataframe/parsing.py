@@ -33,7 +33,7 @@ def to_datetime(arg: Any, meta: Any = None, **kwargs: Any) -> Any:
 
     from samite.dataframe.expressions.parsing import ToDatetime
 
-    if isinstance(arg, (pd.Series, pd.DataFrame, pd.Index)):
+    if isinstance(arg, (pd.Series, pd.DataFrame)):
         return pd.to_datetime(arg, **kwargs)
     if not isinstance(arg, (Series, DataFrame)):
         raise NotImplementedError(

@@ -10,6 +10,24 @@ from samite.dataframe.collections.mixin import Mixin
 class ConversionMethods(Mixin):
     """Conversion to other collections, and display. For frames and series alike."""
 
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Any:
+        """The same with partitions of another library.
+
+        Parameters
+        ----------
+        backend:
+            Its name; by default what the setting ``dataframe.backend`` says.
+
+        Raises
+        ------
+        ValueError
+            No such library is registered.
+        """
+        from samite.dataframe.creation import dataframe_creation_dispatch
+
+        chosen = backend or dataframe_creation_dispatch.backend
+        return dataframe_creation_dispatch.dispatch(chosen).to_backend(self, **kwargs)
+
     def to_dask_array(self, lengths: Any = None, meta: Any = None, optimize: bool = True) -> Any:
         """The values as a lazy array, with a block for each partition.
 
@@ -102,6 +120,28 @@ class ConversionMethods(Mixin):
         from samite.dataframe.arrays import call_ufunc
 
         return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Any:
+        """The rows in partitions of another library.
+
+        Parameters
+        ----------
+        backend:
+            The name of the library; by default that of the setting ``dataframe.backend``.
+        kwargs:
+            For the library.
+
+        Raises
+        ------
+        ValueError
+            There is no such library.
+        """
+        from samite.dataframe.backends import dataframe_creation_dispatch
+
+        library = dataframe_creation_dispatch.dispatch(
+            backend or dataframe_creation_dispatch.backend
+        )
+        return library.to_backend(self, **kwargs)
 
     def memory_usage_per_partition(self, index: bool = True, deep: bool = False) -> Any:
         """The bytes of each partition, as a series.

@@ -315,6 +315,9 @@ class FrameBase(
         expr = self._expr
         if name in type(expr)._parameters or hasattr(type(expr), name):
             return getattr(expr, name)
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            return own.fget(self)  # raises its error again, which Python has caught
         if name in getattr(type(self), "_accessors", ()):
             getattr(self._meta, name)  # raises pandas' error, which tells what the dtype lacks
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")

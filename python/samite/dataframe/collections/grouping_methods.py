@@ -8,6 +8,19 @@ from typing import Any
 class GroupingMethods:
     """Grouping, windows and running totals. For frames and series alike."""
 
+    def rolling(self, window: Any, **kwargs: Any) -> Any:
+        """Windows over the rows; see :class:`samite.dataframe.windows.Rolling`."""
+        from samite.dataframe.windows import Rolling
+
+        return Rolling(self, window, **kwargs)
+
+    def resample(self, rule: Any, closed: Any = None, label: Any = None) -> Any:
+        """Group the rows by spans of time; see
+        :class:`samite.dataframe.tseries.resample.Resampler`."""
+        from samite.dataframe.tseries.resample import Resampler
+
+        return Resampler(self, rule, closed, label)
+
 
 class GroupingMethodsOfFrame:
     """Grouping, windows and running totals. For frames."""

@@ -324,6 +324,116 @@ def _check_shape(axis: Any, nan_policy: str, operation: str) -> None:
 class ReductionMethodsOfFrame(Mixin):
     """Methods that reduce rows to few. For frames."""
 
+    def nunique(self, axis: Any = 0, dropna: bool = True, split_every: Any = None) -> Any:
+        """The number of different values of each column; ``axis=1`` of each row."""
+        return statistics.nunique(self, axis, dropna, split_every)
+
+    def mode(
+        self, dropna: bool = True, split_every: Any = None, numeric_only: bool = False
+    ) -> Any:
+        """The most frequent values of each column, in order."""
+        return statistics.mode(self, dropna, split_every, numeric_only)
+
+    def quantile(
+        self,
+        q: Any = 0.5,
+        axis: Any = 0,
+        numeric_only: bool = False,
+        method: str = "default",
+    ) -> Any:
+        """Quantiles of each column.
+
+        They are exact up to 200,000 values in a column; beyond, each time that partial results
+        are joined their ranks may move by one in forty thousand.
+
+        Parameters
+        ----------
+        q:
+            A number between 0 and 1, or several.
+        method:
+            Taken for compatibility: 'default', 'dask' and 'tdigest' are the same.
+
+        Raises
+        ------
+        ValueError
+            ``method`` is another, or ``q`` has several numbers where ``axis`` is 1.
+        """
+        return statistics.quantile(self, q, axis, numeric_only, method)
+
+    def median(self, axis: Any = 0, numeric_only: bool = False) -> Any:
+        """The median of each column of a frame of one partition; ``axis=1`` of each row.
+
+        Raises
+        ------
+        NotImplementedError
+            There are more partitions; see :meth:`median_approximate`.
+        """
+        return statistics.median(self, axis, numeric_only)
+
+    def median_approximate(
+        self, axis: Any = 0, method: str = "default", numeric_only: bool = False
+    ) -> Any:
+        """The median of each column; as exact as :meth:`quantile`."""
+        return statistics.median_approximate(self, axis, method, numeric_only)
+
+    def cov(
+        self, min_periods: int | None = None, numeric_only: bool = False, split_every: Any = None
+    ) -> Any:
+        """The covariances of all pairs of columns, of the rows where both are there."""
+        return statistics.covariance(self, "cov", min_periods, numeric_only, split_every)
+
+    def corr(
+        self,
+        method: str = "pearson",
+        min_periods: int | None = None,
+        numeric_only: bool = False,
+        split_every: Any = None,
+    ) -> Any:
+        """The correlations of all pairs of columns, of the rows where both are there.
+
+        Raises
+        ------
+        NotImplementedError
+            ``method`` is another than Pearson's.
+        """
+        _check_pearson(method)
+        return statistics.covariance(self, "corr", min_periods, numeric_only, split_every)
+
+    def describe(
+        self,
+        split_every: Any = None,
+        percentiles: Any = None,
+        percentiles_method: str = "default",
+        include: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """Summaries of the columns: counts, moments and percentiles of numbers, the most frequent
+        value of others.
+
+        Parameters
+        ----------
+        percentiles:
+            Numbers between 0 and 1, by default the quartiles.
+        include, exclude:
+            Which dtypes to take or leave, as in pandas.
+
+        Raises
+        ------
+        ValueError
+            There is no column.
+        """
+        return statistics.describe(
+            self, split_every, percentiles, percentiles_method, include, exclude
+        )
+
+    def nlargest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> Any:
+        """The ``n`` rows with the greatest values in ``columns``, in descending order."""
+        return reductions.ends(self, "nlargest", n, columns, split_every)
+
+    def nsmallest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> Any:
+        """The ``n`` rows with the least values in ``columns``, in ascending order."""
+        return reductions.ends(self, "nsmallest", n, columns, split_every)
+
 
 class ReductionMethodsOfSeries(Mixin):
     """Methods that reduce rows to few. For series."""

@@ -190,6 +190,7 @@ class ConcatPartitions(Partitionwise):
     numbers of rows."""
 
     _parameters = ["join", "axis", "ignore_order", "checked", "new_divisions"]
+    _knows_position = True
 
     @property
     def frames(self) -> list[Any]:

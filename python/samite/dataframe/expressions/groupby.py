@@ -140,9 +140,18 @@ class GroupByAggregation(Grouped):
             "observed": self.observed,
             "dropna": self.dropna,
             "dtypes": [dtypes.get(output.column) for output in self.outputs],
-            "column_names": self.column_names,
+            "columns": None if self.is_series else self._result_columns,
             "is_series": self.is_series,
         }
+
+    @property
+    def _result_columns(self) -> Any:
+        """The labels of the result, of the dtype of the frame's where they are among them."""
+        labels = [output.label for output in self.outputs]
+        columns = self.frame._meta.columns
+        if columns.is_unique and all(label in columns for label in labels):
+            return columns.take([columns.get_loc(label) for label in labels])
+        return partial_results.result_columns(labels, self.column_names)
 
     @functools.cached_property
     def _meta(self) -> Any:

@@ -84,17 +84,24 @@ class GroupByFunction(Grouped):
             return True
         if not frame.known_divisions:
             return False
+        return any(self._is_index(key) for key in self.by)
+
+    def _is_index(self, key: Any) -> bool:
+        """Whether a key is the index of the frame."""
+        frame = self.frame
+        if isinstance(key, Expr):
+            return isinstance(key, IndexOf) and key.divisions == frame.divisions
         name = frame._meta.index.name
-        for key in self.by:
-            if isinstance(key, Expr):
-                if isinstance(key, IndexOf) and key.divisions == frame.divisions:
-                    return True
-            elif name is not None and key == name and key not in frame.columns:
-                return True
-        return False
+        return name is not None and key == name and key not in frame.columns
 
     def _divisions(self) -> Sequence[Any]:
         if self._is_together and self.count in (None, self.frame.npartitions):
+            if "freq" in self.keywords:
+                # The labels are moved.
+                return (None,) * (self.frame.npartitions + 1)
+            if not self._is_index(self.by[0]) and self.operand("function") in ("apply", "agg"):
+                # Another key is the first level of the result's index.
+                return (None,) * (self.frame.npartitions + 1)
             return self.frame.divisions
         return (None,) * ((self.count or self.frame.npartitions) + 1)
 
@@ -104,9 +111,11 @@ class GroupByFunction(Grouped):
         return self.selected if isinstance(self.selected, list) else [self.selected]
 
     def _simplify_up(self, parent: Expr, dependents: Any) -> Any:
+        by_column = group_functions.COLUMN_BY_COLUMN
         if (
             not isinstance(parent, Projection)
-            or self.operand("function") not in group_functions.COLUMN_BY_COLUMN
+            or (self.window is None and self.operand("function") not in by_column)
+            or (self.window is not None and self.operand("function") in ("agg", "cov", "corr"))
             or self.ndim < 2
         ):
             return None

@@ -118,7 +118,16 @@ class ValueCountsOfGroups(GroupedTree):
         parts = [meta_nonempty(node._meta) for node in self._inputs()]
         series = [p.set_axis(parts[0].index) if hasattr(p, "index") else p for p in parts[1:]]
         part = group_functions.count_values(parts[0], *series, **self.chunk_keywords)
-        return make_meta(group_functions.finish_counts([part], **self.aggregate_keywords))
+        keywords = {**self.aggregate_keywords, "dtype": None}
+        result = group_functions.finish_counts([part], **keywords)
+        return make_meta(result.astype(self._count_dtype))
+
+    @functools.cached_property
+    def _count_dtype(self) -> Any:
+        """The dtype of counts, which pandas chooses by that of the values."""
+        values = meta_nonempty(self.frame._meta[self.column]).to_frame(0)
+        grouped = values.assign(key=1).groupby("key")[0]
+        return grouped.value_counts(normalize=self.normalize).dtype
 
     def _columns_needed(self) -> list[Any]:
         return [self.column]
@@ -145,6 +154,7 @@ class ValueCountsOfGroups(GroupedTree):
             "sort": self.sort,
             "ascending": self.ascending,
             "normalize": self.normalize,
+            "dtype": self._count_dtype,
         }
 
 

@@ -343,6 +343,7 @@ class MergePartitions(Partitionwise):
     _defaults = {"hashed": False}
     operation = staticmethod(merging.merge_partitions)
     _hidden = ("new_divisions", "hashed")
+    _knows_position = True
 
     def _divisions(self) -> Sequence[Any]:
         if self.new_divisions is not None:

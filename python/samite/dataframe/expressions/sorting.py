@@ -24,6 +24,7 @@ class SetIndexBlockwise(Partitionwise):
     _parameters = ["frame", "on", "drop", "append", "new_divisions"]
     _defaults = {"drop": True, "append": False, "new_divisions": None}
     _hidden = ("new_divisions",)
+    _knows_position = True
 
     @staticmethod
     def operation(frame: Any, on: Any, drop: bool, append: bool) -> Any:

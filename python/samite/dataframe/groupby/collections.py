@@ -17,7 +17,7 @@ from samite.dataframe.groupby.specification import (
 from samite.dataframe.metadata import make_meta, no_default
 
 # Methods that take columns of other kinds than numbers only if those are left out.
-NUMERIC_ONLY_NOT_IMPLEMENTED = ["corr", "cov", "mean", "median", "std", "var"]
+NUMERIC_ONLY_NOT_IMPLEMENTED = ["mean", "std", "var"]
 
 
 class GroupBy:

@@ -184,6 +184,7 @@ def finish_counts(
     sort: bool,
     ascending: bool,
     normalize: bool,
+    dtype: Any,
 ) -> pd.Series:
     """Counts as pandas gives them: groups in order, in them values by how often they are there."""
     table = join_counts(parts)
@@ -198,4 +199,5 @@ def finish_counts(
     index = pd.MultiIndex.from_arrays(
         [table[label].array for label in (*keys, value)], names=[*names, column]
     )
-    return pd.Series(table[count].array, index=index, name="proportion" if normalize else "count")
+    name = "proportion" if normalize else "count"
+    return pd.Series(table[count].array, index=index, name=name, dtype=dtype)

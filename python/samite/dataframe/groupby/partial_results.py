@@ -383,14 +383,14 @@ def finish(
     observed: bool,
     dropna: bool,
     dtypes: Sequence[Any],
-    column_names: Sequence[Any],
+    columns: Any,
     is_series: bool,
 ) -> Any:
     """The result: a frame over the groups, or a series of the only output."""
     count = len(names)
-    index, columns, distinct = join(parts, needs, count, sort, observed, dropna)
+    index, joined, distinct = join(parts, needs, count, sort, observed, dropna)
     index = index.set_names(list(names))
-    found = dict(zip(needs, columns, strict=True))
+    found = dict(zip(needs, joined, strict=True))
     values = dict(zip([n for n in needs if n.kind == "distinct"], distinct, strict=True))
     results = []
     for output, dtype in zip(outputs, dtypes, strict=True):
@@ -405,7 +405,7 @@ def finish(
     if is_series:
         return pd.Series(results[0], index=index, name=outputs[0].label, copy=False)
     frame = pd.DataFrame(dict(enumerate(results)), index=index, copy=False)
-    frame.columns = result_columns([output.label for output in outputs], column_names)
+    frame.columns = columns
     return frame
 
 

@@ -257,9 +257,14 @@ def named_results(given: Mapping[str, Any], is_series: bool) -> NamedResults:
         )
     results = []
     for label, pair in given.items():
-        if is_series:
-            function = pair.aggfunc if isinstance(pair, pd.NamedAgg) else pair
-            results.append((label, None, function))
+        if isinstance(pair, pd.NamedAgg):
+            function = pair.aggfunc
+            more, keywords = getattr(pair, "args", ()), getattr(pair, "kwargs", {})
+            if more or keywords:
+                function = functools.partial(function, *more, **keywords)
+            results.append((label, pair.column, function))
+        elif is_series:
+            results.append((label, None, pair))
         elif isinstance(pair, tuple) and len(pair) == 2:
             results.append((label, pair[0], pair[1]))
         else:

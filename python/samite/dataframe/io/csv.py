@@ -14,11 +14,13 @@ import pandas as pd
 
 from samite._task_spec import Task
 from samite.bytes import read_bytes
+from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.expressions.node import FrameExpr, columns_wanted
 from samite.dataframe.io.csv_writing import to_csv
 from samite.dataframe.io.text_blocks import (
     TextBlock,
     TextSettings,
+    as_block,
     read_text_block,
     with_arrow_strings,
 )
@@ -184,7 +186,7 @@ def text_blocks_to_pandas(
         path = (path[0], [p for p, of_file in zip(path[1], block_lists, strict=True) if of_file])
     for number, of_file in enumerate(of_file for of_file in block_lists if of_file):
         for position, block in enumerate(of_file):
-            blocks.append(_as_block(block))
+            blocks.append(as_block(block))
             places.append((position == 0, position == len(of_file) - 1, number))
     if path is not None and path[0] in head.columns:
         raise ValueError(
@@ -221,15 +223,6 @@ def block_mask(block_lists: Sequence[Sequence[Any]]) -> Iterator[bool]:
     """For each block whether it is the first of its list."""
     for blocks in block_lists:
         yield from (position == 0 for position in range(len(blocks)))
-
-
-def _as_block(block: Any) -> TextBlock:
-    if isinstance(block, (bytes, TextBlock)):
-        return TextBlock(block) if isinstance(block, bytes) else block
-    # A lazy block of `read_bytes`: its task says where it lies.
-    task = block.dask[block.key]
-    file, offset, length, delimiter = task.args
-    return TextBlock(file, offset, length, delimiter, str(block.key))
 
 
 def _meta_of_head(head: pd.DataFrame, specified: Any) -> pd.DataFrame:
@@ -533,6 +526,7 @@ _DOCUMENTATION = """Read {what} into a data frame, a block of about ``blocksize`
     """
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_csv(
     urlpath: Any,
     blocksize: Any = "default",

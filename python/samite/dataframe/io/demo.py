@@ -189,7 +189,8 @@ class _MakeRows:
         return _MakeRows(self._columns, list(columns))
 
     def __call__(self, part: Any) -> pd.DataFrame:
-        frame = _rows(*part, self._columns)
+        index, seed = part
+        frame = _rows(index, seed, self._columns)
         return frame if self._chosen is None else frame[self._chosen]
 
 

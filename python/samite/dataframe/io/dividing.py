@@ -49,7 +49,8 @@ def sorted_division_locations(
         starts = ideal
     else:
         starts = _between_runs(run_starts(index), ideal, npartitions)
-    divisions = [index[start] for start in starts] + [index[-1]]
+    # As a list they are Python's own scalars.
+    divisions = index[[*starts, size - 1]].tolist()
     return divisions, [*starts, size]
 
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite.dataframe.creation import dataframe_creation_dispatch
 
+
+@dataframe_creation_dispatch.register_inplace("pandas")
 def from_dict(
     data: Any,
     npartitions: int,

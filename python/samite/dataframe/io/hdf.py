@@ -11,6 +11,7 @@ from warnings import warn
 
 import pandas as pd
 
+from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.io.writing import keywords_of_compute
 
 __all__ = ["read_hdf", "to_hdf"]
@@ -36,6 +37,7 @@ class _Rows:
     stop: int
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_hdf(
     pattern: Any,
     key: str,

@@ -8,7 +8,8 @@ from typing import Any
 
 import pandas as pd
 
-from samite.dataframe.io.text_blocks import TextBlock
+from samite.dataframe.creation import dataframe_creation_dispatch
+from samite.dataframe.io.text_blocks import TextBlock, as_block
 from samite.dataframe.io.writing import complete_file, file_names, filesystem_of, write_partitions
 
 __all__ = ["read_json", "to_json"]
@@ -29,6 +30,7 @@ class _Settings:
     meta: pd.DataFrame | None = None
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_json(
     url_path: Any,
     orient: str = "records",
@@ -107,7 +109,7 @@ def read_json(
     settings = _Settings(
         engine, orient, lines, encoding, errors, kwargs, column, names if column else ()
     )
-    parts = [(_block_of(block), number) for number, blocks in enumerate(lists) for block in blocks]
+    parts = [(as_block(block), number) for number, blocks in enumerate(lists) for block in blocks]
     if meta is None:
         first = beginning if lines else parts[0][0].read()
         found = _parsed(first, settings, paths[0]).iloc[:0]
@@ -122,11 +124,6 @@ def read_json(
             )
         found = _with_path(found, settings, 0)
     return from_map(_read_part, parts, settings=settings, meta=found, label="read_json")
-
-
-def _block_of(block: Any) -> TextBlock:
-    task = block.dask[block.key]
-    return TextBlock(*task.args, str(block.key))
 
 
 def _read_part(part: tuple[TextBlock, int], settings: _Settings, columns: Any = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from samite._task_spec import Task, TaskRef
+from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.io.filesystems import Filesystem, find_filesystem, is_pattern
 from samite.dataframe.io.parquet.arrow import WriteSettings
 from samite.dataframe.io.parquet.commit import Target, staged, write_parts
@@ -25,6 +26,7 @@ class _Stripes(NamedTuple):
     stripes: tuple[int, ...] | None
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_orc(
     path: Any,
     engine: Any = "pyarrow",

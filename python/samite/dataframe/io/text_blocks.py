@@ -49,6 +49,14 @@ class TextBlock:
         return (type(self).__name__, self.path, self.offset, self.length, self.version)
 
 
+def as_block(block: Any) -> TextBlock:
+    """A block of bytes, or a lazy one of :func:`samite.bytes.read_bytes`, by its place."""
+    if isinstance(block, (bytes, TextBlock)):
+        return TextBlock(block) if isinstance(block, bytes) else block
+    file, offset, length, delimiter = block.dask[block.key].args
+    return TextBlock(file, offset, length, delimiter, str(block.key))
+
+
 @dataclasses.dataclass
 class TextSettings:
     """What reading a block needs to know beside the block.

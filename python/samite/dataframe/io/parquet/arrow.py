@@ -24,8 +24,8 @@ class ReadSettings:
     ``columns`` are those of the result, in order; ``index`` the columns of its index (empty:
     none). ``folder_fields`` are the columns that the names of folders hold, each with its
     categories, or None for plain values. ``decodes``: columns that were written as categoricals
-    are plain ones unless they are among ``categories``. ``keeps_labels``: filtered rows have the positions in
-    the file as labels that they have without a filter.
+    are plain ones unless they are among ``categories``. ``keeps_labels``: filtered rows have the
+    positions in the file as labels that they have without a filter.
     """
 
     filesystem: Any
@@ -39,7 +39,7 @@ class ReadSettings:
     keeps_range_index: bool = True
     keeps_labels: bool = False
     dtype_backend: str | None = None
-    convert_string: bool = False
+    convert_string: bool | None = None
     arrow_to_pandas: dict[str, Any] = dataclasses.field(default_factory=dict)
     read_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -158,7 +158,7 @@ class ArrowDatasetEngine(Engine):
         arrow_table: Any,
         categories: Any,
         dtype_backend: str | None = None,
-        convert_string: bool = False,
+        convert_string: bool | None = None,
         **kwargs: Any,
     ) -> pd.DataFrame:
         """An Arrow table as pandas has it.
@@ -170,7 +170,8 @@ class ArrowDatasetEngine(Engine):
         dtype_backend:
             "numpy_nullable", "pyarrow" or None.
         convert_string:
-            Whether strings become ``string[pyarrow]`` instead of pandas' own default.
+            Whether strings become ``string[pyarrow]`` instead of pandas' own default. False: nor do
+            dates and decimals become Arrow's, but objects.
         """
         options = {"use_threads": False, **kwargs}
         mapper = types_mapper(options.pop("types_mapper", None), dtype_backend, convert_string)
@@ -346,11 +347,11 @@ def _decoded(table: Any, name: str) -> Any:
     return table.set_column(position, name, column.cast(column.type.value_type))
 
 
-def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool) -> Any:
+def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool | None) -> Any:
     """Which pandas dtype an Arrow type becomes, as ``Table.to_pandas`` asks for it.
 
-    Dates and decimals stay Arrow's, since pandas has only objects for them; what ``given`` says
-    goes first.
+    Dates and decimals stay Arrow's, since pandas has only objects for them, unless
+    ``convert_string`` is False; what ``given`` says goes first.
     """
     import pyarrow as pa
 
@@ -372,7 +373,7 @@ def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool) ->
             return strings
         if kind in nullable:
             return nullable[kind]
-        if pa.types.is_date(kind) or pa.types.is_decimal(kind):
+        if convert_string is not False and (pa.types.is_date(kind) or pa.types.is_decimal(kind)):
             return pd.ArrowDtype(kind)
         return None
 

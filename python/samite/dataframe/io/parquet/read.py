@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from samite import config
 from samite._expr import Expr
 from samite._task_spec import Task
+from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.expressions.node import FrameExpr, columns_wanted
 from samite.dataframe.io.filesystems import Filesystem, find_filesystem
 from samite.dataframe.io.parquet.arrow import NULL_INDEX, ReadSettings
@@ -23,7 +25,6 @@ from samite.dataframe.io.parquet.filters import (
 )
 from samite.dataframe.io.parquet.plan import Piece, Plan, plan_partitions
 from samite.dataframe.io.parquet.pruning import may_lose_partitions
-from samite.dataframe.strings import pyarrow_strings_enabled
 
 EXTENSIONS = (".parq", ".parquet", ".pq")
 DEFAULT_BLOCKSIZE = 256 * 2**20
@@ -75,7 +76,7 @@ class ReadParquet(FrameExpr):
         "split_row_groups": "infer",
         "blocksize": DEFAULT_BLOCKSIZE,
         "aggregate_files": None,
-        "convert_string": False,
+        "convert_string": None,
         "engine": None,
         "options": None,
         "keeps_labels": False,
@@ -198,7 +199,7 @@ class ReadParquet(FrameExpr):
         chosen = self.operand("_partitions")
         return list(pieces) if chosen is None else [pieces[i] for i in chosen]
 
-    def row_counts(self) -> list[int] | None:
+    def _row_counts(self) -> list[int] | None:
         """The numbers of rows by partition, from the footers; None where filters choose rows."""
         if self.operand("filters"):
             return None
@@ -373,6 +374,7 @@ _LEGACY_OPTIONS = {
 }
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_parquet(
     path: Any = None,
     columns: Any = None,
@@ -474,7 +476,7 @@ def read_parquet(
         _checked_split(split_row_groups),
         _bytes(blocksize),
         aggregate_files,
-        pyarrow_strings_enabled(),
+        config.get("dataframe.convert-string", None),
         None if chosen_engine is get_engine(None) else chosen_engine,
         {kind: given for kind, given in options.items() if given},
     )
