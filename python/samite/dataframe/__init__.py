@@ -1,6 +1,7 @@
 """Data frames: pandas in partitions."""
 
 from samite.dataframe import accessor as accessor
+from samite.base import compute
 from samite.dataframe import backends as backends
 from samite.dataframe import categorical as categorical
 from samite.dataframe import dispatch as dispatch
@@ -8,6 +9,7 @@ from samite.dataframe import extensions as extensions
 from samite.dataframe import methods as methods
 from samite.dataframe import utils as utils
 from samite.dataframe.arrays import to_records
+from samite.dataframe.asof import merge_asof
 from samite.dataframe.bags import to_bag
 from samite.dataframe.collections import DataFrame, Index, Scalar, Series
 from samite.dataframe.comparing import assert_eq
@@ -28,6 +30,7 @@ from samite.dataframe.io.orc import read_orc, to_orc
 from samite.dataframe.io.parquet import read_parquet, to_parquet
 from samite.dataframe.io.sql import read_sql, read_sql_query, read_sql_table, to_sql
 from samite.dataframe.joins import merge
+from samite.dataframe.map_overlap import map_overlap
 from samite.dataframe.map_partitions import map_partitions
 from samite.dataframe.optimization import optimize
 from samite.dataframe.parsing import isna, to_datetime, to_numeric, to_timedelta
@@ -46,12 +49,15 @@ __all__ = [
     "from_dict",
     "from_graph",
     "from_map",
+    "compute",
     "concat",
     "from_pandas",
     "get_collection_type",
     "isna",
     "map_partitions",
+    "map_overlap",
     "merge",
+    "merge_asof",
     "optimize",
     "read_csv",
     "read_fwf",

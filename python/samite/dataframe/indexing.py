@@ -162,9 +162,7 @@ def _rows_of_slice(expr: Any, rows: slice) -> Any:
     if stop < start or start > divisions[-1] or stop < divisions[0]:
         # Nothing lies between the bounds; an empty partition has the right form.
         return new_collection(LocPartitions(expr, [(first, rows)], (None, None)))
-    chosen = [
-        (index, rows if index in (first, last) else None) for index in range(first, last + 1)
-    ]
+    chosen = [(index, rows if index in (first, last) else None) for index in range(first, last + 1)]
     bounds = [
         max(start, divisions[first]),
         *divisions[first + 1 : last + 1],

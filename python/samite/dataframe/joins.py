@@ -162,9 +162,7 @@ def _keys(frame: Any, keys: Any) -> Any:
     if isinstance(keys, tuple) and keys not in frame.columns:
         return list(keys)
     if isinstance(keys, (list, pd.Index)):
-        return [
-            key.name if isinstance(key, FrameBase) and key.ndim == 1 else key for key in keys
-        ]
+        return [key.name if isinstance(key, FrameBase) and key.ndim == 1 else key for key in keys]
     return [keys]
 
 

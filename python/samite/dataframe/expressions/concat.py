@@ -87,9 +87,7 @@ class Concat(FrameExpr):
                 else RepartitionDivisions(frame, divisions, True)
                 for frame in frames
             ]
-        checked = (
-            plan == "positions" and not are_co_aligned(*frames) and frames[0].npartitions > 1
-        )
+        checked = plan == "positions" and not are_co_aligned(*frames) and frames[0].npartitions > 1
         return ConcatPartitions(
             self.join, self.axis, self.ignore_order, checked, tuple(self.divisions), *frames
         )
@@ -139,8 +137,7 @@ def _follow_each_other(frames: Sequence[Any]) -> bool:
     """Whether the index values of each frame are less than those of the next."""
     try:
         return all(
-            bool(a.divisions[-1] < b.divisions[0])
-            for a, b in zip(frames, frames[1:], strict=False)
+            bool(a.divisions[-1] < b.divisions[0]) for a, b in zip(frames, frames[1:], strict=False)
         )
     except TypeError:
         return False

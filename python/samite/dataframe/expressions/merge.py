@@ -268,9 +268,7 @@ class Merge(FrameExpr):
             ]
             if not frame._meta.columns.is_unique:
                 return None
-            sides.append(
-                frame if columns == list(frame.columns) else Projection(frame, columns)
-            )
+            sides.append(frame if columns == list(frame.columns) else Projection(frame, columns))
         if sides[0] is self.left and sides[1] is self.right:
             return None
         inner = type(self)(*sides, *self.operands[2:])

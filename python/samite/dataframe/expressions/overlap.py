@@ -76,9 +76,7 @@ class WithNeighbours(FrameExpr):
             while chosen[0] > 0 and divisions[chosen[0]] > lower:
                 chosen.insert(0, chosen[0] - 1)
         parts = nested_references([(self.frame._name, i) for i in chosen])
-        layer[key] = Task(
-            key, overlapping.rows_within, sources[index], parts, width, step, exact
-        )
+        layer[key] = Task(key, overlapping.rows_within, sources[index], parts, width, step, exact)
         return TaskRef(key)
 
 
