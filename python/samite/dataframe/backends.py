@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samite.backends import CreationDispatch, DaskBackendEntrypoint
 from samite.dataframe import descriptions as descriptions
 from samite.dataframe import example_rows as example_rows
 from samite.dataframe import joining
@@ -146,28 +145,3 @@ def frame_of_table(meta: pd.DataFrame, table: Any, **kwargs: Any) -> pd.DataFram
 def as_pandas(data: Any, **kwargs: Any) -> Any:
     """The object itself."""
     return data
-
-
-class PandasBackendEntrypoint(DaskBackendEntrypoint):
-    """pandas as a library of partitions."""
-
-    @classmethod
-    def to_backend_dispatch(cls) -> Any:
-        """What moves a partition to pandas."""
-        return to_pandas_dispatch
-
-    @classmethod
-    def to_backend(cls, data: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        """A collection like ``data`` with partitions of pandas."""
-        if isinstance(data._meta, _KINDS):
-            return data
-        return data.map_partitions(cls.to_backend_dispatch(), **kwargs)
-
-
-dataframe_creation_dispatch = CreationDispatch(
-    module_name="dataframe",
-    default="pandas",
-    entrypoint_class=DaskBackendEntrypoint,
-    name="dataframe_creation_dispatch",
-)
-dataframe_creation_dispatch.register_backend("pandas", PandasBackendEntrypoint())

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from samite.dataframe.joining import concat as concat
+
 
 def empty_like(obj: Any) -> Any:
     """``obj`` without its rows; a scalar as it is."""

@@ -17,10 +17,15 @@ from samite.dataframe.partition_reductions import as_columns
 
 
 class Moments(NamedTuple):
-    """Of each column the number of values, their mean, and sums of powers of deviations."""
+    """Of each column the number of values, their mean, and sums of powers of deviations.
+
+    The mean is ``center + offset``: where it is large, the second number has the digits that are
+    lost in the first.
+    """
 
     count: np.ndarray
-    mean: np.ndarray
+    center: np.ndarray
+    offset: np.ndarray
     second: np.ndarray
     third: np.ndarray | None = None
     fourth: np.ndarray | None = None
@@ -33,6 +38,7 @@ def as_floats(frame: pd.DataFrame) -> np.ndarray:
 
 
 def floats_of(column: pd.Series) -> np.ndarray:
+    """The values of one column, as :func:`as_floats` gives them."""
     if column.dtype.kind in "mM" and not isinstance(column.dtype, pd.ArrowDtype):
         values = column.array.asi8.astype(float)
         values[column.isna().to_numpy()] = np.nan
@@ -55,13 +61,17 @@ def moments_of(partition: Any, numeric_only: bool, skipna: bool, order: int) -> 
         total = np.where(present, values, 0.0).sum(axis=0)
         mean = total / np.where(count == 0, 1.0, count)
         deviations = np.where(present, values - mean, 0.0)
+        offset = deviations.sum(axis=0) / np.where(count == 0, 1.0, count)
+        offset = np.where(np.isfinite(offset), offset, 0.0)
+        deviations = np.where(present, deviations - offset, 0.0)
         squares = deviations * deviations
         second = squares.sum(axis=0)
         if order == 2:
-            return Moments(count, mean, second)
+            return Moments(count, mean, offset, second)
         return Moments(
             count,
             mean,
+            offset,
             second,
             (squares * deviations).sum(axis=0),
             (squares * squares).sum(axis=0),
@@ -81,13 +91,18 @@ def _joined(a: Moments, b: Moments) -> Moments:
         count = a.count + b.count
         safe = np.where(count == 0, 1.0, count)
         share = b.count / safe
-        # Weighted like this, a part without values adds nothing, and infinite means remain.
-        mean = (a.mean * a.count + b.mean * b.count) / safe
-        delta = np.where((a.count == 0) | (b.count == 0), 0.0, b.mean - a.mean)
+        delta = (b.center - a.center) + (b.offset - a.offset)
+        # A part without values adds nothing, and infinite means remain.
+        delta = np.where((a.count == 0) | (b.count == 0), 0.0, delta)
+        finite = np.isfinite(delta)
+        center = np.where(a.count == 0, b.center, a.center)
+        offset = np.where(a.count == 0, b.offset, a.offset + delta * share)
+        center = np.where(finite, center, a.center + b.center)
+        offset = np.where(finite, offset, 0.0)
         product = a.count * share
         second = a.second + b.second + delta**2 * product
         if a.third is None or b.third is None or a.fourth is None or b.fourth is None:
-            return Moments(count, mean, second)
+            return Moments(count, center, offset, second)
         third = (
             a.third
             + b.third
@@ -101,12 +116,12 @@ def _joined(a: Moments, b: Moments) -> Moments:
             + 6 * delta**2 * (a.count**2 * b.second + b.count**2 * a.second) / safe**2
             + 4 * delta * (a.count * b.third - b.count * a.third) / safe
         )
-        return Moments(count, mean, second, third, fourth)
+        return Moments(count, center, offset, second, third, fourth)
 
 
 def statistic(moments: Moments, how: str, ddof: int, bias: bool, fisher: bool) -> np.ndarray:
     """A statistic of each column; NaN where there are too few values."""
-    count, mean = moments.count, moments.mean
+    count, mean = moments.count, moments.center + moments.offset
     with np.errstate(all="ignore"):
         if how == "mean":
             return np.where(count == 0, np.nan, mean)

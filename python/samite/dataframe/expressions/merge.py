@@ -128,6 +128,13 @@ class Merge(FrameExpr):
             return False
         return True
 
+    @property
+    def _joins_names(self) -> bool:
+        """Whether both indexes are among the keys, by their name."""
+        if self.left_index or self.right_index:
+            return False
+        return self._joins_index(0) and self._joins_index(1)
+
     def _joins_index(self, side: int) -> bool:
         frame = (self.left, self.right)[side]
         if (self.left_index, self.right_index)[side]:
@@ -154,9 +161,9 @@ class Merge(FrameExpr):
 
             return common_divisions(left.divisions, right.divisions)
         if plan == "right":
-            return self._of_large(left, self.right_index or self._joins_index(0))
+            return self._of_large(left, self.right_index or self._joins_names)
         if plan == "left":
-            return self._of_large(right, self.left_index or self._joins_index(1))
+            return self._of_large(right, self.left_index or self._joins_names)
         return (None,) * (self._hash_count + 1)
 
     def _of_large(self, large: Any, keeps: bool) -> Sequence[Any]:

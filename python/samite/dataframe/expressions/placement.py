@@ -11,7 +11,6 @@ def partitionings(expr: Any) -> set[tuple[Any, ...]]:
     """The keys by whose hash the rows of ``expr`` are in its partitions: tuples of labels."""
     from samite.dataframe.expressions.elementwise import Assign
     from samite.dataframe.expressions.file_shuffle import FileShuffle
-    from samite.dataframe.expressions.file_shuffle import FileShuffle
     from samite.dataframe.expressions.merge import Merge, MergePartitions
     from samite.dataframe.expressions.selection import Filter, Projection
     from samite.dataframe.expressions.shuffle import Shuffle, TaskShuffle
