@@ -4,6 +4,7 @@ from samite.base import compute
 from samite.dataframe import accessor as accessor
 from samite.dataframe import backends as backends
 from samite.dataframe import categorical as categorical
+from samite.dataframe import core as core
 from samite.dataframe import dispatch as dispatch
 from samite.dataframe import extensions as extensions
 from samite.dataframe import methods as methods

@@ -12,6 +12,9 @@ from samite.dataframe import example_rows as example_rows
 from samite.dataframe import joining
 from samite.dataframe.arrays import array_of
 from samite.dataframe.collections import DataFrame, Index, Scalar, Series
+from samite.dataframe.creation import DataFrameBackendEntrypoint as DataFrameBackendEntrypoint
+from samite.dataframe.creation import PandasBackendEntrypoint as PandasBackendEntrypoint
+from samite.dataframe.creation import dataframe_creation_dispatch as dataframe_creation_dispatch
 from samite.dataframe.dispatch import (
     categorical_dtype_dispatch,
     from_pyarrow_table_dispatch,
@@ -28,7 +31,7 @@ from samite.dataframe.dispatch import (
     tolist_dispatch,
     union_categoricals_dispatch,
 )
-from samite.utils import is_arraylike
+from samite.dataframe.libraries import is_block
 
 _FRAME_LIKE = (pd.DataFrame, pd.Series)
 _KINDS = (pd.DataFrame, pd.Series, pd.Index)
@@ -37,9 +40,7 @@ for _kind, _collection in ((pd.DataFrame, DataFrame), (pd.Series, Series), (pd.I
     get_collection_type.register(_kind, lambda _, collection=_collection: collection)
     get_parallel_type.register(_kind, lambda _, collection=_collection: collection)
     _collection._partition_type = _kind
-get_collection_type.register(
-    object, lambda meta: array_of if is_arraylike(meta) and meta.ndim else Scalar
-)
+get_collection_type.register(object, lambda meta: array_of if is_block(meta) else Scalar)
 get_parallel_type.register(object, lambda _: Scalar)
 
 

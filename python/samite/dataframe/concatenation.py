@@ -17,7 +17,6 @@ def concat(
     ignore_unknown_divisions: bool = False,
     ignore_order: bool = False,
     interleave_partitions: bool = False,
-    **kwargs: Any,
 ) -> Any:
     """Frames and series joined along an axis.
 
@@ -62,8 +61,6 @@ def concat(
     axis = {"index": 0, "rows": 0, "columns": 1}.get(axis, axis)
     if axis not in (0, 1):
         raise ValueError(f"axis must be 0, 1, 'index' or 'columns', got {axis!r}")
-    if not any(isinstance(df, FrameBase) for df in dfs):
-        return pd.concat(dfs, axis=axis, join=join, **kwargs)
     frames = [
         df if isinstance(df, FrameBase) else from_pandas(df, npartitions=1, sort=False)
         for df in dfs

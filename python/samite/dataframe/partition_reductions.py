@@ -168,8 +168,10 @@ def finish_extremes(
 
 def along_rows(partition: Any, how: str, keywords: Mapping[str, Any], meta: Any) -> Any:
     """A value for each row; without rows in the form of ``meta``."""
-    return getattr(partition, how)(axis=1, **keywords) if len(partition) else (
-        pd.Series([], index=partition.index, dtype=meta.dtype, name=meta.name)
+    return (
+        getattr(partition, how)(axis=1, **keywords)
+        if len(partition)
+        else (pd.Series([], index=partition.index, dtype=meta.dtype, name=meta.name))
     )
 
 

@@ -137,7 +137,7 @@ def refuse_text(series: Any, how: str) -> None:
     dtype = series._meta.dtype
     if isinstance(dtype, pd.ArrowDtype) and pd.api.types.is_string_dtype(dtype):
         raise ValueError(f"`{how}` not supported with string series")
-    if dtype == object or isinstance(dtype, pd.StringDtype):
+    if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype):
         raise ValueError(f"`{how}` not supported with {dtype} series")
 
 
@@ -245,6 +245,4 @@ def ends(frame: Any, how: str, n: int, columns: Any, split_every: Any) -> Any:
         raise TypeError(
             f"{how}() missing 1 required positional argument: 'columns', the columns to order by"
         )
-    return new_collection(
-        EndRows(frame.expr, how, n, columns, checked_split_every(split_every))
-    )
+    return new_collection(EndRows(frame.expr, how, n, columns, checked_split_every(split_every)))

@@ -78,13 +78,13 @@ def get_dummies(
 
 def _advice(operation: str, columns: list[Any]) -> str:
     return (
-        f"`{operation}` with non-categorical columns {columns} is not supported, since their values "
-        "are not known before computing; use `df.categorize()` first"
+        f"`{operation}` with non-categorical columns {columns} is not supported, since their "
+        "values are not known before computing; use `df.categorize()` first"
     )
 
 
 def _is_text(dtype: Any) -> bool:
-    return dtype == object or pd.api.types.is_string_dtype(dtype)
+    return pd.api.types.is_object_dtype(dtype) or pd.api.types.is_string_dtype(dtype)
 
 
 def melt(

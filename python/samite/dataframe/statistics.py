@@ -95,7 +95,7 @@ def quantile(frame: Any, q: Any, axis: Any, numeric_only: bool, method: str) -> 
         )
     if axis_number(frame, axis, "quantile") == 1:
         if not np.isscalar(q):
-            raise ValueError("quantile(axis=1) takes one quantile, since it has a value for each row")
+            raise ValueError("quantile(axis=1) has a value for each row, so it takes one quantile")
         return method_call(frame, "quantile", q, axis=1, numeric_only=bool(numeric_only))
     if frame.ndim == 1 and (
         frame._meta.dtype == object or isinstance(frame._meta.dtype, pd.StringDtype)
@@ -118,8 +118,10 @@ def median(frame: Any, axis: Any, numeric_only: bool) -> Any:
             "parallel. See the `median_approximate` method instead, which uses an approximate "
             "algorithm."
         )
-    return quantile(frame, 0.5, 0, numeric_only, "default").rename(None) if frame.ndim == 2 else (
-        quantile(frame, 0.5, 0, False, "default")
+    return (
+        quantile(frame, 0.5, 0, numeric_only, "default").rename(None)
+        if frame.ndim == 2
+        else (quantile(frame, 0.5, 0, False, "default"))
     )
 
 

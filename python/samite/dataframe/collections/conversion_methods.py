@@ -298,7 +298,7 @@ class ConversionMethodsOfSeries(Mixin):
         return new_collection(MemoryUsage(self.expr, deep, index))
 
 
-class ConversionMethodsOfIndex:
+class ConversionMethodsOfIndex(Mixin):
     """Conversion to other collections, and display. For indexes."""
 
     def memory_usage(self, deep: bool = False) -> Any:

@@ -20,6 +20,7 @@ from samite.dataframe.expressions.node import (
 )
 from samite.dataframe.known_categories import with_unfound_categories
 from samite.dataframe.metadata import make_meta, meta_nonempty
+from samite.utils import funcname
 
 SYMBOLS = {
     "add": "+",
@@ -330,7 +331,7 @@ class ElementwiseFunction(Elementwise):
 
     @functools.cached_property
     def _funcname(self) -> str:
-        return self.function.__name__.strip("_")
+        return funcname(self.function).strip("_")
 
     @property
     def operation(self) -> Any:  # type: ignore[override]

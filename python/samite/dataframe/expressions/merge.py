@@ -11,7 +11,7 @@ from samite._expr import Expr
 from samite._task_spec import Task
 from samite.dataframe import merging
 from samite.dataframe.expressions.node import FrameExpr, Partitionwise
-from samite.dataframe.expressions.placement import is_partitioned_by
+from samite.dataframe.expressions.placement import columns_read, is_partitioned_by, projected
 from samite.dataframe.expressions.selection import Filter, IndexOf, Projection
 from samite.dataframe.expressions.shuffle import Shuffle
 from samite.dataframe.metadata import make_meta
@@ -249,10 +249,9 @@ class Merge(FrameExpr):
     # -- simplifying ---------------------------------------------------------------------
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
-        if isinstance(parent, Projection):
-            return self._with_fewer_columns(parent.columns, parent)
-        if isinstance(parent, IndexOf):
-            return self._with_fewer_columns([], parent)
+        if isinstance(parent, (Projection, IndexOf)):
+            read = columns_read(self, dependents)
+            return None if read is None else self._with_fewer_columns(read, parent)
         if isinstance(parent, Filter) and parent.frame._name == self._name:
             from samite.dataframe.expressions.merge_filters import pushed_into_merge
 
@@ -281,11 +280,7 @@ class Merge(FrameExpr):
         inner = type(self)(*sides, *self.operands[2:])
         if isinstance(parent, IndexOf):
             return IndexOf(inner)
-        if list(inner.columns) == parent.operand("columns"):
-            return inner
-        if any(column not in inner.columns for column in wanted):
-            return None
-        return Projection(inner, parent.operand("columns"))
+        return projected(self, inner, parent)
 
     @functools.cached_property
     def _suffixed(self) -> set[Any]:

@@ -55,6 +55,33 @@ def _among(found: set[tuple[Any, ...]], expr: FrameExpr) -> set[tuple[Any, ...]]
     return {keys for keys in found if set(keys) <= columns}
 
 
+def columns_read(expr: Any, dependents: Any) -> list[Any] | None:
+    """The columns of ``expr`` that anybody reads, in its order; None if somebody reads all. Its
+    index alone is no column."""
+    from samite.dataframe.expressions.selection import IndexOf, Projection
+
+    wanted: set[Any] = set()
+    for reference in dependents[expr._name]:
+        reader = reference()
+        if reader is None or isinstance(reader, IndexOf):
+            continue
+        if not isinstance(reader, Projection):
+            return None
+        wanted.update(reader.columns)
+    return [column for column in expr.columns if column in wanted]
+
+
+def projected(expr: Any, inner: Any, parent: Any) -> Any:
+    """``parent``, a projection of ``expr``, as one of ``inner``, which has what is read of it."""
+    from samite.dataframe.expressions.selection import Projection
+
+    if list(inner.columns) == parent.operand("columns"):
+        return inner
+    if any(column not in inner.columns for column in parent.columns):
+        return None
+    return Projection(inner, parent.operand("columns"))
+
+
 def is_partitioned_by(expr: Any, labels: list[Any] | None, count: int) -> bool:
     """Whether a shuffle of ``expr`` by the hash of ``labels`` would move nothing."""
     if labels is None or expr.npartitions != count:

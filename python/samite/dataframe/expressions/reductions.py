@@ -256,7 +256,9 @@ class AlongRows(Elementwise):
 
     def _task(self, key: Any, index: int) -> Task:
         source = self._argument(self.frame, index)
-        return Task(key, partition_reductions.along_rows, source, self.how, self.keywords, self._meta)
+        return Task(
+            key, partition_reductions.along_rows, source, self.how, self.keywords, self._meta
+        )
 
 
 class IsMonotonic(TreeReduction):

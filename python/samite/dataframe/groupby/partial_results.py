@@ -157,7 +157,10 @@ def chunk(
             original = pd.Series(frame[need.column].array, name=need.column)
             results = need.kind.chunk(
                 original.groupby(
-                    [table[key] for key in key_labels(count)], sort=False, observed=True, dropna=dropna
+                    [table[key] for key in key_labels(count)],
+                    sort=False,
+                    observed=True,
+                    dropna=dropna,
                 )
             )
             found = _aligned(results, sizes.index)
@@ -274,9 +277,7 @@ def join(
         elif need.kind == "moments":
             # Groups without rows have no number, so they are added afterwards.
             seen = (
-                grouped
-                if observed
-                else table.groupby(by, sort=sort, observed=True, dropna=dropna)
+                grouped if observed else table.groupby(by, sort=sort, observed=True, dropna=dropna)
             )
             moments = _joined_moments(table, seen, labels)
             if not observed:
@@ -327,7 +328,9 @@ def _joined_moments(table: pd.DataFrame, grouped: Any, labels: Sequence[int]) ->
     counts = np.bincount(places, weights=weights[kept], minlength=groups)
     with np.errstate(all="ignore"):
         mean = sums / counts
-        deviations = np.where(weights == 0, 0.0, means - np.where(kept, mean[keys], 0.0))
+        spread_out = np.zeros(len(means))
+        spread_out[kept] = mean[places]
+        deviations = np.where(weights == 0, 0.0, means - spread_out)
         spread = np.where(weights == 0, 0.0, weights * deviations**2)
     second = np.bincount(
         places, weights=(table[second_label].to_numpy(dtype=float) + spread)[kept], minlength=groups

@@ -22,11 +22,12 @@ class Bins(NamedTuple):
 
 
 def bins_of(divisions: Sequence[Any], rule: Any, closed: Any, label: Any) -> Bins:
-    """The spans of rows that lie between divisions, cut as near to these as may be.
-    """
+    """The spans of rows that lie between divisions, cut as near to these as may be."""
     bounds = pd.DatetimeIndex(list(divisions))
     first, last = bounds[0], bounds[-1]
-    origin = first.normalize()
+    # Spans of fixed length are counted from the first day; others begin where the calendar says.
+    fixed = isinstance(pd.tseries.frequencies.to_offset(rule), pd.offsets.Tick)
+    origin = first.normalize() if fixed else "start_day"
 
     def grouper(side: Any) -> pd.Grouper:
         return pd.Grouper(freq=rule, closed=closed, label=side, origin=origin)
