@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from samite import config
 from samite._annotations import annotate, get_annotations
-from samite._engine import ArrayExpr, Node, fill, scan
+from samite._engine import ArrayExpr, Node, UnexpectedBlock, fill, scan
 from samite._run import limited_to
 from samite._schedulers import get_scheduler, named_schedulers
 from samite._traverse import unpack_collections
@@ -251,7 +251,15 @@ def _run_arrays(
     exprs = [getattr(collection, "_expr", None) for collection in collections]
     if not all(type(expr) is ArrayExpr for expr in exprs):
         return None
-    return run(exprs, persist, **kwargs)
+    try:
+        return run(exprs, persist, **kwargs)
+    except UnexpectedBlock:
+        from samite.array.calls import forget_calls
+
+        # Blocks of any kind can be computed by a graph of Python tasks.
+        for collection in collections:
+            forget_calls(collection)
+        return None
 
 
 def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:

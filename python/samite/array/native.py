@@ -70,7 +70,13 @@ def is_native(dtype: Any) -> bool:
     return dtype in _DTYPES
 
 
-def wrap(expr: Any, prefix: str | None = None, name: str | None = None) -> Array:
+def wrap(
+    expr: Any,
+    prefix: str | None = None,
+    name: str | None = None,
+    again: Callable[..., Array] | None = None,
+    arrays: Sequence[Array] = (),
+) -> Array:
     """The array of an expression.
 
     Parameters
@@ -79,16 +85,23 @@ def wrap(expr: Any, prefix: str | None = None, name: str | None = None) -> Array
         What its name begins with; by default the name of the operation.
     name:
         Its name; by default made of a hash when it is asked for.
+    again:
+        Makes the array the general way, of the twins of ``arrays``; see :mod:`samite.array.calls`.
     """
     from samite.array.core import Array
 
     meta = _meta(expr.dtype, expr.ndim)
-    if get_annotations():
+    if get_annotations() and not expr.has_calls:
         # They belong to the tasks of a layer, which the engine's passes would not keep apart.
         name = name or name_of(expr, prefix)
         graph = HighLevelGraph({name: NativeLayer(name, expr)}, {name: set()})
         return Array(graph, name, expr.chunks, meta=meta)
-    return Array._of_expr(expr, meta, prefix, name)
+    made = Array._of_expr(expr, meta, prefix, name)
+    if again is not None and expr.has_calls:
+        from samite.array.calls import Twin
+
+        made._twin = Twin(again, arrays)
+    return made
 
 
 _metas: dict[tuple[str, int], np.ndarray] = {}
@@ -265,11 +278,25 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
         expr = Expr.map(name, operands, *loop)
     except (TypeError, ValueError, OverflowError):
         return None
-    result = wrap(expr, prefix=name if not isinstance(op, np.ufunc) else op.__name__)
+    arrays = [arg for arg in args if isinstance(arg, Array)]
+    prefix = name if not isinstance(op, np.ufunc) else op.__name__
+    result = wrap(expr, prefix, None, _elementwise_again(op, args, dtype), arrays)
     from samite.array.blockwise import warn_of_many
 
     warn_of_many(result.npartitions, (arg.npartitions for arg in args if isinstance(arg, Array)))
     return result
+
+
+def _elementwise_again(op: Any, args: Sequence[Any], dtype: Any) -> Callable[..., Array]:
+    def again(*twins: Array) -> Array:
+        from samite.array.core import Array
+        from samite.array.elementwise import elemwise
+
+        following = iter(twins)
+        operands = [next(following) if isinstance(arg, Array) else arg for arg in args]
+        return elemwise(op, *operands, dtype=dtype)
+
+    return again
 
 
 def _power(operands: list[Any], kinds: list[Any]) -> tuple[Any, list[Any], list[Any]]:
@@ -355,7 +382,8 @@ def _chosen(args: Sequence[Any], dtype: Any) -> Array | None:
         expr = Expr.map("where", operands, ["bool", result.name, result.name], result.name)
     except (TypeError, ValueError, OverflowError):
         return None
-    return wrap(expr)
+    arrays = [arg for arg in args if isinstance(arg, Array)]
+    return wrap(expr, None, None, _elementwise_again(np.where, args, None), arrays)
 
 
 def astype(x: Array, dtype: np.dtype) -> Array | None:
@@ -365,7 +393,8 @@ def astype(x: Array, dtype: np.dtype) -> Array | None:
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         # NumPy warns of what gets lost.
         return None
-    return wrap(x._expr.cast(dtype.name), prefix="astype")
+    again = lambda x: x.astype(dtype)  # noqa: E731
+    return wrap(x._expr.cast(dtype.name), "astype", None, again, [x])
 
 
 # -- axes, elements and chunks -------------------------------------------------------------
@@ -375,28 +404,43 @@ def transpose(x: Array, axes: Sequence[int]) -> Array | None:
     """The axes in another order, or None."""
     if x._expr is None:
         return None
-    return wrap(x._expr.view(list(axes), [None] * len(axes)), prefix="transpose")
+    again = lambda x: x.transpose(tuple(axes))  # noqa: E731
+    expr = x._expr.view(list(axes), [None] * len(axes))
+    return wrap(expr, "transpose", None, again, [x])
 
 
 def broadcast_to(x: Array, chunks: Chunks) -> Array | None:
     """The array repeated along new axes and those of length one, or None."""
     if x._expr is None:
         return None
-    return wrap(x._expr.broadcast_to(chunks), prefix="broadcast_to")
+
+    def again(x: Array) -> Array:
+        from samite.array.broadcasting import broadcast_to
+
+        return broadcast_to(x, tuple(map(sum, chunks)), chunks=chunks)
+
+    return wrap(x._expr.broadcast_to(chunks), "broadcast_to", None, again, [x])
 
 
 def rechunk(x: Array, chunks: Chunks) -> Array | None:
     """The array in other chunks, or None."""
     if x._expr is None:
         return None
-    return wrap(x._expr.rechunk(chunks), prefix="rechunk-merge")
+    again = lambda x: x.rechunk(chunks)  # noqa: E731
+    return wrap(x._expr.rechunk(chunks), "rechunk-merge", None, again, [x])
 
 
 def reshape(x: Array, chunks: Chunks) -> Array | None:
     """The chunks in order in other shapes, or None."""
     if x._expr is None:
         return None
-    return wrap(x._expr.reshape(chunks), prefix="reshape")
+
+    def again(x: Array) -> Array:
+        from samite.array.reshape import reshaped
+
+        return reshaped(x, chunks)
+
+    return wrap(x._expr.reshape(chunks), "reshape", None, again, [x])
 
 
 def concatenate(arrays: Sequence[Array], axis: int) -> Array | None:
@@ -404,7 +448,13 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array | None:
     exprs = [a._expr for a in arrays]
     if any(expr is None for expr in exprs) or len({a.dtype for a in arrays}) > 1:
         return None
-    return wrap(Expr.concatenate(exprs, axis), prefix="concatenate")
+
+    def again(*arrays: Array) -> Array:
+        from samite.array.concatenation import concatenate
+
+        return concatenate(arrays, axis)
+
+    return wrap(Expr.concatenate(exprs, axis), "concatenate", None, again, arrays)
 
 
 def stack(arrays: Sequence[Array], axis: int) -> Array | None:
@@ -415,7 +465,13 @@ def stack(arrays: Sequence[Array], axis: int) -> Array | None:
     places: list[int | None] = list(range(arrays[0].ndim))
     places.insert(axis, None)
     views = [expr.view(places, [None] * len(places)) for expr in exprs]
-    return wrap(Expr.concatenate(views, axis), prefix="stack")
+
+    def again(*arrays: Array) -> Array:
+        from samite.array.concatenation import stack
+
+        return stack(arrays, axis)
+
+    return wrap(Expr.concatenate(views, axis), "stack", None, again, arrays)
 
 
 def sliced(x: Array, parts: Sequence[Any]) -> Array | None:
@@ -450,7 +506,8 @@ def sliced(x: Array, parts: Sequence[Any]) -> Array | None:
         expr = expr.gather(runs, chunks)
     if places != list(range(axis)):
         expr = expr.view(places, [None] * len(places))
-    return wrap(expr, prefix="getitem")
+    again = lambda x: x[tuple(parts)]  # noqa: E731
+    return wrap(expr, "getitem", None, again, [x])
 
 
 def _cut_sizes(sizes: Sequence[int], wanted: range) -> tuple[int, ...]:
@@ -472,7 +529,13 @@ def taken(x: Array, groups: Sequence[np.ndarray], axis: int) -> Array | None:
     chunks = list(x.chunks)
     chunks[axis] = tuple(len(group) for group in groups) or (0,)
     positions = np.concatenate(groups).tolist() if len(groups) else []
-    return wrap(x._expr.take(axis, positions, chunks), prefix="getitem")
+
+    def again(x: Array) -> Array:
+        from samite.array._shuffle import in_groups
+
+        return in_groups(x, groups, axis)
+
+    return wrap(x._expr.take(axis, positions, chunks), "getitem", None, again, [x])
 
 
 # -- many elements to one ------------------------------------------------------------------
@@ -502,7 +565,7 @@ def reduce(
     from samite.array.trees import split_steps
 
     steps = split_steps(split_every, tuple(axes))
-    axes = sorted(axes)
+    asked, axes = axes, sorted(axes)
     try:
         expr = x._expr.reduce(
             kind,
@@ -517,7 +580,16 @@ def reduce(
         kept = iter(range(expr.ndim))
         places = [None if axis in axes else next(kept) for axis in range(x.ndim)]
         expr = expr.view(places, [None] * x.ndim)
-    return wrap(expr, prefix=f"{prefix or kind}-aggregate")
+
+    def again(x: Array) -> Array:
+        import samite.array as functions
+
+        position = kind.startswith(("arg", "nanarg"))
+        axis = (asked[0] if len(asked) == 1 else None) if position else tuple(asked)
+        options = {"axis": axis, "keepdims": keepdims, "split_every": split_every}
+        return getattr(functions, kind)(x, **options)
+
+    return wrap(expr, f"{prefix or kind}-aggregate", None, again, [x])
 
 
 def total(
@@ -528,11 +600,31 @@ def total(
         return None
     axes = normalize_axes(axis, x.ndim)
     kind = func.__name__
+    original = x
     if kind.startswith("nan"):
         name = "nan_to_zero" if kind == "nansum" else "nan_to_one"
         if x.dtype.kind in "fc":
             x = wrap(Expr.map(name, [x._expr], [x.dtype.name], x.dtype.name))
-    return reduce(x, kind.removeprefix("nan"), axes, keepdims, split_every, dtype, 0.0, kind)
+    plain = kind.removeprefix("nan")
+    result = reduce(x, plain, axes, keepdims, split_every, dtype, 0.0, kind)
+    options = {"axis": axis, "dtype": dtype, "keepdims": keepdims, "split_every": split_every}
+    return _remembered(result, kind, original, options)
+
+
+def _remembered(
+    result: Array | None, name: str, x: Array, options: Mapping[str, Any]
+) -> Array | None:
+    """A result that has :mod:`samite.array`'s function of this name as its general form."""
+    if result is not None and result._expr.has_calls:
+        from samite.array.calls import Twin
+
+        def again(x: Array) -> Array:
+            import samite.array as functions
+
+            return getattr(functions, name)(x, **options)
+
+        result._twin = Twin(again, [x])
+    return result
 
 
 def moments(
@@ -557,7 +649,12 @@ def moments(
     if "std" in func.__name__:
         root = Expr.map("sqrt", [result._expr], [result.dtype.name], result.dtype.name)
         result = wrap(root, prefix=f"{func.__name__}-aggregate")
-    return result if result.dtype == dtype else None
+    if result.dtype != dtype:
+        return None
+    options = {"axis": axis, "keepdims": keepdims, "split_every": split_every}
+    if ddof is not None:
+        options["ddof"] = ddof
+    return _remembered(result, func.__name__, x, options)
 
 
 def cumulative(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
@@ -565,9 +662,22 @@ def cumulative(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
     if x._expr is None or not is_native(dtype) or dtype.kind == "b":
         return None
     try:
-        return wrap(x._expr.scan(kind, axis, dtype.name), prefix=f"cum{kind}")
+        result = wrap(x._expr.scan(kind, axis, dtype.name), prefix=f"cum{kind}")
     except TypeError:
         return None
+    return _remembered(result, f"cum{kind}", x, {"axis": axis, "dtype": dtype})
+
+
+def cumulative_nan(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
+    """A running ``"sum"`` or ``"prod"`` of what is not NaN, or None."""
+    if x._expr is None:
+        return None
+    replace = "nan_to_zero" if kind == "sum" else "nan_to_one"
+    there = x
+    if x.dtype.kind in "fc":
+        there = wrap(Expr.map(replace, [x._expr], [x.dtype.name], x.dtype.name))
+    result = cumulative(there, kind, axis, dtype)
+    return _remembered(result, f"nancum{kind}", x, {"axis": axis, "dtype": dtype})
 
 
 def matmul(a: Array, b: Array) -> Array | None:
@@ -579,7 +689,58 @@ def matmul(a: Array, b: Array) -> Array | None:
         return None
     if not (a.size and b.size):
         return None
-    return wrap(a._expr.cast(dtype.name).matmul(b._expr.cast(dtype.name)), prefix="matmul")
+
+    def again(a: Array, b: Array) -> Array:
+        from samite.array.products import matmul
+
+        return matmul(a, b)
+
+    expr = a._expr.cast(dtype.name).matmul(b._expr.cast(dtype.name))
+    return wrap(expr, "matmul", None, again, [a, b])
+
+
+def overlapped(
+    x: Array, depths: Mapping[int, tuple[int, int]], kinds: Mapping[int, Any]
+) -> Array | None:
+    """The array whose blocks have elements of their neighbours, and of what is beyond the ends; or
+    None. Depths and kinds are those of :func:`samite.array.overlap.overlap`, and fit."""
+    from samite.array.overlap import overlap, overlap_runs
+
+    if x._expr is None:
+        return None
+    expr = x._expr
+    runs: list[Any] = [None] * x.ndim
+    chunks: list[Any] = list(x.chunks)
+    for axis, (before, after) in depths.items():
+        kind = kinds[axis]
+        if not before and not after:
+            continue
+        if not isinstance(kind, str):
+            # A value beyond the ends is there before the blocks are made.
+            try:
+                end = [[n] if a == axis else list(s) for a, s in enumerate(expr.chunks)
+                       for n in [before]]  # fmt: skip
+                filled = Expr.full(x.dtype.type(kind), x.dtype.name, end)
+            except (TypeError, ValueError, OverflowError):
+                return None
+            expr = Expr.concatenate([filled, expr, filled], axis)
+        runs[axis], chunks[axis] = overlap_runs(x.chunks[axis], before, after, kind)
+    if any(run is not None for run in runs):
+        expr = expr.gather(runs, chunks)
+
+    def again(x: Array) -> Array:
+        return overlap(x, dict(depths), dict(kinds))
+
+    return wrap(expr, "overlap", None, again, [x])
+
+
+def trimmed(
+    x: Array, runs: Sequence[Any], chunks: Chunks, again: Callable[..., Array]
+) -> Array | None:
+    """The parts of blocks along each axis, as runs of elements; or None."""
+    if x._expr is None:
+        return None
+    return wrap(x._expr.gather(list(runs), chunks), "trim", None, again, [x])
 
 
 # -- graphs and values ---------------------------------------------------------------------
@@ -591,7 +752,12 @@ def name_of(expr: Any, prefix: str | None) -> str:
 
 
 def graph_of(x: Array) -> HighLevelGraph:
-    """The graph of an array's expression: one layer, whose tasks the engine runs natively."""
+    """The graph of an array's expression: one layer, whose tasks the engine runs natively; or that
+    of its twin."""
+    if x._expr.has_calls:
+        from samite.array.calls import twin_of
+
+        return twin_of(x).dask
     stored = x._expr.blocks()
     layer: Any = NativeLayer(x._name, x._expr)
     if stored is not None:
