@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samite._annotations import get_annotations
+from samite._annotations import get_annotations, without_annotations
 from samite._traverse import unpack_collections
 from samite.array import native
 from samite.blockwise import BlockwiseDep
@@ -52,6 +52,17 @@ _writing: contextvars.ContextVar[bool] = contextvars.ContextVar("writing", defau
 
 @contextlib.contextmanager
 def _generally() -> Iterator[None]:
+    token = _writing.set(True)
+    try:
+        with without_annotations():
+            yield
+    finally:
+        _writing.reset(token)
+
+
+@contextlib.contextmanager
+def by_graphs() -> Iterator[None]:
+    """Make arrays of blocks that are not what their dtype says, such as tuples."""
     token = _writing.set(True)
     try:
         yield

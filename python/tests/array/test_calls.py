@@ -457,3 +457,36 @@ def test_no_work_for_each_chunk_when_it_is_written():
     many = min(seconds(100_000) for _ in range(5))
     # The lengths of the blocks are looked at, a hundred thousand of them.
     assert many < few + 0.5
+
+
+def test_native_arrays_stay_native_beside_others(monkeypatch):
+    from samite import _engine
+
+    runs = []
+    run = _engine.run_arrays
+    monkeypatch.setattr(
+        _engine, "run_arrays", lambda exprs, **kw: runs.append(len(exprs)) or run(exprs, **kw)
+    )
+    x = da.from_array(VALUES, CHUNKS)
+    objects = da.from_array(VALUES.astype(object), CHUNKS)
+    one, two, three = samite.compute(x + 1, objects + 1, x.sum())
+    assert runs == [2]
+    assert_array_equal(one, VALUES + 1)
+    assert_array_equal(two, VALUES.astype(object) + 1)
+    assert three == pytest.approx(VALUES.sum())
+    # What is shared is computed once, so that these stay together.
+    runs.clear()
+    y = x + 1
+    one, two = samite.compute(y, y.astype(object))
+    assert runs == []
+    assert_array_equal(one, VALUES + 1)
+    assert_array_equal(two, (VALUES + 1).astype(object))
+
+
+def test_annotations_are_kept():
+    x = da.from_array(VALUES, CHUNKS).map_blocks(double)
+    with samite.annotate(retries=2):
+        y = x + 1
+    assert dict(y.dask.layers[y.name].annotations) == {"retries": 2}
+    assert not y.dask.layers[x.name].annotations
+    assert_array_equal(y.compute(), VALUES * 2 + 1)
