@@ -42,7 +42,8 @@ class Twin:
 
     def __init__(self, make: Callable[..., Array], arrays: Sequence[Array]) -> None:
         self.make: Callable[..., Array] | None = make
-        self.arrays: Sequence[Array] = arrays
+        # Arrays become others by assignment; these stay what they are now.
+        self.arrays: Sequence[Array] = [x.copy() for x in arrays]
         self.made: Array | None = None
 
 

@@ -263,6 +263,14 @@ def test_lazy_arguments_and_chunks_of_other_kinds_go_the_general_way():
         assert x.map_blocks(double).dask.layers[x.map_blocks(double).name].annotations
 
 
+def test_functions_run_in_the_processes_that_were_asked_for():
+    import os
+
+    x = da.zeros(4, chunks=1).map_blocks(lambda b: b + os.getpid(), dtype=float)
+    assert os.getpid() not in set(x.compute(scheduler="processes", num_workers=2))
+    assert set(x.compute()) == {os.getpid()}
+
+
 def test_schedulers_agree():
     y = (da.from_array(VALUES, CHUNKS).map_blocks(double) + 1)[2:]
     expected = (VALUES * 2 + 1)[2:]
