@@ -26,7 +26,7 @@ impl Grid {
     /// A grid of these block lengths.
     pub fn new(axes: impl IntoIterator<Item = AxisChunks>) -> Self {
         let axes: SmallVec<[AxisChunks; 4]> = axes.into_iter().collect();
-        let shape = axes.iter().map(|sizes| sizes.iter().sum()).collect();
+        let shape = axes.iter().map(|sizes| length(sizes)).collect();
         Self { axes, shape }
     }
 
@@ -127,10 +127,15 @@ impl Grid {
     /// The grid with another axis in the place of one.
     pub fn with_axis(&self, axis: usize, sizes: AxisChunks) -> Self {
         let mut grid = self.clone();
-        grid.shape[axis] = sizes.iter().sum();
+        grid.shape[axis] = length(&sizes);
         grid.axes[axis] = sizes;
         grid
     }
+}
+
+/// What block lengths make up; the greatest number where that is too much.
+fn length(sizes: &[usize]) -> usize {
+    sizes.iter().fold(0, |sum, size| sum.saturating_add(*size))
 }
 
 /// Where each block of a grid begins, by axis: what turns a block's coordinates into a region.

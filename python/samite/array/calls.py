@@ -71,6 +71,11 @@ def by_graphs() -> Iterator[None]:
         _writing.reset(token)
 
 
+def are_written() -> bool:
+    """Whether arrays are to be graphs now."""
+    return _writing.get()
+
+
 def twin_of(x: Array) -> Array:
     """The array as it is made the general way; itself where no function is called in it."""
     if x._twin is None:

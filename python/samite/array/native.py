@@ -713,9 +713,10 @@ def overlapped(
 ) -> Array | None:
     """The array whose blocks have elements of their neighbours, and of what is beyond the ends; or
     None. Depths and kinds are those of :func:`samite.array.overlap.overlap`, and fit."""
+    from samite.array.calls import Twin, are_written
     from samite.array.overlap import overlap, overlap_runs
 
-    if _is_general(x):
+    if _is_general(x) or are_written():
         return None
     expr = x._expr
     runs: list[Any] = [None] * x.ndim
@@ -740,7 +741,11 @@ def overlapped(
     def again(x: Array) -> Array:
         return overlap(x, dict(depths), dict(kinds))
 
-    return wrap(expr, "overlap", None, again, [x])
+    result = wrap(expr, "overlap")
+    if result._expr is not None:
+        # A graph of Python's tasks is better off with strips of the neighbours than with all of them.
+        result._twin = Twin(again, [x])
+    return result
 
 
 def trimmed(
@@ -763,7 +768,7 @@ def name_of(expr: Any, prefix: str | None) -> str:
 def graph_of(x: Array) -> HighLevelGraph:
     """The graph of an array's expression: one layer, whose tasks the engine runs natively; or that
     of its twin."""
-    if x._expr.has_calls:
+    if x._twin is not None:
         from samite.array.calls import twin_of
 
         return twin_of(x).dask
