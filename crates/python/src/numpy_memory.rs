@@ -123,8 +123,9 @@ impl Interface {
                 return Err(PyErr::fetch(py));
             };
             let at = |place: usize| *table.as_ptr().add(place);
-            let version: unsafe extern "C" fn() -> c_uint =
-                std::mem::transmute(at(FEATURE_VERSION));
+            let version = std::mem::transmute::<*const c_void, unsafe extern "C" fn() -> c_uint>(
+                at(FEATURE_VERSION),
+            );
             if version() < FEATURE_SET_HANDLER {
                 return Ok(None);
             }
@@ -171,10 +172,10 @@ unsafe fn fallback<'handler>(context: *mut c_void) -> &'handler Allocator {
 }
 
 unsafe extern "C" fn malloc(context: *mut c_void, size: usize) -> *mut c_void {
-    if size >= POOLED_FROM {
-        if let Some((start, _zeroed)) = take(size) {
-            return start;
-        }
+    if size >= POOLED_FROM
+        && let Some((start, _zeroed)) = take(size)
+    {
+        return start;
     }
     // SAFETY: as NumPy called this one.
     let own = unsafe { fallback(context) };
@@ -183,14 +184,14 @@ unsafe extern "C" fn malloc(context: *mut c_void, size: usize) -> *mut c_void {
 }
 
 unsafe extern "C" fn calloc(context: *mut c_void, count: usize, size: usize) -> *mut c_void {
-    if let Some(bytes) = count.checked_mul(size).filter(|bytes| *bytes >= POOLED_FROM) {
-        if let Some((start, zeroed)) = take(bytes) {
-            if !zeroed {
-                // SAFETY: the block has room for so many bytes.
-                unsafe { start.cast::<u8>().write_bytes(0, bytes) };
-            }
-            return start;
+    if let Some(bytes) = count.checked_mul(size).filter(|bytes| *bytes >= POOLED_FROM)
+        && let Some((start, zeroed)) = take(bytes)
+    {
+        if !zeroed {
+            // SAFETY: the block has room for so many bytes.
+            unsafe { start.cast::<u8>().write_bytes(0, bytes) };
         }
+        return start;
     }
     // SAFETY: as NumPy called this one.
     let own = unsafe { fallback(context) };
