@@ -253,7 +253,6 @@ def reading(
     return native.wrap(expr, "array", name, again)
 
 
-
 def calling(
     make: Callable[[], Any],
     identity: Any,

@@ -16,8 +16,8 @@ import numpy as np
 
 from samite.array._shuffle import shrunk
 from samite.array.blockwise import blockwise, unify_chunks
-from samite.array.chunks import has_unknown, is_unknown
 from samite.array.calls import by_graphs
+from samite.array.chunks import has_unknown, is_unknown
 from samite.array.core import Array
 from samite.array.shaping import transpose
 from samite.array.storage import asanyarray

@@ -743,7 +743,7 @@ def overlapped(
 
     result = wrap(expr, "overlap")
     if result._expr is not None:
-        # A graph of Python's tasks is better off with strips of the neighbours than with all of them.
+        # A graph of Python's tasks is better off with strips of neighbours than with all of them.
         result._twin = Twin(again, [x])
     return result
 

@@ -23,7 +23,10 @@ VALUES = np.random.default_rng(3).normal(size=(9, 8))
 
 def both(make, values=VALUES, chunks=CHUNKS, native=True):
     """What ``make`` gives for our array and Dask's; equal in values, dtype, shape and chunks."""
-    ours, theirs = make(da, da.from_array(values, chunks)), make(dda, dda.from_array(values, chunks))
+    ours, theirs = (
+        make(da, da.from_array(values, chunks)),
+        make(dda, dda.from_array(values, chunks)),
+    )
     assert (ours._expr is not None) is native
     assert ours.dtype == theirs.dtype
     assert str(ours.chunks) == str(theirs.chunks)
@@ -58,7 +61,8 @@ CASES = {
     "two arrays": lambda a, x: a.map_blocks(lambda p, q: p - q, x, x + 3),
     "broadcast": lambda a, x: a.map_blocks(add, x, x[0]),
     "broadcast one": lambda a, x: a.map_blocks(add, x, x[:1], dtype=float),
-    "block_id": lambda a, x: x.map_blocks(lambda b, block_id: b + 10 * block_id[0] + block_id[1], dtype=float),
+    "block_id": lambda a, x: x.map_blocks(
+        lambda b, block_id: b + 10 * block_id[0] + block_id[1], dtype=float),
     "block_info": lambda a, x: x.map_blocks(
         lambda b, block_info: b + block_info[0]["array-location"][1][0] + sum(
             block_info[None]["chunk-shape"]), dtype=float),
@@ -498,3 +502,13 @@ def test_annotations_are_kept():
     assert dict(y.dask.layers[y.name].annotations) == {"retries": 2}
     assert not y.dask.layers[x.name].annotations
     assert_array_equal(y.compute(), VALUES * 2 + 1)
+
+
+def test_results_without_axes_are_what_the_function_gives():
+    x = da.from_array(np.arange(3.0), chunks=3)
+    for function in (np.sum, lambda b: np.asarray(b.sum()), lambda b: b[2:].reshape(())):
+        y = x.map_blocks(function, drop_axis=0, dtype=float)
+        expected = function(np.arange(3.0))
+        for result in (y.compute(), y.persist().compute()):
+            assert type(result) is type(expected)
+            assert result == expected

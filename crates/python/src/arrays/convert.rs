@@ -172,8 +172,10 @@ fn original<'py>(py: Python<'py>, chunk: &Chunk) -> Option<Bound<'py, PyAny>> {
 pub fn to_result<'py>(py: Python<'py>, chunk: Chunk, source: bool) -> PyResult<Bound<'py, PyAny>> {
     let alone = Arc::strong_count(chunk.buffer()) == 1;
     if alone && let Some(array) = given_away(py, &chunk) {
-        return if source { Ok(array) } else { scalar_if_single(array) };
+        return Ok(array);
     }
+    // What a function of Python's gave is what it is.
+    let source = source || original(py, &chunk).is_some();
     let alone = alone && is_writable(&chunk);
     if alone {
         let array = to_numpy(py, &chunk)?;
