@@ -195,6 +195,7 @@ def _basic_layer(
     # The last axis has a loop of its own: what the others say is found once for each row.
     rows, last = (plans[:-1], plans[-1]) if plans else ([], [])
     whole = [local == _WHOLE for _, local in last]
+    of_result = Task.of_result
     # Where the last axis of the array stands in a key of the result, and in an index.
     in_key = kept.index(len(rows)) + 1 if len(rows) in kept else None
     in_index = template.index(len(rows)) if plans else 0
@@ -209,14 +210,15 @@ def _basic_layer(
             layer[head] = Task(head, chunk_getitem, TaskRef(reference), index)
             break
         before, after = index[:in_index], index[in_index + 1 :]
+        front, back = (head, ()) if in_key is None else (head[:in_key], head[in_key + 1 :])
         keep_whole = simple and all(local == _WHOLE for _, local in entries)
         for n, (block, local) in enumerate(last):
-            key = head if in_key is None else (*head[:in_key], n, *head[in_key + 1 :])
+            key = front if in_key is None else (*front, n, *back)
             if keep_whole and whole[n]:
                 layer[key] = Alias(key, (*reference, block))
             else:
                 part = (*before, local, *after)
-                layer[key] = Task.of_result(key, chunk_getitem, (*reference, block), part)
+                layer[key] = of_result(key, chunk_getitem, (*reference, block), part)
     return layer, tuple(new_chunks)
 
 
