@@ -138,14 +138,9 @@ class Array(
     @property
     def _name(self) -> str:
         if self._title is None:
-            if self._twin is not None:
-                from samite.array.calls import twin_of
+            from samite.array.native import name_of
 
-                self._title = twin_of(self)._name
-            else:
-                from samite.array.native import name_of
-
-                self._title = name_of(self._expr, self._prefix)
+            self._title = name_of(self)
         return self._title
 
     @_name.setter

@@ -93,7 +93,7 @@ def wrap(
     meta = _meta(expr.dtype, expr.ndim)
     if get_annotations() and not expr.has_calls:
         # They belong to the tasks of a layer, which the engine's passes would not keep apart.
-        name = name or name_of(expr, prefix)
+        name = name or _named(expr, prefix)
         graph = HighLevelGraph({name: NativeLayer(name, expr)}, {name: set()})
         return Array(graph, name, expr.chunks, meta=meta)
     made = Array._of_expr(expr, meta, prefix, name)
@@ -104,7 +104,7 @@ def wrap(
     return made
 
 
-def _is_general(x: Array) -> bool:
+def is_general(x: Array) -> bool:
     """Whether what is made of an array has to be made the general way.
 
     So it is where functions of Python's are called under annotations: these belong to layers of a
@@ -266,7 +266,7 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
     kinds: list[Any] = []
     for arg in args:
         if isinstance(arg, Array):
-            if _is_general(arg):
+            if is_general(arg):
                 return None
             operands.append(arg._expr)
             kinds.append(arg.dtype)
@@ -382,7 +382,7 @@ def _chosen(args: Sequence[Any], dtype: Any) -> Array | None:
             kinds.append(value)
         else:
             return None
-    if any(_is_general(arg) for arg in args if isinstance(arg, Array)):
+    if any(is_general(arg) for arg in args if isinstance(arg, Array)):
         return None
     result = np.result_type(*kinds)
     if not is_native(result):
@@ -397,7 +397,7 @@ def _chosen(args: Sequence[Any], dtype: Any) -> Array | None:
 
 def astype(x: Array, dtype: np.dtype) -> Array | None:
     """Another dtype, or None."""
-    if _is_general(x) or not is_native(dtype):
+    if is_general(x) or not is_native(dtype):
         return None
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         # NumPy warns of what gets lost.
@@ -411,7 +411,7 @@ def astype(x: Array, dtype: np.dtype) -> Array | None:
 
 def transpose(x: Array, axes: Sequence[int]) -> Array | None:
     """The axes in another order, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     again = lambda x: x.transpose(tuple(axes))  # noqa: E731
     expr = x._expr.view(list(axes), [None] * len(axes))
@@ -420,7 +420,7 @@ def transpose(x: Array, axes: Sequence[int]) -> Array | None:
 
 def broadcast_to(x: Array, chunks: Chunks) -> Array | None:
     """The array repeated along new axes and those of length one, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
 
     def again(x: Array) -> Array:
@@ -433,7 +433,7 @@ def broadcast_to(x: Array, chunks: Chunks) -> Array | None:
 
 def rechunk(x: Array, chunks: Chunks) -> Array | None:
     """The array in other chunks, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     again = lambda x: x.rechunk(chunks)  # noqa: E731
     return wrap(x._expr.rechunk(chunks), "rechunk-merge", None, again, [x])
@@ -441,7 +441,7 @@ def rechunk(x: Array, chunks: Chunks) -> Array | None:
 
 def reshape(x: Array, chunks: Chunks) -> Array | None:
     """The chunks in order in other shapes, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
 
     def again(x: Array) -> Array:
@@ -455,7 +455,7 @@ def reshape(x: Array, chunks: Chunks) -> Array | None:
 def concatenate(arrays: Sequence[Array], axis: int) -> Array | None:
     """Arrays of one dtype end to end, or None."""
     exprs = [a._expr for a in arrays]
-    if any(map(_is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
+    if any(map(is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
         return None
 
     def again(*arrays: Array) -> Array:
@@ -469,7 +469,7 @@ def concatenate(arrays: Sequence[Array], axis: int) -> Array | None:
 def stack(arrays: Sequence[Array], axis: int) -> Array | None:
     """Arrays of one dtype along a new axis, or None."""
     exprs = [a._expr for a in arrays]
-    if any(map(_is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
+    if any(map(is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
         return None
     places: list[int | None] = list(range(arrays[0].ndim))
     places.insert(axis, None)
@@ -485,7 +485,7 @@ def stack(arrays: Sequence[Array], axis: int) -> Array | None:
 
 def sliced(x: Array, parts: Sequence[Any]) -> Array | None:
     """What integers, slices and None pick, the parts being normalized; or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     runs: list[Any] = []
     chunks: list[Any] = []
@@ -533,7 +533,7 @@ def _cut_sizes(sizes: Sequence[int], wanted: range) -> tuple[int, ...]:
 
 def taken(x: Array, groups: Sequence[np.ndarray], axis: int) -> Array | None:
     """The elements at positions along an axis, a block for each group; or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     chunks = list(x.chunks)
     chunks[axis] = tuple(len(group) for group in groups) or (0,)
@@ -567,7 +567,7 @@ def reduce(
     dtype:
         The dtype that sums and products are formed in.
     """
-    if _is_general(x) or not axes:
+    if is_general(x) or not axes:
         return None
     if dtype is not None and not is_native(dtype):
         return None
@@ -605,7 +605,7 @@ def total(
     x: Array, func: Callable, axis: Any, dtype: np.dtype, keepdims: bool, split_every: Any
 ) -> Array | None:
     """``func``, one of NumPy's sums and products, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     axes = normalize_axes(axis, x.ndim)
     kind = func.__name__
@@ -648,7 +648,7 @@ def moments(
 ) -> Array | None:
     """``func``, one of NumPy's means, variances and standard deviations, or None; ``default``
     tells that ``dtype`` is what NumPy gives if it is not told one."""
-    if _is_general(x) or not default:
+    if is_general(x) or not default:
         return None
     axes = normalize_axes(axis, x.ndim)
     kind = func.__name__.replace("std", "var")
@@ -668,7 +668,7 @@ def moments(
 
 def cumulative(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
     """A running ``"sum"`` or ``"prod"``, or None."""
-    if _is_general(x) or not is_native(dtype) or dtype.kind == "b":
+    if is_general(x) or not is_native(dtype) or dtype.kind == "b":
         return None
     try:
         result = wrap(x._expr.scan(kind, axis, dtype.name), prefix=f"cum{kind}")
@@ -679,7 +679,7 @@ def cumulative(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
 
 def cumulative_nan(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
     """A running ``"sum"`` or ``"prod"`` of what is not NaN, or None."""
-    if _is_general(x):
+    if is_general(x):
         return None
     replace = "nan_to_zero" if kind == "sum" else "nan_to_one"
     there = x
@@ -691,7 +691,7 @@ def cumulative_nan(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | N
 
 def matmul(a: Array, b: Array) -> Array | None:
     """The product of two matrices, or None."""
-    if _is_general(a) or _is_general(b) or a.ndim != 2 or b.ndim != 2:
+    if is_general(a) or is_general(b) or a.ndim != 2 or b.ndim != 2:
         return None
     dtype = np.result_type(a.dtype, b.dtype)
     if not is_native(dtype) or dtype.kind not in "fc" or dtype.itemsize < 4:
@@ -708,60 +708,19 @@ def matmul(a: Array, b: Array) -> Array | None:
     return wrap(expr, "matmul", None, again, [a, b])
 
 
-def overlapped(
-    x: Array, depths: Mapping[int, tuple[int, int]], kinds: Mapping[int, Any]
-) -> Array | None:
-    """The array whose blocks have elements of their neighbours, and of what is beyond the ends; or
-    None. Depths and kinds are those of :func:`samite.array.overlap.overlap`, and fit."""
-    from samite.array.calls import Twin, are_written
-    from samite.array.overlap import overlap, overlap_runs
-
-    if _is_general(x) or are_written():
-        return None
-    expr = x._expr
-    runs: list[Any] = [None] * x.ndim
-    chunks: list[Any] = list(x.chunks)
-    for axis, (before, after) in depths.items():
-        kind = kinds[axis]
-        if not before and not after:
-            continue
-        if not isinstance(kind, str):
-            # A value beyond the ends is there before the blocks are made.
-            try:
-                end = [[n] if a == axis else list(s) for a, s in enumerate(expr.chunks)
-                       for n in [before]]  # fmt: skip
-                filled = Expr.full(x.dtype.type(kind), x.dtype.name, end)
-            except (TypeError, ValueError, OverflowError):
-                return None
-            expr = Expr.concatenate([filled, expr, filled], axis)
-        runs[axis], chunks[axis] = overlap_runs(x.chunks[axis], before, after, kind)
-    if any(run is not None for run in runs):
-        expr = expr.gather(runs, chunks)
-
-    def again(x: Array) -> Array:
-        return overlap(x, dict(depths), dict(kinds))
-
-    result = wrap(expr, "overlap")
-    if result._expr is not None:
-        # A graph of Python's tasks is better off with strips of neighbours than with all of them.
-        result._twin = Twin(again, [x])
-    return result
-
-
-def trimmed(
-    x: Array, runs: Sequence[Any], chunks: Chunks, again: Callable[..., Array]
-) -> Array | None:
-    """The parts of blocks along each axis, as runs of elements; or None."""
-    if _is_general(x):
-        return None
-    return wrap(x._expr.gather(list(runs), chunks), "trim", None, again, [x])
-
-
 # -- graphs and values ---------------------------------------------------------------------
 
 
-def name_of(expr: Any, prefix: str | None) -> str:
-    """The name that an expression gives its array."""
+def name_of(x: Array) -> str:
+    """The name that an array has by its expression, or that of its twin."""
+    if x._twin is not None:
+        from samite.array.calls import twin_of
+
+        return twin_of(x)._name
+    return _named(x._expr, x._prefix)
+
+
+def _named(expr: Any, prefix: str | None) -> str:
     return f"{prefix or expr.operation}-{expr.token()}"
 
 

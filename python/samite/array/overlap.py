@@ -17,7 +17,6 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import Alias, List, Task, TaskRef
-from samite.array import native
 from samite.array.assembly import assemble, join
 from samite.array.blocks import map_blocks
 from samite.array.blockwise import blockwise, unify_chunks
@@ -25,6 +24,7 @@ from samite.array.chunk import getitem as chunk_getitem
 from samite.array.chunks import Chunks, has_unknown
 from samite.array.core import Array, make_array
 from samite.array.creation import full_like
+from samite.array.native_overlap import PLAIN_KINDS, kept_runs, overlapped, trimmed
 from samite.array.storage import asanyarray
 from samite.array.utils import normalize_axis
 from samite.base import tokenize
@@ -319,61 +319,11 @@ def overlap(x: Any, depth: Any, boundary: Any, *, allow_rechunk: bool = True) ->
             )
         new.append(ensure_minimum_chunksize(most, sizes))
     x = x.rechunk(tuple(new))
-    if not any(isinstance(kinds[a], str) and kinds[a] not in _PLAIN_KINDS for a in kinds):
-        result = native.overlapped(x, {a: _both(d) for a, d in depths.items()}, kinds)
+    if not any(isinstance(kinds[a], str) and kinds[a] not in PLAIN_KINDS for a in kinds):
+        result = overlapped(x, {a: _both(d) for a, d in depths.items()}, kinds)
         if result is not None:
             return result
     return overlap_internal(boundaries(x, depths, kinds), depths)
-
-
-def overlap_runs(
-    sizes: Sequence[int], before: int, after: int, kind: Any
-) -> tuple[list[tuple[int, int, int]], list[int]]:
-    """Which elements of an axis stand in overlapping blocks, as runs (start, step, length), and
-    the lengths of these blocks.
-
-    Where ``kind`` is a value, the axis is one that has it at both ends already.
-
-    Examples
-    --------
-    >>> overlap_runs((3, 2), 1, 1, "none")
-    ([(0, 1, 4), (2, 1, 3)], [4, 3])
-    >>> overlap_runs((3, 2), 1, 1, "reflect")
-    ([(0, 1, 1), (0, 1, 4), (2, 1, 3), (4, 1, 1)], [5, 4])
-    """
-    length = sum(sizes)
-    runs: list[tuple[int, int, int]] = []
-    lengths = []
-    start = 0
-    for size in sizes:
-        low, high = start - before, start + size + after
-        start += size
-        if not isinstance(kind, str):
-            low, high = low + before, high + before
-        elif kind == "none":
-            low, high = max(low, 0), min(high, length)
-        lengths.append(high - low)
-        if not isinstance(kind, str) or kind == "none":
-            runs.append((low, 1, high - low))
-            continue
-        below, above = -min(low, 0), max(high - length, 0)
-        if below:
-            runs.append({
-                "periodic": (length - below, 1, below),
-                "reflect": (below - 1, -1, below),
-                "nearest": (0, 0, below),
-            }[kind])  # fmt: skip
-        runs.append((low + below, 1, high - low - below - above))
-        if above:
-            runs.append({
-                "periodic": (0, 1, above),
-                "reflect": (length - 1, -1, above),
-                "nearest": (length - 1, 0, above),
-            }[kind])  # fmt: skip
-    return [run for run in runs if run[2]], lengths
-
-
-_PLAIN_KINDS = ("none", "periodic", "reflect", "nearest")
 
 
 def overlap_internal(x: Array, axes: Mapping[int, Any]) -> Array:
@@ -467,8 +417,8 @@ def trim_internal(x: Array, axes: Any, boundary: Any = None) -> Array:
     if not any(any(d) for d in depths.values()):
         return x
     if x._expr is not None and min((n for sizes in chunks for n in sizes), default=0) >= 0:
-        runs = [_kept_runs(sizes, *depths[axis], kept[axis]) for axis, sizes in enumerate(x.chunks)]
-        result = native.trimmed(x, runs, chunks, lambda x: trim_internal(x, axes, boundary))
+        runs = [kept_runs(sizes, *depths[axis], kept[axis]) for axis, sizes in enumerate(x.chunks)]
+        result = trimmed(x, runs, chunks, lambda x: trim_internal(x, axes, boundary))
         if result is not None:
             return result
     return map_blocks(
@@ -479,20 +429,6 @@ def trim_internal(x: Array, axes: Any, boundary: Any = None) -> Array:
         meta=x._meta,
         token="trim",
     )
-
-
-def _kept_runs(
-    sizes: Sequence[int], before: int, after: int, at_ends: bool
-) -> list[tuple[int, int, int]]:
-    """What is left of the blocks along an axis, as runs (start, step, length)."""
-    runs = []
-    start = 0
-    for i, size in enumerate(sizes):
-        first = before if i or at_ends else 0
-        last = after if i < len(sizes) - 1 or at_ends else 0
-        runs.append((start + first, 1, size - first - last))
-        start += size
-    return runs
 
 
 def _trimmed_chunks(
