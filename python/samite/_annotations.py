@@ -50,6 +50,16 @@ def annotate(**annotations: Any) -> Iterator[None]:
         _current.reset(token)
 
 
+@contextmanager
+def without_annotations() -> Iterator[None]:
+    """Build as outside of :func:`annotate`: what was asked for before, and is only written now."""
+    token = _current.set(None)
+    try:
+        yield
+    finally:
+        _current.reset(token)
+
+
 def _check_priority(value: Any) -> None:
     import numbers
 

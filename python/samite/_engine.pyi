@@ -162,6 +162,12 @@ def run_graph(
         If the graph has a cycle.
     """
 
+def kept_memory() -> int:
+    """How many bytes of memory that arrays gave up are kept for the next ones."""
+
+def trim_memory(bytes: int = 0) -> None:
+    """Give memory that is kept back to the system, until at most so many bytes are kept."""
+
 def order(dependencies: Sequence[Sequence[int]], outputs: Sequence[int] | None = None) -> list[int]:
     """Ranks of the tasks ``0..len(dependencies)`` in the engine's order; rank 0 runs first.
 
@@ -204,6 +210,9 @@ class RunView:
 
 class MemoryLimitError(MemoryError):
     """Values that are needed in memory at once do not fit into the memory limit."""
+
+class UnexpectedBlock(Exception):
+    """A function gave a block that is not what its array was said to consist of."""
 
 class SpillError(OSError):
     """A result could not be written to the spill folder, or read back from it."""
@@ -302,6 +311,34 @@ class ArrayExpr:
         """A function of the elements of expressions and numbers, broadcast together."""
 
     @staticmethod
+    def call(
+        function: Callable[..., Any],
+        arguments: Sequence[tuple[Any, ...]],
+        keywords: Mapping[str, tuple[Any, ...]],
+        inputs: Sequence[tuple[ArrayExpr, Sequence[int]]],
+        dtype: str,
+        chunks: _Chunks,
+        name: str,
+    ) -> ArrayExpr:
+        """The blocks that a function makes of the blocks of other arrays, whose axes are paired
+        with those of the result by numbers.
+
+        Arguments are ``("block", n)`` for the block of an input, ``("constant", value)``, and
+        ``("at", object, axes)`` for what an object has at the position of the block along axes of
+        the result.
+        """
+
+    @staticmethod
+    def reading(
+        read: Callable[[Any, tuple[slice, ...]], Any],
+        source: Any,
+        dtype: str,
+        chunks: _Chunks,
+        name: str,
+    ) -> ArrayExpr:
+        """The parts of an object that has a shape and takes slices."""
+
+    @staticmethod
     def concatenate(arrays: Sequence[ArrayExpr], axis: int) -> ArrayExpr: ...
     def cast(self, dtype: str) -> ArrayExpr: ...
     def view(self, axes: Sequence[int | None], chunks: Sequence[Sequence[int] | None]) -> ArrayExpr:
@@ -341,7 +378,10 @@ class ArrayExpr:
     def blocks(self) -> list[Any] | None:
         """The blocks that it holds, in row-major order; None where they have to be computed."""
 
-    def same_chunks(self, other: ArrayExpr) -> bool: ...
+    @property
+    def has_calls(self) -> bool:
+        """Whether functions of Python's are part of it."""
+
     def token(self) -> str:
         """32 hexadecimal digits, equal for equal expressions in every process."""
 

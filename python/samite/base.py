@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from samite import config
 from samite._annotations import annotate, get_annotations
-from samite._engine import ArrayExpr, Node, fill, scan
+from samite._engine import ArrayExpr, Node, UnexpectedBlock, fill, scan
 from samite._run import limited_to
 from samite._schedulers import get_scheduler, named_schedulers
 from samite._traverse import unpack_collections
@@ -234,10 +234,50 @@ def compute(
     with shorten_traceback():
         results = _run_arrays(schedule, collections, kwargs, persist=False)
         if results is None:
-            with limited_to(kwargs.get("memory_limit")):
-                graph, keys = _finalized(collections, optimize_graph)
-                results = schedule(graph, keys, **kwargs)
+            results = _run_apart(schedule, collections, kwargs, optimize_graph)
+        if results is None:
+            results = _run_graphs(schedule, collections, kwargs, optimize_graph)
     return repack(results)
+
+
+def _run_graphs(
+    schedule: Any, collections: list[Any], kwargs: dict[str, Any], optimize_graph: bool
+) -> Any:
+    """Run the graphs of collections."""
+    with limited_to(kwargs.get("memory_limit")):
+        graph, keys = _finalized(collections, optimize_graph)
+        return schedule(graph, keys, **kwargs)
+
+
+def _run_apart(
+    schedule: Any, collections: list[Any], kwargs: dict[str, Any], optimize_graph: bool
+) -> list[Any] | None:
+    """Run arrays of native elements natively and arrays of other kinds by their graphs; None where
+    that is not possible, or where they might share a computation."""
+    from samite.callbacks import Callback
+
+    exprs = [getattr(collection, "_expr", None) for collection in collections]
+    native = [type(expr) is ArrayExpr and not expr.has_calls for expr in exprs]
+    if not any(native) or Callback.active:
+        return None
+    from samite.array.native import NativeLayer
+    from samite.highlevelgraph import HighLevelGraph
+
+    rest = [collection for collection, own in zip(collections, native) if not own]
+    for collection in rest:
+        if type(collection).__module__ != "samite.array.core":
+            return None
+        graph = collection.__dask_graph__()
+        if type(graph) is not HighLevelGraph:
+            return None
+        if any(isinstance(layer, NativeLayer) for layer in graph.layers.values()):
+            return None
+    own = [collection for collection, own in zip(collections, native) if own]
+    found = _run_arrays(schedule, own, kwargs, persist=False)
+    if found is None:
+        return None
+    first, second = iter(found), iter(_run_graphs(schedule, rest, kwargs, optimize_graph))
+    return [next(first if own else second) for own in native]
 
 
 def _run_arrays(
@@ -251,7 +291,15 @@ def _run_arrays(
     exprs = [getattr(collection, "_expr", None) for collection in collections]
     if not all(type(expr) is ArrayExpr for expr in exprs):
         return None
-    return run(exprs, persist, **kwargs)
+    try:
+        return run(exprs, persist, **kwargs)
+    except UnexpectedBlock:
+        from samite.array.calls import forget_calls
+
+        # Blocks of any kind can be computed by a graph of Python tasks.
+        for collection in collections:
+            forget_calls(collection)
+        return None
 
 
 def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:

@@ -82,6 +82,8 @@ def _run(nodes: list[Any], **kwargs: Any) -> list[Any] | None:
 
 
 def _run_arrays(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | None:
+    if any(expr.has_calls for expr in exprs):
+        return None
     # Native tasks do not hold the interpreter, so threads of this process do as well.
     from samite.threaded import get as threads
 

@@ -144,6 +144,14 @@ impl AxisMap {
         Self { runs: runs.into() }
     }
 
+    /// The lengths of the blocks where each ends with one of the input's: what is read of a block
+    /// stays together. Runs may read a block several times.
+    pub fn cut(&self, input: &[usize]) -> Vec<usize> {
+        let pieces = self.pieces(input, &[self.len()]);
+        let lengths: Vec<usize> = pieces.iter().flatten().map(|piece| piece.from.len).collect();
+        if lengths.is_empty() { vec![0] } else { lengths }
+    }
+
     /// The pieces that make up each block of the result, where it is cut into `output` and the
     /// axis that is read into `input`.
     pub fn pieces(&self, input: &[usize], output: &[usize]) -> Vec<Vec<Piece>> {

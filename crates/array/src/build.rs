@@ -42,14 +42,13 @@ impl Expr {
         dtype: DType,
         grid: Grid,
     ) -> Result<Self, ArrayError> {
-        for (axis, sizes) in grid.axes().iter().enumerate() {
-            let length = sizes.iter().try_fold(0usize, |sum, size| sum.checked_add(*size));
-            if sizes.is_empty() || length.is_none() {
-                let (chunks, length) = (sizes.to_vec(), length.unwrap_or(usize::MAX));
+        let shape = grid.shape();
+        for (axis, (sizes, length)) in grid.axes().iter().zip(&shape).enumerate() {
+            if sizes.is_empty() || *length == usize::MAX {
+                let (chunks, length) = (sizes.to_vec(), *length);
                 return Err(ArrayError::Chunks { operation, axis, length, chunks });
             }
         }
-        let shape = grid.shape();
         let bytes = checked_len(&shape).and_then(|len| len.checked_mul(dtype.size()));
         let fits = bytes.is_some_and(|bytes| bytes <= isize::MAX as usize);
         // One below the graph's own limit, for layers that have more tasks than blocks.

@@ -346,7 +346,7 @@ impl std::fmt::Debug for Chunk {
 impl Data for Chunk {
     fn nbytes(&self) -> usize {
         // Views of one buffer count as what they show of it; together that is the buffer.
-        if self.kept { 0 } else { self.buffer.owned_bytes().min(self.len() * self.dtype.size()) }
+        if self.kept { 0 } else { self.buffer.held_bytes().min(self.len() * self.dtype.size()) }
     }
 
     fn as_any(&self) -> &dyn Any {

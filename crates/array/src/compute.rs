@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use samite_graph::{OperationId, Optimize, Plan};
 use samite_runtime::{
     Context, Lane, OperationError, Options, Program, RuntimeError, Threads, Value, run_here, start,
@@ -23,6 +24,7 @@ pub struct Prepared {
 }
 
 /// Where a result will be.
+#[derive(Clone)]
 enum Place {
     /// Written by the tasks.
     Written(Arc<Target>),
@@ -46,7 +48,19 @@ pub enum Wanted {
 /// # Errors
 /// [`ArrayError::Graph`], [`ArrayError::OutOfMemory`] where there is no room for a result.
 pub fn prepare(roots: &[Expr], wanted: Wanted, limits: &Limits) -> Result<Prepared, ArrayError> {
-    let roots = optimize(roots)?;
+    let all = optimize(roots)?;
+    // What is asked for twice is computed once.
+    let mut roots: Vec<Expr> = Vec::with_capacity(all.len());
+    let mut places = Vec::with_capacity(all.len());
+    let mut known = FxHashMap::default();
+    for root in all {
+        let next = roots.len();
+        let place = *known.entry(root.address()).or_insert(next);
+        places.push(place);
+        if place == next {
+            roots.push(root);
+        }
+    }
     let mut targets = Vec::with_capacity(roots.len());
     for root in &roots {
         let several = root.grid().blocks() != Some(1);
@@ -58,7 +72,7 @@ pub fn prepare(roots: &[Expr], wanted: Wanted, limits: &Limits) -> Result<Prepar
         });
     }
     let Lowered { graph, operations, outputs } = lower(&roots, &targets, limits)?;
-    let mut results = Vec::with_capacity(roots.len());
+    let mut results: Vec<Place> = Vec::with_capacity(roots.len());
     let mut at = 0;
     for (blocks, target) in outputs.iter().zip(targets) {
         results.push(match (target, wanted) {
@@ -69,6 +83,7 @@ pub fn prepare(roots: &[Expr], wanted: Wanted, limits: &Limits) -> Result<Prepar
         at += blocks.len();
     }
     let plan = samite_graph::optimize(&graph, &outputs, &Optimize::default())?;
+    let results = places.into_iter().map(|place| results[place].clone()).collect();
     Ok(Prepared { plan: Arc::new(plan), operations, results })
 }
 

@@ -31,6 +31,8 @@ pub(crate) struct Node {
     pub(crate) shape: Shape,
     pub(crate) grid: Grid,
     pub(crate) token: OnceLock<u128>,
+    /// Whether there is a call in it.
+    pub(crate) calls: bool,
 }
 
 /// An argument of an elementwise function.
@@ -63,14 +65,18 @@ pub trait BlockFunction: Send + Sync {
     /// Whether it has to run inside the run's guard.
     fn guarded(&self) -> bool;
 
+    /// The function that makes only these elements, in these chunks: of a source that reads any
+    /// part of itself. Each map has one run.
+    fn select(&self, maps: &[AxisMap], grid: &Grid) -> Option<Arc<dyn BlockFunction>> {
+        let _ = (maps, grid);
+        None
+    }
+
     /// What tells it from other functions, for names.
     fn token(&self) -> u128;
 
     /// What it is called in errors and reports.
     fn name(&self) -> String;
-
-    /// The function itself, for who knows its type.
-    fn as_any(&self) -> &dyn std::any::Any;
 }
 
 /// The labels of an array's axes in a blockwise call.
@@ -179,7 +185,9 @@ impl Op {
 impl Expr {
     pub(crate) fn from_op(op: Op, dtype: DType, grid: Grid) -> Self {
         let shape = grid.shape();
-        Self { node: Arc::new(Node { op, dtype, shape, grid, token: OnceLock::new() }) }
+        let calls =
+            matches!(op, Op::Call { .. }) || op.inputs().iter().any(|input| input.node.calls);
+        Self { node: Arc::new(Node { op, dtype, shape, grid, token: OnceLock::new(), calls }) }
     }
 
     pub(crate) fn op(&self) -> &Op {
@@ -219,6 +227,11 @@ impl Expr {
     pub fn nbytes(&self) -> u128 {
         let size = self.node.dtype.size() as u128;
         self.node.shape.iter().fold(size, |bytes, len| bytes * *len as u128)
+    }
+
+    /// Whether functions that the engine does not look into are part of it.
+    pub fn has_calls(&self) -> bool {
+        self.node.calls
     }
 
     /// Whether it is an array that was made, and not the result of a function of arrays.

@@ -18,12 +18,16 @@ pub(crate) type Position = SmallVec<[u32; 4]>;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Default)]
 pub struct Grid {
     axes: SmallVec<[AxisChunks; 4]>,
+    /// What the lengths of each axis make up: adding up a million takes a millisecond.
+    shape: Shape,
 }
 
 impl Grid {
     /// A grid of these block lengths.
     pub fn new(axes: impl IntoIterator<Item = AxisChunks>) -> Self {
-        Self { axes: axes.into_iter().collect() }
+        let axes: SmallVec<[AxisChunks; 4]> = axes.into_iter().collect();
+        let shape = axes.iter().map(|sizes| length(sizes)).collect();
+        Self { axes, shape }
     }
 
     /// One block for an array of a shape.
@@ -58,7 +62,7 @@ impl Grid {
             }
             axes.push(AxisChunks::from(sizes));
         }
-        Ok(Self { axes })
+        Ok(Self { axes, shape: shape.into() })
     }
 
     /// The block lengths by axis.
@@ -78,7 +82,7 @@ impl Grid {
 
     /// The shape that the blocks make up.
     pub fn shape(&self) -> Shape {
-        self.axes.iter().map(|sizes| sizes.iter().sum()).collect()
+        self.shape.clone()
     }
 
     /// The number of blocks along each axis.
@@ -123,9 +127,15 @@ impl Grid {
     /// The grid with another axis in the place of one.
     pub fn with_axis(&self, axis: usize, sizes: AxisChunks) -> Self {
         let mut grid = self.clone();
+        grid.shape[axis] = length(&sizes);
         grid.axes[axis] = sizes;
         grid
     }
+}
+
+/// What block lengths make up; the greatest number where that is too much.
+fn length(sizes: &[usize]) -> usize {
+    sizes.iter().fold(0, |sum, size| sum.saturating_add(*size))
 }
 
 /// Where each block of a grid begins, by axis: what turns a block's coordinates into a region.

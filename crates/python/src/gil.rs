@@ -8,8 +8,35 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use samite::runtime::Guard;
 
+thread_local! {
+    /// Whether this thread holds the interpreter because it runs a batch of tasks.
+    static IN_BATCH: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Says for as long as it lives whether this thread is in a batch.
+struct BatchMark(bool);
+
+impl BatchMark {
+    fn set(now: bool) -> Self {
+        Self(IN_BATCH.replace(now))
+    }
+}
+
+impl Drop for BatchMark {
+    fn drop(&mut self) {
+        IN_BATCH.set(self.0);
+    }
+}
+
+/// Runs a native part of a task: without the interpreter, which the thread holds if other parts of
+/// the task, or of its batch, need it.
+pub fn native_part<T>(body: impl FnOnce() -> T) -> T {
+    if IN_BATCH.get() { released(body) } else { body() }
+}
+
 /// Runs `body` with the interpreter released, whether or not this thread held it.
 pub fn released<T>(body: impl FnOnce() -> T) -> T {
+    let _mark = BatchMark::set(false);
     struct Here<T>(T);
     // SAFETY: `detach` calls its closure on this very thread. Its `Send` bound only stands in for
     // "touches no Python object", which holds for every caller in this crate: they wait, read
@@ -162,6 +189,9 @@ impl Drop for InterpreterGuard {
 impl InterpreterGuard {
     pub fn new(py: Python<'_>, context: Option<Py<PyAny>>) -> PyResult<Self> {
         let run_batch = pyo3::wrap_pyfunction!(run_batch, py)?.into_any().unbind();
+        if let Some(context) = &context {
+            crate::numpy_memory::install_in(context.bind(py))?;
+        }
         Ok(Self { context, run_batch: Some(run_batch), _visitor: Visitor::enter() })
     }
 }
@@ -176,6 +206,7 @@ impl Guard for InterpreterGuard {
 
     fn batch(&self, body: &mut dyn FnMut()) {
         Python::attach(|py| {
+            let _mark = BatchMark::set(true);
             let (Some(context), Some(run_batch)) = (&self.context, &self.run_batch) else {
                 return body();
             };

@@ -10,6 +10,7 @@ mod error;
 mod gil;
 mod helpers;
 mod node;
+mod numpy_memory;
 mod observer;
 mod pickled;
 mod processes;
@@ -41,6 +42,8 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(session::order, module)?)?;
     module.add_function(wrap_pyfunction!(unpack::scan, module)?)?;
     module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
+    module.add_function(wrap_pyfunction!(numpy_memory::kept_memory, module)?)?;
+    module.add_function(wrap_pyfunction!(numpy_memory::trim_memory, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
     error::register(module)?;

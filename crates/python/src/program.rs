@@ -51,10 +51,15 @@ impl Op {
     ) -> Option<Result<Value, OperationError>> {
         match self {
             Self::Node(_) | Self::Template { .. } => None,
-            Self::ArrayTask { task, .. } => Some(task.get().run(context, inputs)),
-            Self::Array(operation) => {
-                Some(native_inputs(inputs).and_then(|()| operation.run(index, context, inputs)))
+            Self::ArrayTask { task, .. } => {
+                Some(gil::native_part(|| task.get().run(context, inputs)))
             }
+            Self::Array(operation) if operation.is_guarded() => {
+                Some(operation.run(index, context, inputs))
+            }
+            Self::Array(operation) => Some(gil::native_part(|| {
+                native_inputs(inputs).and_then(|()| operation.run(index, context, inputs))
+            })),
         }
     }
 

@@ -59,6 +59,7 @@
 //! is held while user code runs.
 
 mod error;
+pub mod pool;
 #[cfg(unix)]
 pub mod processes;
 mod program;

@@ -80,6 +80,9 @@ fn serve(cache: &'static Cache, first: Job) {
             let mut idle = cache.idle.lock();
             if let Some(place) = idle.iter().position(|other| Arc::ptr_eq(other, &seat)) {
                 idle.swap_remove(place);
+                drop(idle);
+                // Nothing was computed for long.
+                crate::pool::trim(0);
                 return;
             }
             // Someone took the seat from the cache just now: the job is about to arrive.

@@ -384,6 +384,24 @@ class Task(GraphNode):
         self._token = None
         self._analyse()
 
+    @classmethod
+    def of_result(cls, key: Any, func: Callable[..., Any], source: Any, *args: Any) -> Task:
+        """The call of a function with the result of the task ``source``, and with data.
+
+        As the constructor, for keys that are strings or tuples; it looks at nothing, for those who
+        make very many.
+        """
+        new = object.__new__(cls)
+        new.key = key
+        new.func = func
+        new.args = (TaskRef(source), *args)
+        new.kwargs = _NO_KWARGS
+        new._data_producer = False
+        new._token = None
+        new._lazy = True
+        new._dependencies = frozenset((source,))
+        return new
+
     def _analyse(self) -> None:
         """Find the references once, so that calls and graph passes need not."""
         dependencies: set[Any] | None = None

@@ -11,6 +11,7 @@ import numpy as np
 
 from samite._task_spec import Alias, Task, TaskRef
 from samite.array.blockwise import aligned, constant_input, lazy_constant, one_element
+from samite.array.calls import call
 from samite.array.chunks import Chunks, boundaries, shape_of
 from samite.array.core import Array, make_array
 from samite.array.slices import slices_from_chunks
@@ -180,33 +181,47 @@ def map_blocks(
     out_chunks = _given_chunks(chunks, out, [chunks_of[index] for index in out], set(kept))
 
     wants = [word for word in ("block_id", "block_info") if has_keyword(func, word)]
-    if name is None:
-        parts = (func, "map-blocks", [arg for arg, _ in pairs], dtype, out_chunks, dropped, kwargs)
-        name = (
-            f"{token or funcname(func).strip('_')}-"
-            f"{tokenize(*parts, sorted(added), enforce_ndim, align_arrays)}"
-        )
     if meta is None:
         meta = _inferred_meta(func, pairs, dropped, dtype, wants, len(out), kwargs)
     if not (is_dataframe_like(meta) or is_series_like(meta) or is_index_like(meta)):
         meta = meta_from_array(meta, ndim=len(out), dtype=dtype)
+    counts = tuple(len(sizes) for sizes in out_chunks)
+    values: dict[str, Any] = {}
+    for word in wants:
+        values[word] = BlockIndex(counts)
+        if word == "block_info":
+            values[word] = _BlockInfo(out_chunks, pairs, out, meta.dtype)
+    label = token or funcname(func).strip("_")
+    called = functools.partial(_with_dimensions, func, len(out)) if enforce_ndim else func
 
+    def again(*twins: Array) -> Array:
+        following = iter(twins)
+        given = [next(following) if isinstance(arg, Array) else arg for arg in args]
+        return map_blocks(
+            func, *given, name=name, token=token, dtype=dtype, chunks=chunks, drop_axis=drop_axis,
+            new_axis=new_axis, enforce_ndim=enforce_ndim, meta=meta, align_arrays=align_arrays,
+            **kwargs,
+        )  # fmt: skip
+
+    native = call(
+        called, pairs, kwargs, values, out, out_chunks, meta, label, name, bool(dropped), again,
+        arrays,
+    )  # fmt: skip
+    if native is not None:
+        return native
+    if name is None:
+        parts = (func, "map-blocks", [arg for arg, _ in pairs], dtype, out_chunks, dropped, kwargs)
+        name = f"{label}-{tokenize(*parts, sorted(added), enforce_ndim, align_arrays)}"
     dependencies: list[Any] = [arg for arg, _ in pairs if isinstance(arg, Array)]
     indices: list[Any] = []
     for arg, ind in pairs:
         indices.append((constant_input(arg, dependencies) if ind is None else arg.name, ind))
     positional = [TaskRef(blockwise_token(n)) for n in range(len(indices))]
     keywords = {key: lazy_constant(value, dependencies) for key, value in kwargs.items()}
-    counts = tuple(len(sizes) for sizes in out_chunks)
     for word in wants:
         keywords[word] = TaskRef(blockwise_token(len(indices)))
-        values = BlockIndex(counts)
-        if word == "block_info":
-            values = _BlockInfo(out_chunks, pairs, out, meta.dtype)
-        indices.append((values, tuple(out)))
-    if enforce_ndim:
-        func = functools.partial(_with_dimensions, func, len(out))
-    task = Task(name, func, *positional, **keywords)
+        indices.append((values[word], tuple(out)))
+    task = Task(name, called, *positional, **keywords)
     numblocks = {arg.name: arg.numblocks for arg, ind in pairs if ind is not None}
     layer = Blockwise(
         name,

@@ -81,6 +81,7 @@ def blockwise(
     """
     if len(args) % 2:
         raise ValueError("arrays and indices have to come in pairs")
+    given = args
     out_ind = tuple(out_ind)
     if len(set(out_ind)) != len(out_ind):
         repeated = sorted({str(index) for index in out_ind if out_ind.count(index) > 1})
@@ -101,9 +102,32 @@ def blockwise(
         )
     chunks = tuple(_adjusted(chunks_of[index], index, adjust_chunks or {}) for index in out_ind)
 
+    if meta is None:
+        meta = _result_meta(func, out_ind, pairs, dtype, bool(concatenate), kwargs)
+    meta = meta_from_array(meta, ndim=len(out_ind), dtype=dtype)
+    label = token or funcname(func).strip("_")
+    arrays = [arg for arg in given[::2] if isinstance(arg, Array)]
+
+    def again(*twins: Array) -> Array:
+        following = iter(twins)
+        parts = [next(following) if isinstance(arg, Array) else arg for arg in given]
+        return blockwise(
+            func, out_ind, *parts, name=name, token=token, dtype=dtype,
+            adjust_chunks=adjust_chunks, new_axes=new_axes, align_arrays=align_arrays,
+            concatenate=concatenate, meta=meta, **kwargs,
+        )  # fmt: skip
+
+    from samite.array.calls import call
+
+    native = call(
+        func, pairs, kwargs, {}, out_ind, chunks, meta, label, name, bool(concatenate), again,
+        arrays,
+    )  # fmt: skip
+    if native is not None:
+        return native
     if name is None:
         key = (func, out_ind, pairs, dtype, chunks, new_axes, concatenate, kwargs)
-        name = f"{token or funcname(func).strip('_')}-{tokenize(*key)}"
+        name = f"{label}-{tokenize(*key)}"
     dependencies: list[Any] = [arg for arg, _ in pairs if isinstance(arg, Array)]
     indices = []
     numblocks = {}
@@ -124,9 +148,6 @@ def blockwise(
     layer = Blockwise(
         name, out_ind, task, indices, numblocks, concatenate=concatenate, new_axes=new_axes
     )
-    if meta is None:
-        meta = _result_meta(func, out_ind, pairs, dtype, bool(concatenate), kwargs)
-    meta = meta_from_array(meta, ndim=len(out_ind), dtype=dtype)
     return make_array(name, layer, chunks, meta, dependencies)
 
 

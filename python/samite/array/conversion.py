@@ -13,6 +13,7 @@ import numpy as np
 
 from samite._task_spec import DataNode, Task, TaskRef
 from samite.array import native
+from samite.array.calls import calling, reading
 from samite.array.chunk_types import is_valid_chunk_type
 from samite.array.chunks import Chunks, has_unknown, is_unknown, normalize_chunks
 from samite.array.core import Array, make_array
@@ -122,15 +123,32 @@ def from_array(
         expr = native.from_numpy(x, chunks) if plain_meta else None
         if expr is not None:
             return native.wrap(expr, "array", given)
-    if given is None:
-        given = f"array-{tokenize(x, chunks, lock, asarray, fancy, getitem, inline_array)}"
-    name = given
     if lock is True:
         lock = SerializableLock()
+    asked_meta = meta
     if meta is None and (asarray or isinstance(x, np.memmap)):
         meta = np.empty((0,) * len(shape), dtype=dtype)
     elif meta is None:
         meta = meta_from_array(x)
+    if not isinstance(x, np.ndarray):
+        read, options = _reader(getitem or (getter if fancy else getter_nofancy), asarray, lock)
+        plain_meta = meta_from_array(meta, ndim=len(chunks), dtype=dtype)
+        result = reading(
+            functools.partial(read, **options) if options else read,
+            x,
+            chunks,
+            plain_meta,
+            given,
+            lambda: from_array(
+                x, chunks, name, lock, asarray, fancy, getitem, asked_meta, inline_array
+            ),
+            movable=getitem is None,
+        )
+        if result is not None:
+            return result
+    if given is None:
+        given = f"array-{tokenize(x, chunks, lock, asarray, fancy, getitem, inline_array)}"
+    name = given
     plain = type(x) is np.ndarray or (type(x) is np.ma.MaskedArray and not asarray)
     if plain and not lock:
         return Array(_memory_layer(name, x, chunks), name, chunks, dtype=dtype, meta=meta)
@@ -198,17 +216,11 @@ def graph_from_arraylike(
         The name that the keys of the chunks begin with.
     """
     chunks = normalize_chunks(chunks, tuple(shape), dtype=dtype)
-    options = {} if asarray and not lock else {"asarray": asarray, "lock": lock}
-    if getitem is not None and options:
-        if not (has_keyword(getitem, "asarray") and has_keyword(getitem, "lock")):
-            # A function of its own that knows nothing of them reads as it likes, under the lock.
-            options = {}
-            if lock:
-                getitem = functools.partial(_locked, getitem, lock)
+    getitem, options = _reader(getitem or getter, asarray, lock)
     indices = tuple(range(len(shape)))
     task = Task(
         name,
-        getitem or getter,
+        getitem,
         TaskRef(blockwise_token(0)),
         TaskRef(blockwise_token(1)),
         _data_producer=True,
@@ -226,6 +238,16 @@ def graph_from_arraylike(
         name, indices, task, [(source, None), (ArraySliceDep(chunks), indices)], {}
     )
     return HighLevelGraph(layers, dependencies)
+
+
+def _reader(getitem: Callable, asarray: bool, lock: Any) -> tuple[Callable, dict[str, Any]]:
+    """The function that reads a part, and its keywords."""
+    if asarray and not lock:
+        return getitem, {}
+    if has_keyword(getitem, "asarray") and has_keyword(getitem, "lock"):
+        return getitem, {"asarray": asarray, "lock": lock}
+    # A function of its own that knows nothing of them reads as it likes, under the lock.
+    return (functools.partial(_locked, getitem, lock) if lock else getitem), {}
 
 
 def _locked(getitem: Callable, lock: Any, a: Any, b: Any) -> Any:
@@ -327,12 +349,38 @@ def from_delayed(
     shape = (shape,) if isinstance(shape, (int, np.integer)) else tuple(shape)
     if not isinstance(value, Delayed):
         value = delayed(value)
+    made = _plain_call(value)
+    if made is not None:
+        asked = meta, dtype
+        result = calling(
+            functools.partial(_value_of_shape, made, shape),
+            value.key,
+            tuple((length,) for length in shape),
+            meta_from_array(meta, ndim=len(shape), dtype=dtype),
+            name,
+            lambda: from_delayed(value, shape, asked[1], asked[0], name),
+        )
+        if result is not None:
+            return result
     name = name or f"from-value-{tokenize(value, shape, dtype, meta)}"
     key = (name, *(0 for _ in shape))
     chunks = tuple((length,) for length in shape)
     meta = meta_from_array(meta, ndim=len(shape), dtype=dtype)
     layer = {key: Task(key, _of_shape, TaskRef(value.key), shape)}
     return make_array(name, layer, chunks, meta, [value])
+
+
+def _plain_call(value: Any) -> Callable[[], Any] | None:
+    """The call that a lazy value is, if it needs no other lazy value."""
+    kind, *parts = value._parts()
+    if kind != "call" or value._needs() or value._annotations:
+        return None
+    func, args, kwargs = parts
+    return functools.partial(func, *args, **(kwargs or {}))
+
+
+def _value_of_shape(call: Callable[[], Any], shape: tuple[Any, ...]) -> Any:
+    return _of_shape(call(), shape)
 
 
 def _of_shape(value: Any, shape: tuple[Any, ...]) -> Any:

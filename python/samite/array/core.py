@@ -57,9 +57,11 @@ class Array(
         If neither ``dtype`` nor ``meta`` is given, or the chunks do not fit the shape.
     """
 
-    __slots__ = ("_cut", "_expr", "_graph", "_known", "_meta", "_prefix", "_title")
+    __slots__ = ("_cut", "_expr", "_graph", "_known", "_meta", "_prefix", "_title", "_twin")
 
     _expr: Any
+    # How it is made without the expression, where Python has to know; see samite.array.calls.
+    _twin: Any
 
     # Above that of NumPy's arrays and matrices, so that their operators leave the work to ours.
     __array_priority__ = 11
@@ -99,6 +101,7 @@ class Array(
         self._graph = self._cut = None
         self._expr, self._meta, self._prefix, self._title = expr, meta, prefix, name
         self._known = {}
+        self._twin = None
         for plugin in config.get("array_plugins", ()):
             replacement = plugin(self)
             if replacement is not None:
@@ -110,7 +113,7 @@ class Array(
         return type(self)._of_expr(expr, self._meta, name=self._name)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        if self._expr is not None:
+        if self._expr is not None and self._twin is None:
             return (type(self)._of_expr, (self._expr, self._meta, self._prefix, self._title))
         return (type(self), (self.dask, self._name, self._chunks, self.dtype, self._meta))
 
@@ -127,15 +130,17 @@ class Array(
 
     @dask.setter
     def dask(self, graph: HighLevelGraph) -> None:
+        if getattr(self, "_expr", None) is not None and self._cut is None:
+            self._cut = self._expr.chunks
         self._graph = graph
-        self._expr = self._prefix = None
+        self._expr = self._prefix = self._twin = None
 
     @property
     def _name(self) -> str:
         if self._title is None:
             from samite.array.native import name_of
 
-            self._title = name_of(self._expr, self._prefix)
+            self._title = name_of(self)
         return self._title
 
     @_name.setter
@@ -377,7 +382,9 @@ class Array(
     def copy(self) -> Array:
         """The same array as an object of its own."""
         if self._expr is not None:
-            return type(self)._of_expr(self._expr, self._meta, self._prefix, self._title)
+            new = type(self)._of_expr(self._expr, self._meta, self._prefix, self._title)
+            new._twin = self._twin
+            return new
         return type(self)(self.dask, self._name, self._chunks, meta=self._meta)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Array:
@@ -396,6 +403,7 @@ class Array(
     def _take_over(self, other: Array) -> None:
         self._graph, self._expr, self._prefix = other._graph, other._expr, other._prefix
         self._title, self._cut, self._meta = other._title, other._cut, other._meta
+        self._twin = other._twin
         self._known = {}
 
     def compute_chunk_sizes(self) -> Array:

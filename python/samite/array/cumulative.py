@@ -226,20 +226,21 @@ def _has_elements(block: Any, axis: int) -> bool:
     return not hasattr(block, "shape") or block.shape[axis] > 0
 
 
-_NATIVE: dict[Any, tuple[str, str | None]] = {
-    np.cumsum: ("sum", None),
-    np.cumprod: ("prod", None),
-    np.nancumsum: ("sum", "nan_to_zero"),
-    np.nancumprod: ("prod", "nan_to_one"),
+# The kind of running total, and whether NaN are left out.
+_NATIVE: dict[Any, tuple[str, bool]] = {
+    np.cumsum: ("sum", False),
+    np.cumprod: ("prod", False),
+    np.nancumsum: ("sum", True),
+    np.nancumprod: ("prod", True),
 }
 
 
 def _running_native(func: Callable, x: Array, axis: int, dtype: np.dtype) -> Array | None:
     if func not in _NATIVE or x._expr is None:
         return None
-    kind, replace = _NATIVE[func]
-    if replace is not None and x.dtype.kind in "fc":
-        x = native.wrap(native.Expr.map(replace, [x._expr], [x.dtype.name], x.dtype.name))
+    kind, nan = _NATIVE[func]
+    if nan:
+        return native.cumulative_nan(x, kind, axis, dtype)
     return native.cumulative(x, kind, axis, dtype)
 
 

@@ -16,6 +16,7 @@ import numpy as np
 
 from samite.array._shuffle import shrunk
 from samite.array.blockwise import blockwise, unify_chunks
+from samite.array.calls import by_graphs
 from samite.array.chunks import has_unknown, is_unknown
 from samite.array.core import Array
 from samite.array.shaping import transpose
@@ -234,10 +235,11 @@ def apply_gufunc(
         )
         results = [together]
     else:
-        together = blockwise(
-            call, out_loop, *pairs, name=f"{_label(func)}-{token}", dtype=dtypes[0],
-            meta=meta_from_array(metas[0], ndim=count, dtype=dtypes[0]), **common,
-        )  # fmt: skip
+        with by_graphs():
+            together = blockwise(
+                call, out_loop, *pairs, name=f"{_label(func)}-{token}", dtype=dtypes[0],
+                meta=meta_from_array(metas[0], ndim=count, dtype=dtypes[0]), **common,
+            )  # fmt: skip
         results = []
         for n, core in enumerate(outputs):
             new_axes = {("result", k): sizes[name] for k, name in enumerate(core)}

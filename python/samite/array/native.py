@@ -70,7 +70,13 @@ def is_native(dtype: Any) -> bool:
     return dtype in _DTYPES
 
 
-def wrap(expr: Any, prefix: str | None = None, name: str | None = None) -> Array:
+def wrap(
+    expr: Any,
+    prefix: str | None = None,
+    name: str | None = None,
+    again: Callable[..., Array] | None = None,
+    arrays: Sequence[Array] = (),
+) -> Array:
     """The array of an expression.
 
     Parameters
@@ -79,16 +85,32 @@ def wrap(expr: Any, prefix: str | None = None, name: str | None = None) -> Array
         What its name begins with; by default the name of the operation.
     name:
         Its name; by default made of a hash when it is asked for.
+    again:
+        Makes the array the general way, of the twins of ``arrays``; see :mod:`samite.array.calls`.
     """
     from samite.array.core import Array
 
     meta = _meta(expr.dtype, expr.ndim)
-    if get_annotations():
+    if get_annotations() and not expr.has_calls:
         # They belong to the tasks of a layer, which the engine's passes would not keep apart.
-        name = name or name_of(expr, prefix)
+        name = name or _named(expr, prefix)
         graph = HighLevelGraph({name: NativeLayer(name, expr)}, {name: set()})
         return Array(graph, name, expr.chunks, meta=meta)
-    return Array._of_expr(expr, meta, prefix, name)
+    made = Array._of_expr(expr, meta, prefix, name)
+    if again is not None and expr.has_calls:
+        from samite.array.calls import Twin
+
+        made._twin = Twin(again, arrays)
+    return made
+
+
+def is_general(x: Array) -> bool:
+    """Whether what is made of an array has to be made the general way.
+
+    So it is where functions of Python's are called under annotations: these belong to layers of a
+    graph, which only the twin of such an array has.
+    """
+    return x._expr is None or (x._twin is not None and bool(get_annotations()))
 
 
 _metas: dict[tuple[str, int], np.ndarray] = {}
@@ -244,7 +266,7 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
     kinds: list[Any] = []
     for arg in args:
         if isinstance(arg, Array):
-            if arg._expr is None:
+            if is_general(arg):
                 return None
             operands.append(arg._expr)
             kinds.append(arg.dtype)
@@ -265,11 +287,25 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
         expr = Expr.map(name, operands, *loop)
     except (TypeError, ValueError, OverflowError):
         return None
-    result = wrap(expr, prefix=name if not isinstance(op, np.ufunc) else op.__name__)
+    arrays = [arg for arg in args if isinstance(arg, Array)]
+    prefix = name if not isinstance(op, np.ufunc) else op.__name__
+    result = wrap(expr, prefix, None, _elementwise_again(op, args, dtype), arrays)
     from samite.array.blockwise import warn_of_many
 
     warn_of_many(result.npartitions, (arg.npartitions for arg in args if isinstance(arg, Array)))
     return result
+
+
+def _elementwise_again(op: Any, args: Sequence[Any], dtype: Any) -> Callable[..., Array]:
+    def again(*twins: Array) -> Array:
+        from samite.array.core import Array
+        from samite.array.elementwise import elemwise
+
+        following = iter(twins)
+        operands = [next(following) if isinstance(arg, Array) else arg for arg in args]
+        return elemwise(op, *operands, dtype=dtype)
+
+    return again
 
 
 def _power(operands: list[Any], kinds: list[Any]) -> tuple[Any, list[Any], list[Any]]:
@@ -346,7 +382,7 @@ def _chosen(args: Sequence[Any], dtype: Any) -> Array | None:
             kinds.append(value)
         else:
             return None
-    if any(operand is None for operand in operands):
+    if any(is_general(arg) for arg in args if isinstance(arg, Array)):
         return None
     result = np.result_type(*kinds)
     if not is_native(result):
@@ -355,17 +391,19 @@ def _chosen(args: Sequence[Any], dtype: Any) -> Array | None:
         expr = Expr.map("where", operands, ["bool", result.name, result.name], result.name)
     except (TypeError, ValueError, OverflowError):
         return None
-    return wrap(expr)
+    arrays = [arg for arg in args if isinstance(arg, Array)]
+    return wrap(expr, None, None, _elementwise_again(np.where, args, None), arrays)
 
 
 def astype(x: Array, dtype: np.dtype) -> Array | None:
     """Another dtype, or None."""
-    if x._expr is None or not is_native(dtype):
+    if is_general(x) or not is_native(dtype):
         return None
     if x.dtype.kind == "c" and dtype.kind not in "cb":
         # NumPy warns of what gets lost.
         return None
-    return wrap(x._expr.cast(dtype.name), prefix="astype")
+    again = lambda x: x.astype(dtype)  # noqa: E731
+    return wrap(x._expr.cast(dtype.name), "astype", None, again, [x])
 
 
 # -- axes, elements and chunks -------------------------------------------------------------
@@ -373,54 +411,81 @@ def astype(x: Array, dtype: np.dtype) -> Array | None:
 
 def transpose(x: Array, axes: Sequence[int]) -> Array | None:
     """The axes in another order, or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
-    return wrap(x._expr.view(list(axes), [None] * len(axes)), prefix="transpose")
+    again = lambda x: x.transpose(tuple(axes))  # noqa: E731
+    expr = x._expr.view(list(axes), [None] * len(axes))
+    return wrap(expr, "transpose", None, again, [x])
 
 
 def broadcast_to(x: Array, chunks: Chunks) -> Array | None:
     """The array repeated along new axes and those of length one, or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
-    return wrap(x._expr.broadcast_to(chunks), prefix="broadcast_to")
+
+    def again(x: Array) -> Array:
+        from samite.array.broadcasting import broadcast_to
+
+        return broadcast_to(x, tuple(map(sum, chunks)), chunks=chunks)
+
+    return wrap(x._expr.broadcast_to(chunks), "broadcast_to", None, again, [x])
 
 
 def rechunk(x: Array, chunks: Chunks) -> Array | None:
     """The array in other chunks, or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
-    return wrap(x._expr.rechunk(chunks), prefix="rechunk-merge")
+    again = lambda x: x.rechunk(chunks)  # noqa: E731
+    return wrap(x._expr.rechunk(chunks), "rechunk-merge", None, again, [x])
 
 
 def reshape(x: Array, chunks: Chunks) -> Array | None:
     """The chunks in order in other shapes, or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
-    return wrap(x._expr.reshape(chunks), prefix="reshape")
+
+    def again(x: Array) -> Array:
+        from samite.array.reshape import reshaped
+
+        return reshaped(x, chunks)
+
+    return wrap(x._expr.reshape(chunks), "reshape", None, again, [x])
 
 
 def concatenate(arrays: Sequence[Array], axis: int) -> Array | None:
     """Arrays of one dtype end to end, or None."""
     exprs = [a._expr for a in arrays]
-    if any(expr is None for expr in exprs) or len({a.dtype for a in arrays}) > 1:
+    if any(map(is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
         return None
-    return wrap(Expr.concatenate(exprs, axis), prefix="concatenate")
+
+    def again(*arrays: Array) -> Array:
+        from samite.array.concatenation import concatenate
+
+        return concatenate(arrays, axis)
+
+    return wrap(Expr.concatenate(exprs, axis), "concatenate", None, again, arrays)
 
 
 def stack(arrays: Sequence[Array], axis: int) -> Array | None:
     """Arrays of one dtype along a new axis, or None."""
     exprs = [a._expr for a in arrays]
-    if any(expr is None for expr in exprs) or len({a.dtype for a in arrays}) > 1:
+    if any(map(is_general, arrays)) or len({a.dtype for a in arrays}) > 1:
         return None
     places: list[int | None] = list(range(arrays[0].ndim))
     places.insert(axis, None)
     views = [expr.view(places, [None] * len(places)) for expr in exprs]
-    return wrap(Expr.concatenate(views, axis), prefix="stack")
+
+    def again(*arrays: Array) -> Array:
+        from samite.array.concatenation import stack
+
+        return stack(arrays, axis)
+
+    return wrap(Expr.concatenate(views, axis), "stack", None, again, arrays)
 
 
 def sliced(x: Array, parts: Sequence[Any]) -> Array | None:
     """What integers, slices and None pick, the parts being normalized; or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
     runs: list[Any] = []
     chunks: list[Any] = []
@@ -450,7 +515,8 @@ def sliced(x: Array, parts: Sequence[Any]) -> Array | None:
         expr = expr.gather(runs, chunks)
     if places != list(range(axis)):
         expr = expr.view(places, [None] * len(places))
-    return wrap(expr, prefix="getitem")
+    again = lambda x: x[tuple(parts)]  # noqa: E731
+    return wrap(expr, "getitem", None, again, [x])
 
 
 def _cut_sizes(sizes: Sequence[int], wanted: range) -> tuple[int, ...]:
@@ -467,12 +533,18 @@ def _cut_sizes(sizes: Sequence[int], wanted: range) -> tuple[int, ...]:
 
 def taken(x: Array, groups: Sequence[np.ndarray], axis: int) -> Array | None:
     """The elements at positions along an axis, a block for each group; or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
     chunks = list(x.chunks)
     chunks[axis] = tuple(len(group) for group in groups) or (0,)
     positions = np.concatenate(groups).tolist() if len(groups) else []
-    return wrap(x._expr.take(axis, positions, chunks), prefix="getitem")
+
+    def again(x: Array) -> Array:
+        from samite.array._shuffle import in_groups
+
+        return in_groups(x, groups, axis)
+
+    return wrap(x._expr.take(axis, positions, chunks), "getitem", None, again, [x])
 
 
 # -- many elements to one ------------------------------------------------------------------
@@ -495,14 +567,14 @@ def reduce(
     dtype:
         The dtype that sums and products are formed in.
     """
-    if x._expr is None or not axes:
+    if is_general(x) or not axes:
         return None
     if dtype is not None and not is_native(dtype):
         return None
     from samite.array.trees import split_steps
 
     steps = split_steps(split_every, tuple(axes))
-    axes = sorted(axes)
+    asked, axes = axes, sorted(axes)
     try:
         expr = x._expr.reduce(
             kind,
@@ -517,22 +589,51 @@ def reduce(
         kept = iter(range(expr.ndim))
         places = [None if axis in axes else next(kept) for axis in range(x.ndim)]
         expr = expr.view(places, [None] * x.ndim)
-    return wrap(expr, prefix=f"{prefix or kind}-aggregate")
+
+    def again(x: Array) -> Array:
+        import samite.array as functions
+
+        position = kind.startswith(("arg", "nanarg"))
+        axis = (asked[0] if len(asked) == 1 else None) if position else tuple(asked)
+        options = {"axis": axis, "keepdims": keepdims, "split_every": split_every}
+        return getattr(functions, kind)(x, **options)
+
+    return wrap(expr, f"{prefix or kind}-aggregate", None, again, [x])
 
 
 def total(
     x: Array, func: Callable, axis: Any, dtype: np.dtype, keepdims: bool, split_every: Any
 ) -> Array | None:
     """``func``, one of NumPy's sums and products, or None."""
-    if x._expr is None:
+    if is_general(x):
         return None
     axes = normalize_axes(axis, x.ndim)
     kind = func.__name__
+    original = x
     if kind.startswith("nan"):
         name = "nan_to_zero" if kind == "nansum" else "nan_to_one"
         if x.dtype.kind in "fc":
             x = wrap(Expr.map(name, [x._expr], [x.dtype.name], x.dtype.name))
-    return reduce(x, kind.removeprefix("nan"), axes, keepdims, split_every, dtype, 0.0, kind)
+    plain = kind.removeprefix("nan")
+    result = reduce(x, plain, axes, keepdims, split_every, dtype, 0.0, kind)
+    options = {"axis": axis, "dtype": dtype, "keepdims": keepdims, "split_every": split_every}
+    return _remembered(result, kind, original, options)
+
+
+def _remembered(
+    result: Array | None, name: str, x: Array, options: Mapping[str, Any]
+) -> Array | None:
+    """A result that has :mod:`samite.array`'s function of this name as its general form."""
+    if result is not None and result._expr.has_calls:
+        from samite.array.calls import Twin
+
+        def again(x: Array) -> Array:
+            import samite.array as functions
+
+            return getattr(functions, name)(x, **options)
+
+        result._twin = Twin(again, [x])
+    return result
 
 
 def moments(
@@ -547,7 +648,7 @@ def moments(
 ) -> Array | None:
     """``func``, one of NumPy's means, variances and standard deviations, or None; ``default``
     tells that ``dtype`` is what NumPy gives if it is not told one."""
-    if x._expr is None or not default:
+    if is_general(x) or not default:
         return None
     axes = normalize_axes(axis, x.ndim)
     kind = func.__name__.replace("std", "var")
@@ -557,41 +658,79 @@ def moments(
     if "std" in func.__name__:
         root = Expr.map("sqrt", [result._expr], [result.dtype.name], result.dtype.name)
         result = wrap(root, prefix=f"{func.__name__}-aggregate")
-    return result if result.dtype == dtype else None
+    if result.dtype != dtype:
+        return None
+    options = {"axis": axis, "keepdims": keepdims, "split_every": split_every}
+    if ddof is not None:
+        options["ddof"] = ddof
+    return _remembered(result, func.__name__, x, options)
 
 
 def cumulative(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
     """A running ``"sum"`` or ``"prod"``, or None."""
-    if x._expr is None or not is_native(dtype) or dtype.kind == "b":
+    if is_general(x) or not is_native(dtype) or dtype.kind == "b":
         return None
     try:
-        return wrap(x._expr.scan(kind, axis, dtype.name), prefix=f"cum{kind}")
+        result = wrap(x._expr.scan(kind, axis, dtype.name), prefix=f"cum{kind}")
     except TypeError:
         return None
+    return _remembered(result, f"cum{kind}", x, {"axis": axis, "dtype": dtype})
+
+
+def cumulative_nan(x: Array, kind: str, axis: int, dtype: np.dtype) -> Array | None:
+    """A running ``"sum"`` or ``"prod"`` of what is not NaN, or None."""
+    if is_general(x):
+        return None
+    replace = "nan_to_zero" if kind == "sum" else "nan_to_one"
+    there = x
+    if x.dtype.kind in "fc":
+        there = wrap(Expr.map(replace, [x._expr], [x.dtype.name], x.dtype.name))
+    result = cumulative(there, kind, axis, dtype)
+    return _remembered(result, f"nancum{kind}", x, {"axis": axis, "dtype": dtype})
 
 
 def matmul(a: Array, b: Array) -> Array | None:
     """The product of two matrices, or None."""
-    if a._expr is None or b._expr is None or a.ndim != 2 or b.ndim != 2:
+    if is_general(a) or is_general(b) or a.ndim != 2 or b.ndim != 2:
         return None
     dtype = np.result_type(a.dtype, b.dtype)
     if not is_native(dtype) or dtype.kind not in "fc" or dtype.itemsize < 4:
         return None
     if not (a.size and b.size):
         return None
-    return wrap(a._expr.cast(dtype.name).matmul(b._expr.cast(dtype.name)), prefix="matmul")
+
+    def again(a: Array, b: Array) -> Array:
+        from samite.array.products import matmul
+
+        return matmul(a, b)
+
+    expr = a._expr.cast(dtype.name).matmul(b._expr.cast(dtype.name))
+    return wrap(expr, "matmul", None, again, [a, b])
 
 
 # -- graphs and values ---------------------------------------------------------------------
 
 
-def name_of(expr: Any, prefix: str | None) -> str:
-    """The name that an expression gives its array."""
+def name_of(x: Array) -> str:
+    """The name that an array has by its expression, or that of its twin."""
+    if x._twin is not None:
+        from samite.array.calls import twin_of
+
+        return twin_of(x)._name
+    return _named(x._expr, x._prefix)
+
+
+def _named(expr: Any, prefix: str | None) -> str:
     return f"{prefix or expr.operation}-{expr.token()}"
 
 
 def graph_of(x: Array) -> HighLevelGraph:
-    """The graph of an array's expression: one layer, whose tasks the engine runs natively."""
+    """The graph of an array's expression: one layer, whose tasks the engine runs natively; or that
+    of its twin."""
+    if x._twin is not None:
+        from samite.array.calls import twin_of
+
+        return twin_of(x).dask
     stored = x._expr.blocks()
     layer: Any = NativeLayer(x._name, x._expr)
     if stored is not None:

@@ -24,6 +24,7 @@ from samite.array.chunk import getitem as chunk_getitem
 from samite.array.chunks import Chunks, has_unknown
 from samite.array.core import Array, make_array
 from samite.array.creation import full_like
+from samite.array.native_overlap import PLAIN_KINDS, kept_runs, overlapped, trimmed
 from samite.array.storage import asanyarray
 from samite.array.utils import normalize_axis
 from samite.base import tokenize
@@ -318,6 +319,10 @@ def overlap(x: Any, depth: Any, boundary: Any, *, allow_rechunk: bool = True) ->
             )
         new.append(ensure_minimum_chunksize(most, sizes))
     x = x.rechunk(tuple(new))
+    if not any(isinstance(kinds[a], str) and kinds[a] not in PLAIN_KINDS for a in kinds):
+        result = overlapped(x, {a: _both(d) for a, d in depths.items()}, kinds)
+        if result is not None:
+            return result
     return overlap_internal(boundaries(x, depths, kinds), depths)
 
 
@@ -411,6 +416,11 @@ def trim_internal(x: Array, axes: Any, boundary: Any = None) -> Array:
     chunks = _trimmed_chunks(x.chunks, depths, kept)
     if not any(any(d) for d in depths.values()):
         return x
+    if x._expr is not None and min((n for sizes in chunks for n in sizes), default=0) >= 0:
+        runs = [kept_runs(sizes, *depths[axis], kept[axis]) for axis, sizes in enumerate(x.chunks)]
+        result = trimmed(x, runs, chunks, lambda x: trim_internal(x, axes, boundary))
+        if result is not None:
+            return result
     return map_blocks(
         functools.partial(_trim, depths=depths, kept=kept, numblocks=x.numblocks),
         x,

@@ -87,7 +87,7 @@ def reshape(x: Any, shape: Any, merge_chunks: bool = True, limit: Any = None) ->
 
         return empty_like(x, shape=shape, chunks=tuple((n,) for n in shape))
     if x.npartitions == 1:
-        return _reshaped(x, tuple((n,) for n in shape))
+        return reshaped(x, tuple((n,) for n in shape))
     if limit is not None and merge_chunks:
         from samite.utils import parse_bytes
 
@@ -95,7 +95,7 @@ def reshape(x: Any, shape: Any, merge_chunks: bool = True, limit: Any = None) ->
         most = parse_bytes(limit) if isinstance(limit, str) else limit
         merge_chunks = math.prod(map(max, new)) * x.itemsize <= most
     cut, new, _, _ = reshape_rechunk(x.shape, shape, x.chunks, merge_chunks)
-    return _reshaped(x.rechunk(cut), new)
+    return reshaped(x.rechunk(cut), new)
 
 
 def ravel(x: Any) -> Array:
@@ -301,7 +301,7 @@ def _regroup_outermost(
     return [outer, *((n,) for n in old[1:])], [outer_new, *((n,) for n in new[1:])]
 
 
-def _reshaped(x: Array, chunks: Chunks) -> Array:
+def reshaped(x: Array, chunks: Chunks) -> Array:
     """Chunks in order become chunks in order."""
     result = native.reshape(x, chunks)
     if result is not None:
@@ -335,11 +335,11 @@ def _reshape_unknown(x: Array, shape: tuple[Any, ...]) -> Array:
     if not any(map(has_unknown, x.chunks[1:])):
         if len(shape) == 1 and (is_unknown(shape[0]) or shape[0] == -1):
             x = x.rechunk(dict.fromkeys(range(1, x.ndim), -1))
-            return _reshaped(x, ((np.nan,) * x.numblocks[0],))
+            return reshaped(x, ((np.nan,) * x.numblocks[0],))
         first_stays = bool(shape) and (is_unknown(shape[0]) or shape[0] == -1)
         if first_stays and math.prod(shape[1:]) == math.prod(x.shape[1:]) != 0:
             cut, new, _, _ = reshape_rechunk(x.shape[1:], shape[1:], x.chunks[1:])
-            return _reshaped(x.rechunk(dict(enumerate(cut, 1))), (x.chunks[0], *new))
+            return reshaped(x.rechunk(dict(enumerate(cut, 1))), (x.chunks[0], *new))
     raise ValueError(
         f"Array chunk size or shape is unknown. shape: {x.shape}, asked for: {shape}. "
         "x.compute_chunk_sizes() finds it by computing the array."
@@ -385,7 +385,7 @@ def reshape_blockwise(x: Array, shape: Any, chunks: Any = None) -> Array:
         if chunks is None:
             raise TypeError("Need to specify chunks if expanding dimensions.")
         new = tuple(tuple(sizes) for sizes in chunks)
-        return _reshaped(x, _checked_blocks(x, shape, new))
+        return reshaped(x, _checked_blocks(x, shape, new))
     if chunks is not None and (len(shape) < x.ndim or shape != x.shape):
         raise ValueError("Setting chunks is not allowed when reducing the number of dimensions.")
     if shape == x.shape:
@@ -401,7 +401,7 @@ def reshape_blockwise(x: Array, shape: Any, chunks: Any = None) -> Array:
         blocks = product(*x.chunks[axis : axis + len(old)])
         result.append(tuple(math.prod(block) for block in blocks))
         axis += len(old)
-    return _reshaped(x, tuple(result))
+    return reshaped(x, tuple(result))
 
 
 def _checked_blocks(x: Array, shape: tuple[int, ...], chunks: Chunks) -> Chunks:

@@ -192,15 +192,33 @@ def _basic_layer(
         plans.append(plan)
     layer: dict[Any, Any] = {}
     simple = None not in template and len(kept) == len(plans)
-    for numbers in product(*(range(len(plan)) for plan in plans)):
-        entries = [plan[n] for plan, n in zip(plans, numbers)]
-        key = (name, *(0 if axis is None else numbers[axis] for axis in kept))
+    # The last axis has a loop of its own: what the others say is found once for each row.
+    rows, last = (plans[:-1], plans[-1]) if plans else ([], [])
+    whole = [local == _WHOLE for _, local in last]
+    of_result = Task.of_result
+    # Where the last axis of the array stands in a key of the result, and in an index.
+    in_key = kept.index(len(rows)) + 1 if len(rows) in kept else None
+    in_index = template.index(len(rows)) if plans else 0
+    for numbers in product(*(range(len(plan)) for plan in rows)):
+        entries = [plan[n] for plan, n in zip(rows, numbers)]
+        known = (*numbers, 0)
+        head = (name, *(0 if axis is None else known[axis] for axis in kept))
+        locals_ = (*(local for _, local in entries), None)
+        index = tuple(None if axis is None else locals_[axis] for axis in template)
         reference = (source, *(block for block, _ in entries))
-        if simple and all(local == _WHOLE for _, local in entries):
-            layer[key] = Alias(key, reference)
-            continue
-        local = tuple(None if axis is None else entries[axis][1] for axis in template)
-        layer[key] = Task(key, chunk_getitem, TaskRef(reference), local)
+        if not plans:
+            layer[head] = Task(head, chunk_getitem, TaskRef(reference), index)
+            break
+        before, after = index[:in_index], index[in_index + 1 :]
+        front, back = (head, ()) if in_key is None else (head[:in_key], head[in_key + 1 :])
+        keep_whole = simple and all(local == _WHOLE for _, local in entries)
+        for n, (block, local) in enumerate(last):
+            key = front if in_key is None else (*front, n, *back)
+            if keep_whole and whole[n]:
+                layer[key] = Alias(key, (*reference, block))
+            else:
+                part = (*before, local, *after)
+                layer[key] = of_result(key, chunk_getitem, (*reference, block), part)
     return layer, tuple(new_chunks)
 
 

@@ -159,6 +159,27 @@ impl Push {
                 };
                 Expr::from_op(Op::Reduce(part), input.dtype(), grid)
             }
+            Op::Call { function, inputs, labels }
+                if inputs.is_empty() && selects(&maps, input.shape()) =>
+            {
+                // Only what is read is pushed, not how it is cut: sources are read as they are cut
+                // at the least cost.
+                let sizes = maps.iter().zip(input.grid().axes());
+                let cut = Grid::new(sizes.map(|(map, sizes)| map.cut(sizes).into()));
+                let single = maps.iter().all(|map| map.single().is_some());
+                match single.then(|| function.select(&maps, &cut)).flatten() {
+                    None => plain(input, maps, grid)?,
+                    Some(part) => {
+                        let labels = labels.clone();
+                        let dtype = input.dtype();
+                        let part = Expr::call(part, Vec::new(), labels, dtype, cut)?;
+                        let all = part.shape().iter().map(|len| AxisMap::identity(*len));
+                        let all = all.collect();
+                        self.kept.push(part.clone());
+                        self.gather(&part, all, grid, next)?
+                    }
+                }
+            }
             Op::Concat { inputs, axis } => {
                 self.gather_of_parts(inputs, *axis, input, maps, grid, next)?
             }

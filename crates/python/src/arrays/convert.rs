@@ -108,25 +108,61 @@ pub fn to_chunk(array: &Bound<'_, PyAny>) -> Option<Chunk> {
     chunk_of(array, false)
 }
 
+/// As [`to_chunk`], for an array that a function gave away: its memory counts, and it comes out as
+/// it went in.
+pub fn handed_over(array: &Bound<'_, PyAny>) -> Option<Chunk> {
+    view_of(array, |start, len, keeper| {
+        // SAFETY: as the caller's promise, for `view_of` describes the array's own memory.
+        unsafe { Buffer::handed_over(start, len, keeper) }
+    })
+}
+
 /// As [`to_chunk`], for an array that is a mapped file if `file` is true.
 pub fn chunk_of(array: &Bound<'_, PyAny>, file: bool) -> Option<Chunk> {
+    view_of(array, |start, _, keeper| match file {
+        // SAFETY: as the caller's promise, for `view_of` describes the array's own memory.
+        true => unsafe { Buffer::mapped(start, 0, keeper) },
+        // SAFETY: as above.
+        false => unsafe { Buffer::lent(start, 0, keeper) },
+    })
+}
+
+/// The array as a chunk over a buffer that is made of its first element, its bytes and what keeps
+/// them.
+fn view_of(
+    array: &Bound<'_, PyAny>,
+    lend: impl FnOnce(*const u8, usize, Box<dyn std::any::Any + Send + Sync>) -> Buffer,
+) -> Option<Chunk> {
     let array = array.cast_exact::<PyUntypedArray>().ok()?;
     let dtype = native_dtype(&array.dtype())?;
     let (shape, strides) = (array.shape(), array.strides());
-    let keeper = Keeper(Some(array.clone().into_any().unbind()));
+    let keeper = Box::new(Keeper(Some(array.clone().into_any().unbind())));
+    let bytes = shape.iter().product::<usize>() * dtype.size();
     // SAFETY: the pointer is that of a live array object; its fields are only read.
     let start = unsafe { (*array.as_array_ptr()).fields.data }.cast::<u8>().cast_const();
     // SAFETY: NumPy guarantees that every element that shape and strides reach is in memory that the
     // array object keeps. Writing to an array while it is computed with is the user's own race, as
     // it is with NumPy itself.
     Some(unsafe {
-        let keeper = Box::new(keeper);
-        let buffer = match file {
-            true => Buffer::mapped(start, 0, keeper),
-            false => Buffer::lent(start, 0, keeper),
-        };
-        Chunk::from_raw(Arc::new(buffer), start, dtype, shape, strides)
+        Chunk::from_raw(Arc::new(lend(start, bytes, keeper)), start, dtype, shape, strides)
     })
+}
+
+/// The array that a chunk was made of, if it is all of it.
+fn original<'py>(py: Python<'py>, chunk: &Chunk) -> Option<Bound<'py, PyAny>> {
+    let keeper = chunk.buffer().keeper()?.downcast_ref::<Keeper>()?;
+    if chunk.buffer().held_bytes() == 0 {
+        return None;
+    }
+    let object = keeper.0.as_ref()?.bind(py);
+    let array = object.cast_exact::<PyUntypedArray>().ok()?;
+    // SAFETY: the pointer is that of a live array object; its fields are only read.
+    let start = unsafe { (*array.as_array_ptr()).fields.data }.cast::<u8>().cast_const();
+    let same = start == chunk.as_ptr()
+        && *array.shape() == *chunk.shape()
+        && *array.strides() == *chunk.strides()
+        && native_dtype(&array.dtype()) == Some(chunk.dtype());
+    same.then(|| object.clone())
 }
 
 /// The result of a computation: an array that nobody else holds, which the user may write to.
@@ -134,7 +170,13 @@ pub fn chunk_of(array: &Bound<'_, PyAny>, file: bool) -> Option<Chunk> {
 /// Without axes it is a scalar, as the results of NumPy's functions are, unless `source` says that
 /// the array itself was asked for.
 pub fn to_result<'py>(py: Python<'py>, chunk: Chunk, source: bool) -> PyResult<Bound<'py, PyAny>> {
-    let alone = Arc::strong_count(chunk.buffer()) == 1 && is_writable(&chunk);
+    let alone = Arc::strong_count(chunk.buffer()) == 1;
+    if alone && let Some(array) = given_away(py, &chunk) {
+        return Ok(array);
+    }
+    // What a function of Python's gave is what it is.
+    let source = source || original(py, &chunk).is_some();
+    let alone = alone && is_writable(&chunk);
     if alone {
         let array = to_numpy(py, &chunk)?;
         return if source { Ok(array) } else { scalar_if_single(array) };
@@ -143,6 +185,20 @@ pub fn to_result<'py>(py: Python<'py>, chunk: Chunk, source: bool) -> PyResult<B
     drop(chunk);
     let array = to_numpy(py, &copy)?;
     if source { Ok(array) } else { scalar_if_single(array) }
+}
+
+/// The array that a chunk was made of, if it has its memory for itself and nobody else has it.
+fn given_away<'py>(py: Python<'py>, chunk: &Chunk) -> Option<Bound<'py, PyAny>> {
+    let keeper = chunk.buffer().keeper()?.downcast_ref::<Keeper>()?;
+    // SAFETY: the object is alive, for the chunk keeps it.
+    if unsafe { pyo3::ffi::Py_REFCNT(keeper.0.as_ref()?.as_ptr()) } != 1 {
+        return None;
+    }
+    let array = original(py, chunk)?;
+    // SAFETY: the pointer is that of a live array object; its fields are only read.
+    let flags = unsafe { (*array.cast::<PyUntypedArray>().ok()?.as_array_ptr()).fields.flags };
+    let own = npyffi::NPY_ARRAY_OWNDATA | npyffi::NPY_ARRAY_WRITEABLE;
+    (flags & own == own).then_some(array)
 }
 
 /// What NumPy gives for an array without axes: its element.
@@ -156,9 +212,13 @@ fn scalar_if_single(array: Bound<'_, PyAny>) -> PyResult<Bound<'_, PyAny>> {
 /// The Python object of a chunk that a task of Python's gets.
 pub fn to_argument<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
     // A function may write to its argument, and what an expression reads again must stay as it is.
-    if chunk.is_kept() && chunk.buffer().owned_bytes() > 0 {
+    if chunk.is_kept() && chunk.buffer().held_bytes() > 0 {
         let copy = gil::released(|| chunk.copied()).map_err(|failed| raised(py, failed))?;
         return scalar_if_single(to_numpy(py, &copy)?);
+    }
+    // What another function made is handed on as it is.
+    if let Some(array) = original(py, chunk) {
+        return Ok(array);
     }
     scalar_if_single(to_numpy(py, chunk)?)
 }
@@ -259,16 +319,16 @@ pub fn of_python(object: &Bound<'_, PyAny>) -> Option<Value> {
     if let Some(chunk) = to_chunk(object) {
         return Some(Arc::new(chunk));
     }
-    scalar_chunk(object)
+    Some(Arc::new(scalar_chunk(object)?))
 }
 
 /// NumPy's scalars are arrays without axes.
-fn scalar_chunk(object: &Bound<'_, PyAny>) -> Option<Value> {
+pub fn scalar_chunk(object: &Bound<'_, PyAny>) -> Option<Chunk> {
     let py = object.py();
     let generic = py.import("numpy").ok()?.getattr("generic").ok()?;
     if !object.is_instance(&generic).ok()? {
         return None;
     }
     let array = py.import("numpy").ok()?.call_method1("asarray", (object,)).ok()?;
-    Some(Arc::new(to_chunk(&array)?))
+    to_chunk(&array)
 }

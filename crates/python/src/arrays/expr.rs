@@ -4,12 +4,13 @@ use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyTuple};
 use samite::array::{
     AxisChunks, AxisMap, DType, Distribution, Expr, Grid, Loop, Operand, Reduction, Run, Scan,
     Ufunc, ViewAxis,
 };
 
+use crate::arrays::call::{PythonFunction, Reader};
 use crate::arrays::convert::{chunk_of, raised, to_chunk, to_numpy, to_scalar};
 use crate::gil;
 
@@ -205,6 +206,49 @@ impl ArrayExpr {
         wrap(py, Expr::map(ufunc, Some(types), operands))
     }
 
+    /// The blocks that a function makes of the blocks of other arrays, whose axes are paired with
+    /// those of the result by numbers. Arguments are `("block", n)` for the block of an input,
+    /// `("constant", value)`, and `("at", object, axes)` for what an object has at the position of
+    /// the block along axes of the result.
+    #[staticmethod]
+    #[allow(clippy::too_many_arguments, reason = "an interface of keywords")]
+    fn call(
+        py: Python<'_>,
+        function: Bound<'_, PyAny>,
+        arguments: Vec<Bound<'_, PyAny>>,
+        keywords: Bound<'_, PyDict>,
+        inputs: Vec<(Bound<'_, Self>, Vec<u32>)>,
+        dtype: &str,
+        chunks: Chunks,
+        name: String,
+    ) -> PyResult<Self> {
+        let (dtype, grid) = (dtype_of(dtype)?, grid_of(chunks));
+        let labels = (0..grid.ndim() as u32).collect();
+        let inputs = inputs
+            .into_iter()
+            .map(|(input, labels)| (input.get().expr.clone(), labels.into_iter().collect()))
+            .collect();
+        let function =
+            PythonFunction::new(function, &arguments, &keywords, name, dtype, grid.clone())?;
+        wrap(py, Expr::call(Arc::new(function), inputs, labels, dtype, grid))
+    }
+
+    /// The parts of an object that has a shape and takes slices, read by `read(source, slices)`.
+    #[staticmethod]
+    fn reading(
+        py: Python<'_>,
+        read: Bound<'_, PyAny>,
+        source: Bound<'_, PyAny>,
+        dtype: &str,
+        chunks: Chunks,
+        name: String,
+    ) -> PyResult<Self> {
+        let (dtype, grid) = (dtype_of(dtype)?, grid_of(chunks));
+        let labels = (0..grid.ndim() as u32).collect();
+        let reader = Reader::new(read, source, name, dtype, grid.clone());
+        wrap(py, Expr::call(Arc::new(reader), Vec::new(), labels, dtype, grid))
+    }
+
     fn cast(&self, dtype: &str) -> PyResult<Self> {
         Ok(Self { expr: self.expr.cast(dtype_of(dtype)?) })
     }
@@ -356,9 +400,10 @@ impl ArrayExpr {
         PyTuple::new(py, self.expr.grid().counts().iter())
     }
 
-    /// Whether another expression is cut in the same way.
-    fn same_chunks(&self, other: &Bound<'_, Self>) -> bool {
-        self.expr.grid().same_as(other.get().expr.grid())
+    /// Whether functions of Python's are part of it.
+    #[getter]
+    fn has_calls(&self) -> bool {
+        self.expr.has_calls()
     }
 
     /// What the outermost operation is called.

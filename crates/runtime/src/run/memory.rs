@@ -32,6 +32,8 @@ impl Worker<'_> {
                 if state.over || used <= store.limit.bytes {
                     return true;
                 }
+                // What is kept for later makes the process larger than the values are.
+                shared.kept.relieve();
                 let victim = state.store.choose_victim(&shared.plan);
                 let Some(victim) = victim else { return false };
                 shared.publish(&state);

@@ -20,6 +20,7 @@ pub use options::{Options, Threads};
 use self::state::{Counts, GRAPH, Garbage, Seat, Shared, State, WORKER};
 use self::worker::Worker;
 use crate::error::RuntimeError;
+use crate::pool::Bound;
 use crate::program::Program;
 use crate::store::{Limit, Store, default_memory_limit, default_parent, remove_stale_once};
 use crate::sync::{Condvar, Mutex};
@@ -102,6 +103,7 @@ fn prepare(plan: Arc<Plan>, program: Arc<dyn Program>, options: Options, threads
         wants_freed,
         retries: options.retries,
         store_limit: limit,
+        kept: Bound::of_run(limit.bytes),
         threads,
         process: std::process::id(),
         began: Instant::now(),

@@ -22,6 +22,7 @@ use samite_scheduling::{
 };
 
 use crate::error::RuntimeError;
+use crate::pool::Bound;
 use crate::program::{Guard, Lane, Observer, Program};
 use crate::store::{Folder, Limit, SpillFile, Store};
 use crate::sync::{Condvar, Mutex};
@@ -122,6 +123,8 @@ pub(crate) struct Shared {
     pub(crate) wants_freed: bool,
     pub(crate) retries: u32,
     pub(crate) store_limit: Limit,
+    /// What may be kept of memory that operations gave up.
+    pub(crate) kept: Bound,
     pub(crate) threads: usize,
     pub(crate) process: u32,
     pub(crate) began: Instant,
