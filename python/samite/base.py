@@ -234,6 +234,8 @@ def compute(
     with shorten_traceback():
         results = _run_arrays(schedule, collections, kwargs, persist=False)
         if results is None:
+            results = _run_bags(schedule, collections, kwargs)
+        if results is None:
             with limited_to(kwargs.get("memory_limit")):
                 graph, keys = _finalized(collections, optimize_graph)
                 results = schedule(graph, keys, **kwargs)
@@ -252,6 +254,18 @@ def _run_arrays(
     if not all(type(expr) is ArrayExpr for expr in exprs):
         return None
     return run(exprs, persist, **kwargs)
+
+
+def _run_bags(
+    schedule: Any, collections: list[Any], kwargs: dict[str, Any]
+) -> list[Any] | None:
+    """Run bags that the engine computes by itself; None where that is not possible."""
+    run = getattr(schedule, "__samite_run_bags__", None)
+    if run is None or config.get("bag_optimize", None) is not None:
+        return None
+    if any(getattr(collection, "_native", None) is None for collection in collections):
+        return None
+    return run(collections, **kwargs)
 
 
 def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:
