@@ -5,6 +5,7 @@
 #![allow(unreachable_pub)]
 
 mod arrays;
+mod bags;
 mod compile;
 mod error;
 mod gil;
@@ -43,6 +44,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
+    bags::register(module)?;
     error::register(module)?;
     gil::register_exit(module)
 }

@@ -60,13 +60,13 @@ def lazify_task(task: Any, start: bool = True) -> Any:
     """A task without what makes lists of iterators that the next call looks through only once."""
     from samite._task_spec import List, Task
 
+    if isinstance(task, List):
+        return List(*[lazify_task(part, False) for part in task])
     if isinstance(task, Task):
         if not start and task.func is reify and not task.kwargs:
             return lazify_task(task.args[0], False)
         args = [lazify_task(arg, False) for arg in task.args]
         return Task(task.key, task.func, *args, **task.kwargs)
-    if isinstance(task, List):
-        return List(*[lazify_task(part, False) for part in task])
     if type(task) is tuple and task and callable(task[0]):
         if not start and task[0] is reify:
             return lazify_task(task[1], False)

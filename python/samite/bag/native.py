@@ -200,10 +200,7 @@ def run(collections: list[Any], options: dict[str, Any]) -> list[Any] | None:
         return _engine.run_bags(plans, native=native, **options)
 
 
-def source_of_text(blocks: list[tuple[str, int, int]]) -> Plan | None:
-    """Lines of blocks of local files: paths, first bytes and lengths (-1: to the end)."""
-    from samite import _engine
-
-    if not hasattr(_engine, "run_bags") or not blocks:
-        return None
-    return Plan(("text", tuple(blocks)))
+def source_of_text(blocks: list[tuple[str, int, int]], universal: bool) -> Plan | None:
+    """Lines of blocks of local files: paths, first bytes and lengths (-1: to the end).
+    ``universal``: carriage returns end lines too."""
+    return Plan(("text", tuple(blocks), universal)) if blocks else None

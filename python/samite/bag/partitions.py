@@ -141,9 +141,7 @@ def total_mem_usage(partition: Any) -> int:
     """The bytes that the records of a partition take."""
     from samite.sizeof import sizeof
 
-    if hasattr(partition, "__next__"):
-        return sum(map(sizeof, partition))
-    return sizeof(partition)
+    return sizeof(list(partition) if hasattr(partition, "__next__") else partition)
 
 
 def repartition_by_size(bag: Any, size: Any) -> Any:

@@ -244,12 +244,10 @@ no_result = _NoResult()
 def apply_unless_empty(part: Any, func: Callable[..., Any], is_last: bool) -> Any:
     """``func(part)``, or `no_result` where the partition is empty and others follow."""
     if isinstance(part, Iterator):
-        if is_last:
-            return func(part)
         try:
             first = next(part)
         except StopIteration:
-            return no_result
+            return func(iter(())) if is_last else no_result
         return func(itertools.chain((first,), part))
     from samite.utils import is_empty
 

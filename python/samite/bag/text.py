@@ -115,7 +115,8 @@ def native_source(blocks: list[TextBlock]) -> Any:
         [
             (block.file.path, block.offset, -1 if block.length is None else block.length)
             for block in blocks
-        ]
+        ],
+        blocks[0].delimiter is None,
     )
 
 
