@@ -73,7 +73,13 @@ impl Form {
         match self {
             Self::Record => Ok(record),
             Self::Constant(value) => value.view(arena),
-            Self::Key(form, key) => value_at(form.evaluate(record, arena, parser)?, key),
+            Self::Key(form, key) => match form.evaluate(record, arena, parser)? {
+                Value::Object(pairs) => {
+                    let found = pairs.iter().rev().find(|(name, _)| name == key);
+                    found.ok_or("a key that is not there")?.1.view(arena)
+                }
+                value => value_at(value, key),
+            },
             Self::Position(form, place) => item_at(form.evaluate(record, arena, parser)?, *place),
             Self::Tuple(forms) => {
                 let mut items = BumpVec::with_capacity_in(forms.len(), arena);

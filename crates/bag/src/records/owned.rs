@@ -51,6 +51,7 @@ impl Owned {
             Value::List(items) => Self::List(all(items)?),
             Value::Tuple(items) => Self::Tuple(all(items)?),
             Value::Tape(nodes) => return Self::of_tape(nodes, depth),
+            Value::Object(pairs) => Self::Object(pairs.to_vec()),
         })
     }
 
@@ -101,7 +102,7 @@ impl Owned {
             Self::Text(text) => Value::Text(text),
             Self::List(items) => Value::List(all(items)?),
             Self::Tuple(items) => Value::Tuple(all(items)?),
-            Self::Object(_) => return Err("an object that was kept"),
+            Self::Object(pairs) => Value::Object(pairs),
         })
     }
 

@@ -58,7 +58,7 @@ pub(crate) fn split<'a>(
             let mut rest = text.trim_start_matches(is_space);
             while !rest.is_empty() {
                 if left == 0 {
-                    parts.push(Value::Text(rest.trim_end_matches(is_space)));
+                    parts.push(Value::Text(rest));
                     break;
                 }
                 left -= 1;
@@ -96,7 +96,7 @@ pub(crate) fn strip<'a>(text: &'a str, characters: Option<&str>, ends: Ends) -> 
 /// Greek and Cyrillic letters, and scripts without case.
 fn has_settled_case(character: char) -> bool {
     matches!(character,
-        '\0'..='\u{57f}' | '\u{1e00}'..='\u{1fff}' | '\u{2000}'..='\u{206f}' | '\u{20a0}'..='\u{20cf}'
+        '\0'..='\u{17f}' | '\u{370}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}' | '\u{2000}'..='\u{206f}' | '\u{20a0}'..='\u{20cf}'
         | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{1f300}'..='\u{1faff}')
 }
 

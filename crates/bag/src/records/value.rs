@@ -5,6 +5,8 @@ use std::cmp::Ordering;
 use simd_json::{Node, StaticNode};
 use twox_hash::XxHash3_128;
 
+use super::owned::Owned;
+
 /// Why a value is left to others: what about it has no exact answer here.
 pub(crate) type Deviation = &'static str;
 
@@ -27,6 +29,8 @@ pub enum Value<'a> {
     Tuple(&'a [Value<'a>]),
     /// An object or an array of JSON that was parsed: the nodes from its head on, and no others.
     Tape(&'a [Node<'a>]),
+    /// An object that was kept.
+    Object(&'a [(Box<str>, Owned)]),
 }
 
 impl<'a> Value<'a> {
@@ -62,6 +66,7 @@ impl<'a> Value<'a> {
             Self::Text(text) => !text.is_empty(),
             Self::List(items) | Self::Tuple(items) => !items.is_empty(),
             Self::Tape(nodes) => nodes.len() > 1,
+            Self::Object(pairs) => !pairs.is_empty(),
         }
     }
 
@@ -94,9 +99,11 @@ impl<'a> Value<'a> {
                 }
                 Ok(true)
             }
-            (Self::Tape(_), Value::Tape(_) | Value::List(_)) | (Self::List(_), Value::Tape(_)) => {
-                Err("containers that are compared")
-            }
+            (
+                Self::Tape(_) | Self::Object(_),
+                Value::Tape(_) | Value::List(_) | Value::Object(_),
+            )
+            | (Self::List(_), Value::Tape(_)) => Err("containers that are compared"),
             _ => Ok(false),
         }
     }
