@@ -358,7 +358,7 @@ TOPICS = {
     "words": Topic(
         "Word count, by megabytes of text",
         size=500,
-        quick=10,
+        quick=50,
         unit="megabyte",
         contenders={
             "samite": Contender(words_of("samite"), repeat=3),

