@@ -95,7 +95,7 @@ def blocks(path: str) -> int:
     return max(1 << 20, os.path.getsize(path) // (4 * CORES))
 
 
-# ---- JSON: parse, filter, pluck, frequencies, the ten most frequent -------------------------------
+# ---- JSON: parse, filter, pluck, frequencies, the ten most frequent ------------------------------
 
 
 def best(pairs: Any) -> list[float]:
@@ -236,7 +236,7 @@ def words_multiprocessing(megabytes: int) -> Facts:
     return answered(work)
 
 
-# ---- counting lines, at the speed of the page cache -----------------------------------------------
+# ---- counting lines, at the speed of the page cache ----------------------------------------------
 
 
 def lines_in(package: str) -> Any:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import ast
 import csv
+import itertools
 import json
 import sysconfig
 import time
@@ -61,15 +62,17 @@ def write_text(folder: Path) -> tuple[Path, int]:
 
 def write_flights(data: Path, path: Path) -> int:
     """The first flights of the year as JSON lines; cancelled ones have nulls."""
+    count = 0
     with zipfile.ZipFile(data / "flights.csv.zip") as archive:
         member = next(name for name in archive.namelist() if name.endswith("flights.csv"))
         rows = csv.DictReader(TextIOWrapper(archive.open(member), encoding="utf-8"))
         with path.open("w", encoding="utf-8") as file:
-            for count, row in zip(range(FLIGHTS), rows):
+            for row in itertools.islice(rows, FLIGHTS):
                 numbers = {name: number_or_null(row[name]) for name in NUMBERS}
                 texts = {name: row[name] for name in TEXTS}
                 file.write(json.dumps({**numbers, **texts}) + "\n")
-    return count + 1
+                count += 1
+    return count
 
 
 def number_or_null(text: str) -> float | None:

@@ -256,9 +256,7 @@ def _run_arrays(
     return run(exprs, persist, **kwargs)
 
 
-def _run_bags(
-    schedule: Any, collections: list[Any], kwargs: dict[str, Any]
-) -> list[Any] | None:
+def _run_bags(schedule: Any, collections: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
     """Run bags that the engine computes by itself; None where that is not possible."""
     run = getattr(schedule, "__samite_run_bags__", None)
     if run is None or config.get("bag_optimize", None) is not None:

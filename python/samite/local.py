@@ -71,6 +71,8 @@ def _run_arrays_sync(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any
 
 
 get_sync.__samite_run_nodes__ = _run_sync  # type: ignore[attr-defined]
+
+
 def _run_bags_sync(bags: list[Any], **kwargs: Any) -> list[Any] | None:
     from samite.bag import native
 

@@ -5,8 +5,6 @@ The names are those of :mod:`dask.bag`. What Python functions do runs in process
 what the engine can do without Python objects runs in threads.
 """
 
-from samite.base import compute
-
 from samite.bag.avro import read_avro
 from samite.bag.construction import concat, from_delayed, from_sequence, from_url, range
 from samite.bag.core import Bag, Item
@@ -18,6 +16,7 @@ from samite.bag.mapping import map_partitions
 from samite.bag.text import read_text
 from samite.bag.textfiles import to_textfiles
 from samite.bag.utils import assert_eq
+from samite.base import compute
 
 __all__ = [
     "Bag",

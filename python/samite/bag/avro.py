@@ -16,9 +16,7 @@ from samite.tokenize import tokenize
 def _fastavro(what: str) -> Any:
     from samite.utils import import_required
 
-    return import_required(
-        "fastavro", f"fastavro is a required dependency for using bag.{what}()."
-    )
+    return import_required("fastavro", f"fastavro is a required dependency for using bag.{what}().")
 
 
 def read_avro(
@@ -75,9 +73,7 @@ def read_avro(
         pieces += [(file, start, stop - start) for start, stop in zip(edges, edges[1:])]
     versions = [fs.ukey(path) for path in paths]
     name = f"read-avro-{tokenize(token, paths, versions, blocksize, compression)}"
-    layer = {
-        (name, i): chain_task((name, i), AvroBlock(*piece)) for i, piece in enumerate(pieces)
-    }
+    layer = {(name, i): chain_task((name, i), AvroBlock(*piece)) for i, piece in enumerate(pieces)}
     return Bag(graph_of(name, layer, []), name, len(layer))
 
 

@@ -103,9 +103,7 @@ def from_delayed(values: Any) -> Bag:
         if not isinstance(value, Delayed):
             raise TypeError(f"from_delayed expects lazy values, got {type(value).__name__}")
     name = f"bag-from-delayed-{tokenize(*values)}"
-    layer = {
-        (name, i): chain_task((name, i), TaskRef(value.key)) for i, value in enumerate(values)
-    }
+    layer = {(name, i): chain_task((name, i), TaskRef(value.key)) for i, value in enumerate(values)}
     return Bag(graph_of(name, layer, values), name, len(values))
 
 
@@ -117,8 +115,7 @@ def from_url(urls: str | list[str]) -> Bag:
         urls = [urls]
     name = f"from_url-{tokenize(urls)}"
     read = delayed(_lines_of_url, pure=True)
-    bag = from_delayed([read(url, dask_key_name=(name, i)) for i, url in enumerate(urls)])
-    return bag
+    return from_delayed([read(url, dask_key_name=(name, i)) for i, url in enumerate(urls)])
 
 
 def _lines_of_url(url: str) -> list[bytes]:
@@ -145,5 +142,3 @@ def concat(bags: Iterable[Any]) -> Bag:
     layer = {(name, number): Alias((name, number), key) for number, key in enumerate(keys)}
     kind = type(bags[0]) if bags else Bag
     return kind(graph_of(name, layer, bags), name, len(layer))
-
-

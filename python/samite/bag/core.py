@@ -287,7 +287,7 @@ class Bag(DaskMethodsMixin):
         aggregate: Callable[[Any], Any],
         split_every: Any = None,
         out_type: type = Item,
-        name: str | None = None,
+        name: Any = None,
     ) -> Any:
         """A function of each partition, and a function of its results.
 
@@ -366,7 +366,7 @@ class Bag(DaskMethodsMixin):
         npartitions: int | None = None,
         blocksize: int = 2**20,
         max_branch: int | None = None,
-        shuffle: str | None = None,
+        shuffle: Any = None,
     ) -> Any:
         """Pairs of a key and the list of all records that have it.
 
@@ -386,9 +386,7 @@ class Bag(DaskMethodsMixin):
         shuffle:
             ``"disk"``: through files, the default on one machine; ``"tasks"``: from task to task.
         """
-        return grouping.groupby(
-            self, grouper, method, npartitions, blocksize, max_branch, shuffle
-        )
+        return grouping.groupby(self, grouper, method, npartitions, blocksize, max_branch, shuffle)
 
     def foldby(
         self,
@@ -414,9 +412,7 @@ class Bag(DaskMethodsMixin):
         combine_initial:
             The total at first when totals are combined.
         """
-        return grouping.foldby(
-            self, key, binop, initial, combine, combine_initial, split_every
-        )
+        return grouping.foldby(self, key, binop, initial, combine, combine_initial, split_every)
 
     def join(self, other: Any, on_self: Any, on_other: Any = None) -> Any:
         """Pairs of a record of ``other`` and one of ours with equal keys.
@@ -445,9 +441,7 @@ class Bag(DaskMethodsMixin):
 
     # ---- partitions --------------------------------------------------------------------------
 
-    def take(
-        self, k: int, npartitions: int = 1, compute: bool = True, warn: bool = True
-    ) -> Any:
+    def take(self, k: int, npartitions: int = 1, compute: bool = True, warn: bool = True) -> Any:
         """The first records, as a tuple.
 
         Parameters
@@ -473,9 +467,7 @@ class Bag(DaskMethodsMixin):
             partitions are computed at once.
         """
         if (npartitions is None) == (partition_size is None):
-            raise ValueError(
-                "repartition needs either npartitions or partition_size, and not both"
-            )
+            raise ValueError("repartition needs either npartitions or partition_size, and not both")
         if npartitions is not None:
             return partitions.repartition(self, npartitions)
         return partitions.repartition_by_size(self, partition_size)

@@ -14,9 +14,7 @@ def step(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     """A step whose arguments may hold references to tasks, in our containers of nodes."""
     parts = (*args, *kwargs.values())
     if any(isinstance(part, (Task, TaskRef, List, Dict, Alias)) for part in parts):
-        return Task(
-            None, make_step, func, List(*args), Dict(dict(kwargs)) if kwargs else None
-        )
+        return Task(None, make_step, func, List(*args), Dict(dict(kwargs)) if kwargs else None)
     return make_step(func, args, kwargs)
 
 

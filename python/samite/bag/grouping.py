@@ -129,5 +129,3 @@ def product(bag: Any, other: Any) -> Any:
             layer[key] = chain_task(key, TaskRef((bag.name, i)), pairing)
     count = bag.npartitions * other.npartitions
     return type(bag)(graph_of(name, layer, [bag, other]), name, count)
-
-

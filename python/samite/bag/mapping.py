@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from samite._sentinels import no_default
 from samite._task_spec import Dict, List, TaskRef
 from samite.bag import native, streaming
 from samite.bag.graphs import chain_task, graph_of, step
@@ -183,8 +182,7 @@ def keep(bag: Any, predicate: Any) -> Any:
 def _keep_by_mask(bag: Any, mask: Any) -> Any:
     if bag.npartitions != mask.npartitions:
         raise ValueError(
-            f"a bag of {bag.npartitions} partitions cannot be filtered by one of "
-            f"{mask.npartitions}"
+            f"a bag of {bag.npartitions} partitions cannot be filtered by one of {mask.npartitions}"
         )
     name = f"filter-{tokenize(bag, mask, 'mask')}"
     layer: dict[Any, Any] = {}
@@ -232,5 +230,3 @@ def bag_zip(*bags: Any) -> Any:
         others = List(*[TaskRef((bag.name, i)) for bag in rest])
         layer.update(one_partition(name, first, i, step(streaming.zip_records, others)))
     return type(first)(graph_of(name, layer, bags), name, first.npartitions)
-
-

@@ -23,9 +23,7 @@ def take(bag: Any, k: Any, npartitions: Any, compute: bool, warn: bool) -> Any:
     if npartitions <= -1:
         npartitions = bag.npartitions
     if npartitions > bag.npartitions:
-        raise ValueError(
-            f"only {bag.npartitions} partitions, take received {npartitions}"
-        )
+        raise ValueError(f"only {bag.npartitions} partitions, take received {npartitions}")
     name = f"take-{tokenize(bag, k, npartitions)}"
     taking = step(streaming.take_records, k)
     last: Any
@@ -38,9 +36,7 @@ def take(bag: Any, k: Any, npartitions: Any, compute: bool, warn: bool) -> Any:
         parts = List(*[TaskRef((part, i)) for i in range(npartitions)])
         last = Task((name, 0), _first_of_all, parts, k, warn)
     else:
-        last = chain_task(
-            (name, 0), TaskRef((bag.name, 0)), taking, step(_warn_if_few, k, warn)
-        )
+        last = chain_task((name, 0), TaskRef((bag.name, 0)), taking, step(_warn_if_few, k, warn))
         layer = {}
     layer[(name, 0)] = last
     taken = type(bag)(graph_of(name, layer, [bag]), name, 1)
@@ -124,9 +120,7 @@ def _split(bag: Any, counts: list[int], name: str) -> Any:
             (cut, i), TaskRef((bag.name, i)), step(_pieces, count), value=True
         )
         for j in range(count):
-            layer[(name, number)] = Task(
-                (name, number), operator.itemgetter(j), TaskRef((cut, i))
-            )
+            layer[(name, number)] = Task((name, number), operator.itemgetter(j), TaskRef((cut, i)))
             number += 1
     return type(bag)(graph_of(name, layer, [bag]), name, number)
 
@@ -158,5 +152,3 @@ def repartition_by_size(bag: Any, size: Any) -> Any:
     if len(edges) - 1 == bag.npartitions:
         return bag
     return _joined(bag, edges, f"repartition-{tokenize(bag, size, 'size')}")
-
-

@@ -192,9 +192,7 @@ def merged_groups(parts: list[list[tuple[int, Any, list[Any]]]]) -> list[tuple[A
     return list(groups.items())
 
 
-def through_tasks(
-    name: str, bag: Any, key: Callable[[Any], Any], branch: int
-) -> dict[Any, Any]:
+def through_tasks(name: str, bag: Any, key: Callable[[Any], Any], branch: int) -> dict[Any, Any]:
     """The tasks of a shuffle in stages: each cuts a partition into at most ``branch`` parts, by
     one digit of the numbers of the partitions that the groups belong to."""
     count = bag.npartitions
@@ -205,9 +203,7 @@ def through_tasks(
     while base**stages < count:
         base += 1
     places = list(itertools.product(range(base), repeat=stages))
-    number_of = {
-        place: sum(value * base**at for at, value in enumerate(place)) for place in places
-    }
+    number_of = {place: sum(value * base**at for at, value in enumerate(place)) for place in places}
     layer: dict[Any, Any] = {}
     first = f"number-{name}"
     numbering = step(number_records, key, count)
@@ -233,9 +229,7 @@ def through_tasks(
                 if before[other] is None:
                     continue
                 key_ = (part, number_of[other], place[stage])
-                layer[key_] = Task(
-                    key_, part_of, TaskRef((split, number_of[other])), place[stage]
-                )
+                layer[key_] = Task(key_, part_of, TaskRef((split, number_of[other])), place[stage])
                 group.append(TaskRef(key_))
             if not group and not last:
                 after[place] = None

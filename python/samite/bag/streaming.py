@@ -120,9 +120,7 @@ def map_records(
     return map(call, *columns, *values)
 
 
-def _call_named(
-    func: Callable[..., Any], count: int, names: tuple[str, ...], *values: Any
-) -> Any:
+def _call_named(func: Callable[..., Any], count: int, names: tuple[str, ...], *values: Any) -> Any:
     return func(*values[:count], **dict(zip(names, values[count:])))
 
 
@@ -259,9 +257,7 @@ def aggregate_parts(parts: Any, func: Callable[..., Any], is_last: bool) -> Any:
     return apply_unless_empty([part for part in parts if part is not no_result], func, is_last)
 
 
-def reduce_records(
-    sequence: Any, binop: Callable[..., Any], initial: Any = no_default
-) -> Any:
+def reduce_records(sequence: Any, binop: Callable[..., Any], initial: Any = no_default) -> Any:
     """All records folded into one value."""
     if initial is no_default:
         return functools.reduce(binop, sequence)

@@ -136,9 +136,7 @@ def test_deviations():
     for ddof in (0, 1):
         for name in ("var", "std"):
             ours = getattr(bag, name)(ddof=ddof).compute(scheduler="sync")
-            assert ours == pytest.approx(
-                getattr(theirs, name)(ddof=ddof).compute(scheduler="sync")
-            )
+            assert ours == pytest.approx(getattr(theirs, name)(ddof=ddof).compute(scheduler="sync"))
     # Far from zero, where sums of squares cancel.
     far = db.from_sequence([1e9 + x for x in ITEMS], npartitions=4)
     near = db.from_sequence(ITEMS, npartitions=4)
@@ -159,7 +157,7 @@ def test_strings():
         assert made(ours).compute(scheduler="sync") == made(theirs).compute(scheduler="sync")
     assert "casefold" in dir(ours.str)
     with pytest.raises(AttributeError):
-        ours.str.no_such_method  # noqa: B018
+        ours.str.no_such_method
 
 
 def test_empty_bags():
@@ -291,4 +289,6 @@ def test_an_error_of_a_function_names_its_task(scheduler):
     bag = db.from_sequence(ITEMS, npartitions=4).map(lambda x: 1 / (x - 9))
     with pytest.raises(ZeroDivisionError) as caught:
         bag.compute(scheduler=scheduler)
-    assert any("Raised by task" in note for note in getattr(caught.value, "__notes__", ["Raised by task"]))
+    assert any(
+        "Raised by task" in note for note in getattr(caught.value, "__notes__", ["Raised by task"])
+    )

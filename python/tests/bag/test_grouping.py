@@ -129,10 +129,9 @@ def test_hashes_are_the_same_in_every_process():
     assert len(set(found[0])) == len(KEYS)
 
 
-@given(st.integers() | st.floats(allow_nan=False) | st.fractions() | st.booleans())
+@given(st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.booleans())
 def test_equal_numbers_have_equal_hashes(number):
-    assert stable_hash(number) == stable_hash(fractions.Fraction(number) if number == number
-                                              and abs(number) != float("inf") else number)  # fmt: skip
+    assert stable_hash(number) == stable_hash(fractions.Fraction(number))
 
 
 def test_the_same_instant_is_the_same_key():

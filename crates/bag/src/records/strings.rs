@@ -92,12 +92,18 @@ pub(crate) fn strip<'a>(text: &'a str, characters: Option<&str>, ends: Ends) -> 
     if ends == Ends::Start { text } else { text.trim_end_matches(strips) }
 }
 
-/// Characters whose case has been the same in all versions of Unicode that Python knows of: Latin,
-/// Greek and Cyrillic letters, and scripts without case.
-fn has_settled_case(character: char) -> bool {
+/// Characters that got a case, or another one, after Unicode 13, which is that of the oldest Python.
+fn has_new_case(character: char) -> bool {
     matches!(character,
-        '\0'..='\u{17f}' | '\u{370}'..='\u{52f}' | '\u{1e00}'..='\u{1fff}' | '\u{2000}'..='\u{206f}' | '\u{20a0}'..='\u{20cf}'
-        | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7a3}' | '\u{1f300}'..='\u{1faff}')
+        '\u{19b}' | '\u{264}' | '\u{1c89}'..='\u{1c8f}' | '\u{2c2f}' | '\u{2c5f}' | '\u{a7c0}'..='\u{a7ff}'
+        | '\u{10570}'..='\u{105bf}' | '\u{10d50}'..='\u{10d8f}' | '\u{16ea0}'..='\u{16eff}'
+        | '\u{1df00}'..='\u{1dfff}')
+}
+
+/// Characters of which all versions of Unicode say the same about the letters beside them.
+fn is_settled(character: char) -> bool {
+    matches!(character, '\0'..='\u{17f}' | '\u{370}'..='\u{52f}' | '\u{1f00}'..='\u{1fff}'
+        | '\u{2000}'..='\u{206f}' | '\u{4e00}'..='\u{9fff}')
 }
 
 /// `str.lower` or `str.upper`.
@@ -122,7 +128,9 @@ pub(crate) fn change_case<'a>(
         }
         return Ok(copy);
     }
-    if !text.chars().all(has_settled_case) {
+    // What a small sigma looks like depends on the letters beside it.
+    let sigma = !upper && text.contains('\u{3a3}');
+    if text.chars().any(|one| has_new_case(one) || sigma && !is_settled(one)) {
         return Err("letters whose case depends on the version of Unicode");
     }
     let changed = if upper { text.to_uppercase() } else { text.to_lowercase() };
