@@ -54,7 +54,7 @@ _LAZY = {
     "SingletonExpr": "samite._expr",
 }
 _SUBMODULES = frozenset(
-    "array backends base bytes cache callbacks cli context core datasets diagnostics dot "
+    "array backends bag base bytes cache callbacks cli context core datasets diagnostics dot "
     "exceptions graph_manipulation hashing highlevelgraph layers local multiprocessing "
     "optimization order rewrite sizeof system task_spec threaded tokenize typing utils "
     "widgets".split()

@@ -243,6 +243,12 @@ def run_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> lis
         If the results together are larger than the memory limit.
     """
 
+def run_bags(plans: Sequence[tuple[Any, ...]], **settings: Unpack[_Settings]) -> list[Any] | None:
+    """Compute plans of bags (`samite.bag.native`): the records, or the value, of each.
+
+    None where a record has no exact answer in the engine, or a file cannot be read.
+    """
+
 def persist_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> list[ArrayExpr]:
     """Compute the blocks of expressions; the expressions that hold them."""
 

@@ -234,11 +234,13 @@ def _dump_failure(error: BaseException) -> list[Any]:
 def _take_apart(error: BaseException) -> tuple[Any, ...]:
     """What makes an exception again. Libraries that are loaded may have changed how exceptions
     are pickled, and then lose some of it."""
+    # Some classes are pickled without the notes that were added to them.
+    notes = getattr(error, "__notes__", None)
     reduced = error.__reduce_ex__(5)
     if isinstance(reduced, str) or len(reduced) > 3:
-        return (_itself, (error,), None)
+        return (_itself, (error,), None, notes)
     function, args, *state = reduced
-    return function, args, state[0] if state else None
+    return function, args, state[0] if state else None, notes
 
 
 def _itself(error: BaseException) -> BaseException:
@@ -246,11 +248,13 @@ def _itself(error: BaseException) -> BaseException:
 
 
 def _put_together(
-    function: Any, args: tuple[Any, ...], state: dict[str, Any] | None
+    function: Any, args: tuple[Any, ...], state: dict[str, Any] | None, notes: list[str] | None
 ) -> BaseException:
     error = function(*args)
     if state:
         error.__setstate__(state)
+    if notes and not hasattr(error, "__notes__"):
+        error.__notes__ = notes  # type: ignore[attr-defined]
     return error
 
 

@@ -236,6 +236,8 @@ def compute(
         if results is None:
             results = _run_apart(schedule, collections, kwargs, optimize_graph)
         if results is None:
+            results = _run_bags(schedule, collections, kwargs)
+        if results is None:
             results = _run_graphs(schedule, collections, kwargs, optimize_graph)
     return repack(results)
 
@@ -300,6 +302,16 @@ def _run_arrays(
         for collection in collections:
             forget_calls(collection)
         return None
+
+
+def _run_bags(schedule: Any, collections: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
+    """Run bags that the engine computes by itself; None where that is not possible."""
+    run = getattr(schedule, "__samite_run_bags__", None)
+    if run is None or config.get("bag_optimize", None) is not None:
+        return None
+    if any(getattr(collection, "_native", None) is None for collection in collections):
+        return None
+    return run(collections, **kwargs)
 
 
 def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[Any]]:

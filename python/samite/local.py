@@ -71,6 +71,15 @@ def _run_arrays_sync(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any
 
 
 get_sync.__samite_run_nodes__ = _run_sync  # type: ignore[attr-defined]
+
+
+def _run_bags_sync(bags: list[Any], **kwargs: Any) -> list[Any] | None:
+    from samite.bag import native
+
+    return native.run(bags, settings(threads=0, memory_limit=kwargs.get("memory_limit")))
+
+
+get_sync.__samite_run_bags__ = _run_bags_sync  # type: ignore[attr-defined]
 get_sync.__samite_run_arrays__ = _run_arrays_sync  # type: ignore[attr-defined]
 
 

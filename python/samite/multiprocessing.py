@@ -91,8 +91,17 @@ def _run_arrays(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | N
     return threads.__samite_run_arrays__(exprs, persist, **kwargs)  # type: ignore[attr-defined]
 
 
+def _run_bags(bags: list[Any], **kwargs: Any) -> list[Any] | None:
+    from samite.threaded import get as threads
+
+    if kwargs.pop("pool", None) is not None:
+        return None
+    return threads.__samite_run_bags__(bags, **kwargs)  # type: ignore[attr-defined]
+
+
 get.__samite_run_nodes__ = _run  # type: ignore[attr-defined]
 get.__samite_run_arrays__ = _run_arrays  # type: ignore[attr-defined]
+get.__samite_run_bags__ = _run_bags  # type: ignore[attr-defined]
 
 
 def _settings(

@@ -66,8 +66,16 @@ def _run_arrays(exprs: list[Any], persist: bool, **kwargs: Any) -> list[Any] | N
     return run_arrays(exprs, options, persist)
 
 
+def _run_bags(bags: list[Any], **kwargs: Any) -> list[Any] | None:
+    from samite.bag import native
+
+    options = _settings(kwargs.get("num_workers"), kwargs.get("pool"), kwargs.get("memory_limit"))
+    return native.run(bags, options)
+
+
 get.__samite_run_nodes__ = _run  # type: ignore[attr-defined]
 get.__samite_run_arrays__ = _run_arrays  # type: ignore[attr-defined]
+get.__samite_run_bags__ = _run_bags  # type: ignore[attr-defined]
 
 
 def get_with_executor(

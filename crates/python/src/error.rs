@@ -4,10 +4,12 @@ use pyo3::create_exception;
 use pyo3::exceptions::{PyMemoryError, PyOSError, PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use samite::array::ArrayError;
+use samite::bag::BagError;
 use samite::runtime::processes::ProcessError;
 use samite::runtime::{OperationError, RuntimeError};
 
 use crate::arrays::convert;
+use crate::bags::NotNative;
 
 create_exception!(
     samite.exceptions,
@@ -89,6 +91,9 @@ pub fn from_operation(py: Python<'_>, error: OperationError) -> PyErr {
     }
     if let Some(failed) = error.downcast_ref::<ProcessError>() {
         return from_process(failed);
+    }
+    if error.downcast_ref::<BagError>().is_some() {
+        return NotNative::new_err(error.to_string());
     }
     if let Some(failed) = error.downcast_ref::<ArrayError>() {
         return convert::exception(failed, failed.to_string());

@@ -5,6 +5,7 @@
 #![allow(unreachable_pub)]
 
 mod arrays;
+mod bags;
 mod compile;
 mod error;
 mod gil;
@@ -46,6 +47,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(numpy_memory::trim_memory, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
+    bags::register(module)?;
     error::register(module)?;
     gil::register_exit(module)
 }

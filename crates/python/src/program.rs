@@ -6,6 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 use samite::array::Operation;
+use samite::bag::records::RecordsProgram;
 use samite::graph::OperationId;
 use samite::runtime::{Context, Lane, OperationError, Program, Value};
 
@@ -27,6 +28,8 @@ pub enum Op {
     ArrayTask { task: Py<ArrayTask>, key: Py<PyAny> },
     /// An operation of lowered array expressions, which is told the task's index.
     Array(Box<Operation>),
+    /// An operation of plans of records, likewise.
+    Records { program: Arc<RecordsProgram>, operation: u32 },
 }
 
 impl Op {
@@ -36,7 +39,7 @@ impl Op {
         match self {
             Self::Node(node) => node.get().run(py, &mut inputs),
             Self::Template { template, .. } => template.evaluate(py, &mut inputs),
-            Self::ArrayTask { .. } | Self::Array(_) => {
+            Self::ArrayTask { .. } | Self::Array(_) | Self::Records { .. } => {
                 Err(PyRuntimeError::new_err("a native task was to run as a call of Python's"))
             }
         }
@@ -60,6 +63,9 @@ impl Op {
             Self::Array(operation) => Some(gil::native_part(|| {
                 native_inputs(inputs).and_then(|()| operation.run(index, context, inputs))
             })),
+            Self::Records { program, operation } => {
+                Some(program.run(OperationId(*operation), index, context, inputs))
+            }
         }
     }
 
@@ -68,6 +74,7 @@ impl Op {
             Self::Node(_) | Self::Template { .. } => true,
             Self::ArrayTask { task, .. } => task.get().is_guarded(),
             Self::Array(operation) => operation.is_guarded(),
+            Self::Records { .. } => false,
         };
         if guarded { Lane::Guarded } else { Lane::Free }
     }
@@ -78,6 +85,10 @@ impl Op {
             Self::Node(node) => node.get().key(py),
             Self::Template { key, .. } | Self::ArrayTask { key, .. } => Ok(key.bind(py).clone()),
             Self::Array(operation) => Ok(PyString::new(py, &operation.name()).into_any()),
+            Self::Records { program, operation } => {
+                let name = program.name(OperationId(*operation), 0);
+                Ok(PyString::new(py, &name).into_any())
+            }
         }
     }
 

@@ -34,7 +34,7 @@ const SIGNAL_INTERVAL: Duration = Duration::from_millis(50);
 const CALLBACK_INTERVAL: Duration = Duration::from_millis(1);
 
 /// How a graph is run; the keyword arguments of [`run_nodes`] and [`run_graph`].
-struct Settings<'py> {
+pub struct Settings<'py> {
     /// Worker threads; 0 runs everything on the calling thread.
     threads: usize,
     memory_limit: Option<usize>,
@@ -51,7 +51,7 @@ struct Settings<'py> {
 }
 
 impl<'py> Settings<'py> {
-    fn new(settings: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
+    pub fn new(settings: Option<&Bound<'py, PyDict>>) -> PyResult<Self> {
         let mut parsed = Self {
             threads: 0,
             memory_limit: None,
@@ -197,7 +197,7 @@ fn run<'py>(
 }
 
 /// Runs a plan and waits for the values of its outputs.
-fn execute<'py>(
+pub fn execute<'py>(
     py: Python<'py>,
     plan: Arc<Plan>,
     operations: Vec<Op>,

@@ -1,0 +1,360 @@
+//! Running plans: a task for each piece of the source, and one that puts them together.
+
+use std::any::Any;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use bumpalo::Bump;
+use memchr::{memchr, memchr_iter};
+use samite_graph::{Graph, OperationId, Optimize, Plan as TaskPlan, Source as Tasks, TaskList};
+use samite_runtime::{
+    Context, Data, Lane, OperationError, Options, Program, Threads, Value as Stored, run_here,
+    start,
+};
+
+use super::accumulate::{Accumulator, Finished, Reduction};
+use super::json::Parser;
+use super::owned::Owned;
+use super::plan::{Operation, Plan, Source, Stage};
+use super::value::{Deviation, Value};
+use crate::error::BagError;
+use crate::text::TextBlock;
+
+/// Bytes of text in a task, at least and at most.
+const SMALLEST_PIECE: u64 = 4 << 20;
+const LARGEST_PIECE: u64 = 64 << 20;
+/// Pieces that a source is cut into, if they are large enough.
+const PIECES: u64 = 16;
+/// Bytes of lines whose values are dropped together.
+const LINES_TOGETHER: usize = 1 << 14;
+
+/// What a plan came to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Output {
+    /// The records.
+    Records(Vec<Owned>),
+    /// The value of a reduction.
+    Value(Owned),
+}
+
+/// Plans that are ready to run.
+pub struct Prepared {
+    /// What runs; it has one output for each of the plans.
+    pub plan: Arc<TaskPlan>,
+    /// The operations that it points at.
+    pub program: RecordsProgram,
+}
+
+/// The operations of plans of records.
+pub struct RecordsProgram {
+    jobs: Vec<Job>,
+}
+
+struct Job {
+    pieces: Vec<TextBlock>,
+    universal: bool,
+    stages: Vec<Stage>,
+}
+
+impl Job {
+    fn new(plan: &Plan) -> Result<Self, BagError> {
+        let Source::Text { blocks, universal } = &plan.source;
+        let mut total = 0;
+        for block in blocks {
+            total += match block.length {
+                Some(length) => length,
+                None => {
+                    let read = |source| BagError::Read { path: block.path().into(), source };
+                    std::fs::metadata(block.path()).map_err(read)?.len()
+                }
+            };
+        }
+        let size = (total / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let mut pieces = Vec::new();
+        for block in blocks {
+            pieces.extend(block.cut(size)?);
+        }
+        Ok(Self { pieces, universal: *universal, stages: plan.stages() })
+    }
+}
+
+/// A value of the runtime: a part's or a plan's result.
+struct Part(Accumulator);
+
+struct Whole(Output);
+
+impl Data for Part {
+    fn nbytes(&self) -> usize {
+        self.0.nbytes()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+impl Data for Whole {
+    fn nbytes(&self) -> usize {
+        match &self.0 {
+            Output::Records(records) => records.iter().map(Owned::nbytes).sum(),
+            Output::Value(value) => value.nbytes(),
+        }
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+/// Plans the tasks of several plans of records.
+///
+/// # Errors
+/// [`BagError::Read`] where a file's length cannot be found out, [`BagError::Graph`].
+pub fn prepare(plans: &[Plan]) -> Result<Prepared, BagError> {
+    let jobs: Vec<Job> = plans.iter().map(Job::new).collect::<Result<_, _>>()?;
+    let mut graph = Graph::new();
+    let mut outputs = Vec::with_capacity(jobs.len());
+    for (number, job) in jobs.iter().enumerate() {
+        let pieces = u32::try_from(job.pieces.len())
+            .map_err(|_| BagError::Parameter { operation: "prepare", reason: "too many blocks" })?;
+        let read = OperationId(2 * number as u32);
+        let parts = graph.add(format!("records-{number}"), Tasks::new(read, pieces))?;
+        let mut whole = TaskList::with_capacity(1, job.pieces.len());
+        whole.push(OperationId(2 * number as u32 + 1), parts.iter());
+        outputs.push(graph.add(format!("whole-{number}"), whole)?);
+    }
+    let plan = samite_graph::optimize(&graph, &outputs, &Optimize::default())?;
+    Ok(Prepared { plan: Arc::new(plan), program: RecordsProgram { jobs } })
+}
+
+impl Program for RecordsProgram {
+    fn run(
+        &self,
+        operation: OperationId,
+        index: u32,
+        context: &Context<'_>,
+        inputs: &mut Vec<Stored>,
+    ) -> Result<Stored, OperationError> {
+        let job = &self.jobs[operation.index() / 2];
+        if operation.index() % 2 == 0 {
+            let part = job.read(index as usize, context).map_err(OperationError::new)?;
+            return Ok(Arc::new(Part(part)));
+        }
+        let parts = std::mem::take(inputs).into_iter().map(part_of).collect::<Result<_, _>>();
+        let whole = parts.and_then(|parts| job.put_together(parts));
+        Ok(Arc::new(Whole(whole.map_err(OperationError::new)?)))
+    }
+
+    fn lane(&self, _: OperationId) -> Lane {
+        Lane::Free
+    }
+
+    fn name(&self, operation: OperationId, index: u32) -> String {
+        let job = &self.jobs[operation.index() / 2];
+        match (operation.index() % 2, job.pieces.get(index as usize)) {
+            (0, Some(piece)) => format!("records of {}", piece.path().display()),
+            _ => format!("records-{}", operation.index() / 2),
+        }
+    }
+}
+
+impl RecordsProgram {
+    /// The result in a value of one of the plan's outputs.
+    ///
+    /// # Errors
+    /// [`BagError::Internal`] where it is another one.
+    pub fn output(value: &Stored) -> Result<Output, BagError> {
+        let whole = value.as_any().downcast_ref::<Whole>();
+        whole.map(|whole| whole.0.clone()).ok_or(BagError::Internal { what: "a result of records" })
+    }
+}
+
+/// The accumulator of a value that nobody else has, or a copy of it.
+fn part_of(value: Stored) -> Result<Accumulator, BagError> {
+    let part = value.as_any().downcast_ref::<Part>();
+    part.map(|part| part.0.clone()).ok_or(BagError::Internal { what: "a part of records" })
+}
+
+/// Where something was found that is left to others.
+fn deviation(path: PathBuf, offset: u64) -> impl Fn(Deviation) -> BagError {
+    move |reason| BagError::NotNative { path: path.clone(), offset, reason }
+}
+
+impl Job {
+    /// One piece of the source through the first stage.
+    fn read(&self, index: usize, context: &Context<'_>) -> Result<Accumulator, BagError> {
+        let piece = self.pieces.get(index).ok_or(BagError::Internal { what: "a missing piece" })?;
+        let stage = &self.stages[0];
+        let left = |at: u64| deviation(piece.path().into(), at);
+        let mut total = Accumulator::new(stage.reduction.as_ref()).map_err(left(piece.offset))?;
+        let mut arena = Bump::new();
+        let mut parser = Parser::default();
+        let only_counted = stage.steps.is_empty() && stage.reduction == Some(Reduction::Count);
+        piece.read(|lines, at| {
+            if context.is_cancelled() {
+                return Err(BagError::Internal { what: "the run has ended" });
+            }
+            if self.universal && memchr(b'\r', lines.as_bytes()).is_some() {
+                return Err(left(at)("carriage returns"));
+            }
+            if only_counted && let Accumulator::Count(count) = &mut total {
+                let ends = memchr_iter(b'\n', lines.as_bytes()).count();
+                *count += (ends + usize::from(!lines.ends_with('\n'))) as u64;
+                return Ok(());
+            }
+            let mut from = 0;
+            while from < lines.len() {
+                from = self.some_lines(lines, from, &arena, &mut parser, &mut total, &|from| {
+                    left(at + from as u64)
+                })?;
+                arena.reset();
+            }
+            Ok(())
+        })?;
+        Ok(total)
+    }
+
+    /// Lines from a place on, until their values are to be dropped; where it stopped.
+    fn some_lines<F: Fn(Deviation) -> BagError>(
+        &self,
+        lines: &str,
+        from: usize,
+        arena: &Bump,
+        parser: &mut Parser,
+        total: &mut Accumulator,
+        left: &dyn Fn(usize) -> F,
+    ) -> Result<usize, BagError> {
+        let stage = &self.stages[0];
+        let mut start = from;
+        for end in memchr_iter(b'\n', &lines.as_bytes()[from..])
+            .map(|end| from + end + 1)
+            .chain(std::iter::once(lines.len()))
+        {
+            if end > start {
+                let line = Value::Text(&lines[start..end]);
+                through(&stage.steps, line, stage.reduction.as_ref(), arena, parser, total)
+                    .map_err(|reason| left(start)(reason))?;
+            }
+            start = end;
+            if start - from >= LINES_TOGETHER {
+                break;
+            }
+        }
+        Ok(start)
+    }
+
+    /// The whole from its parts: what is left of the first stage, and the stages behind it.
+    fn put_together(&self, parts: Vec<Accumulator>) -> Result<Output, BagError> {
+        let first = self.pieces.first();
+        let path: PathBuf = first.map(|piece| piece.path().into()).unwrap_or_default();
+        self.merged(parts).map_err(deviation(path, 0))
+    }
+
+    fn merged(&self, parts: Vec<Accumulator>) -> Result<Output, Deviation> {
+        let reduction = self.stages[0].reduction.as_ref();
+        let mut total = Accumulator::new(reduction)?;
+        for part in parts {
+            total.merge(part, reduction)?;
+        }
+        let mut finished = total.finish(reduction)?;
+        for stage in &self.stages[1..] {
+            let Finished::Records(records) = finished else {
+                return Err("steps behind a single value");
+            };
+            let mut total = Accumulator::new(stage.reduction.as_ref())?;
+            let mut parser = Parser::default();
+            let mut arena = Bump::new();
+            for some in records.chunks(1024) {
+                for record in some {
+                    let record = record.view(&arena)?;
+                    let reduction = stage.reduction.as_ref();
+                    through(&stage.steps, record, reduction, &arena, &mut parser, &mut total)?;
+                }
+                arena.reset();
+            }
+            finished = total.finish(stage.reduction.as_ref())?;
+        }
+        Ok(match finished {
+            Finished::Records(records) => Output::Records(records),
+            Finished::Value(value) => Output::Value(value),
+        })
+    }
+}
+
+/// One record through steps into an accumulator. Recurses once for each list that is flattened.
+fn through<'a>(
+    steps: &'a [Operation],
+    record: Value<'a>,
+    reduction: Option<&'a Reduction>,
+    arena: &'a Bump,
+    parser: &mut Parser,
+    total: &mut Accumulator,
+) -> Result<(), Deviation> {
+    let mut value = record;
+    for (place, step) in steps.iter().enumerate() {
+        match step {
+            Operation::Map(form) => value = form.evaluate(value, arena, parser)?,
+            Operation::Filter(form) => {
+                if !form.evaluate(value, arena, parser)?.truth() {
+                    return Ok(());
+                }
+            }
+            Operation::JsonLines => {
+                let Value::Text(line) = value else { return Err("a line that is no text") };
+                if line.chars().all(super::strings::is_space) {
+                    return Ok(());
+                }
+                value = parser.parse(line, arena)?;
+            }
+            Operation::Flatten => {
+                let rest = &steps[place + 1..];
+                return flattened(
+                    value,
+                    &mut |item, parser| through(rest, item, reduction, arena, parser, total),
+                    parser,
+                );
+            }
+            Operation::Reduce(_) => return Err("a reduction among steps"),
+        }
+    }
+    total.add(value, reduction, arena, parser)
+}
+
+fn flattened<'a>(
+    value: Value<'a>,
+    each: &mut dyn FnMut(Value<'a>, &mut Parser) -> Result<(), Deviation>,
+    parser: &mut Parser,
+) -> Result<(), Deviation> {
+    match value {
+        Value::List(items) | Value::Tuple(items) => {
+            items.iter().try_for_each(|item| each(*item, parser))
+        }
+        Value::Text(text) => text.char_indices().try_for_each(|(at, character)| {
+            each(Value::Text(&text[at..at + character.len_utf8()]), parser)
+        }),
+        Value::Tape([simd_json::Node::Array { len, .. }, rest @ ..]) => {
+            let mut rest = rest;
+            for _ in 0..*len {
+                let (item, behind) = Value::of_nodes(rest)?;
+                each(item, parser)?;
+                rest = behind;
+            }
+            Ok(())
+        }
+        _ => Err("a value without items"),
+    }
+}
+
+/// Computes plans on this machine, together.
+///
+/// # Errors
+/// [`BagError::Runtime`] with the error of a task inside, where one failed.
+pub fn compute(plans: &[Plan], options: Options) -> Result<Vec<Output>, BagError> {
+    let Prepared { plan, program } = prepare(plans)?;
+    let program = Arc::new(program);
+    let values = match options.threads {
+        Threads::Calling => run_here(plan, program, options)?,
+        Threads::Pool(_) => start(plan, program, options)?.join()?,
+    };
+    values.iter().map(RecordsProgram::output).collect()
+}

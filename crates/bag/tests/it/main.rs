@@ -1,0 +1,5 @@
+//! Bags through their public interface.
+
+mod bags;
+mod blocks;
+mod records;

@@ -1,0 +1,110 @@
+"""Graphs of bags: how layers are made, and the pass that joins chains of steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from samite._task_spec import Alias, DataNode, Dict, List, Task, TaskRef
+from samite.bag.streaming import LONGEST_CHAIN, apply_chain, make_step, run_chain
+from samite.highlevelgraph import HighLevelGraph
+
+
+def step(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    """A step whose arguments may hold references to tasks, in our containers of nodes."""
+    parts = (*args, *kwargs.values())
+    if any(isinstance(part, (Task, TaskRef, List, Dict, Alias)) for part in parts):
+        return Task(None, make_step, func, List(*args), Dict(dict(kwargs)) if kwargs else None)
+    return make_step(func, args, kwargs)
+
+
+def chain_task(key: Any, source: Any, *steps: Any, value: bool = False) -> Task:
+    """A task that takes the records of ``source`` through steps: to a list, or to a value."""
+    return Task(key, apply_chain if value else run_chain, source, *steps)
+
+
+def layer_over(name: str, bag: Any, *steps: Any, value: bool = False) -> dict[Any, Any]:
+    """The same steps for each partition of a bag."""
+    return {
+        (name, i): chain_task((name, i), TaskRef((bag.name, i)), *steps, value=value)
+        for i in range(bag.npartitions)
+    }
+
+
+def graph_of(name: str, layer: Mapping[Any, Any], dependencies: Iterable[Any]) -> HighLevelGraph:
+    """A layer on top of the graphs of collections."""
+    return HighLevelGraph.from_collections(name, layer, dependencies=list(dependencies))
+
+
+def optimize(dsk: Any, keys: Any, fuse_keys: Any = None, **kwargs: Any) -> dict[Any, Any]:
+    """Drop the tasks that ``keys`` do not need and join the steps of chains.
+
+    Parameters
+    ----------
+    fuse_keys:
+        Keys that are kept, although only one task needs them.
+    """
+    from samite._task_spec import convert_legacy_graph, cull
+    from samite.bag.shuffling import renew_folders
+    from samite.core import flatten
+    from samite.utils import ensure_dict
+
+    wanted = set(flatten(keys if isinstance(keys, list) else [keys]))
+    graph = cull(convert_legacy_graph(ensure_dict(dsk)), wanted)
+    kept = wanted | set(flatten(list(fuse_keys) if fuse_keys else []))
+    return renew_folders(join_chains(graph, kept))
+
+
+def join_chains(graph: Mapping[Any, Any], kept: set[Any]) -> dict[Any, Any]:
+    """Steps of a partition that nobody else looks at, joined with those that follow."""
+    uses: dict[Any, int] = {}
+    for node in graph.values():
+        for needed in node.dependencies:
+            uses[needed] = uses.get(needed, 0) + 1
+    joined: dict[Any, Any] = {}
+    gone: set[Any] = set()
+    # Later layers come later in the graph; a chain is joined from its end.
+    for key in reversed(_ordered(graph)):
+        if key in gone:
+            continue
+        node = graph[key]
+        if not _is_chain(node):
+            joined[key] = node
+            continue
+        source, steps = node.args[0], [node.args[1:]]
+        count = len(node.args) - 1
+        while type(source) is TaskRef and uses[source.key] == 1 and source.key not in kept:
+            before = graph.get(source.key)
+            if any(source.key in part.dependencies for part in steps[-1] if _is_node(part)):
+                break
+            if type(before) is DataNode:
+                gone.add(source.key)
+                source = before.value
+                break
+            if not _is_chain(before) or before.func is not run_chain:
+                break
+            if count + len(before.args) - 1 > LONGEST_CHAIN:
+                break
+            gone.add(source.key)
+            count += len(before.args) - 1
+            steps.append(before.args[1:])
+            source = before.args[0]
+        if len(steps) > 1 or source is not node.args[0]:
+            flat = [part for parts in reversed(steps) for part in parts]
+            node = Task(key, node.func, source, *flat)
+        joined[key] = node
+    return {key: joined[key] for key in graph if key in joined and key not in gone}
+
+
+def _ordered(graph: Mapping[Any, Any]) -> list[Any]:
+    from samite.core import toposort
+
+    return toposort(graph, {key: set(node.dependencies) for key, node in graph.items()})
+
+
+def _is_node(part: Any) -> bool:
+    return hasattr(part, "dependencies") and hasattr(part, "substitute")
+
+
+def _is_chain(node: Any) -> bool:
+    return type(node) is Task and node.func in (run_chain, apply_chain) and not node.kwargs
