@@ -42,7 +42,7 @@ pub fn explain(plan: &Plan, options: &Options) -> Result<Execution<Explained>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
     spawn(options.threads, async move {
         let optimized = passes::optimize(&plan)?;
-        let physical = session.physical(&optimized, options_text()).await?;
+        let physical = session.physical(&optimized, false).await?;
         Ok(Explained {
             plan: tree(&plan),
             optimized: tree(&optimized),
@@ -57,17 +57,12 @@ pub fn analyze(plan: &Plan, options: &Options) -> Result<Execution<(Batches, Vec
     spawn(options.threads, async move {
         let plan = passes::optimize(&plan)?;
         let plan = passes::compute_shared(&session, &plan).await?;
-        let physical = session.physical(&plan, options_text()).await?;
-        let batches = session.run(&plan, physical.clone(), options_text()).await?;
+        let physical = session.physical(&plan, false).await?;
+        let batches = session.run(&plan, physical.clone(), false).await?;
         let mut figures = Vec::new();
         gather(&physical, 0, &mut figures);
         Ok((batches, figures))
     })
-}
-
-/// Descriptions show relations as they are inside.
-fn options_text() -> bool {
-    false
 }
 
 fn gather(plan: &Arc<dyn ExecutionPlan>, depth: usize, figures: &mut Vec<Figures>) {

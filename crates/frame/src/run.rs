@@ -4,6 +4,7 @@
 //! batches are there, when it fails, or soon after it is cancelled: operators look up between
 //! batches. What spills goes to a private folder that the run removes.
 
+use std::any::Any;
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
@@ -12,14 +13,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
-use arrow::datatypes::{DataType, SchemaRef};
-use arrow::record_batch::RecordBatch;
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::execution::SessionState;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
 use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
 use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
@@ -33,7 +35,7 @@ use crate::plan::Plan;
 use crate::row_number;
 
 /// How a plan is run.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Options {
     /// Threads that work on it.
     pub threads: usize,
@@ -44,12 +46,14 @@ pub struct Options {
     /// Whether text is given as Arrow's large strings, which pandas takes without a copy,
     /// rather than as views.
     pub large_text: bool,
+    /// Something that lives until no thread works on the plan any more.
+    pub witness: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { threads, memory_limit: None, spill_folder: None, large_text: false }
+        Self { threads, memory_limit: None, spill_folder: None, large_text: false, witness: None }
     }
 }
 
@@ -105,7 +109,11 @@ impl<T> Drop for Execution<T> {
 /// Starts computing the rows of a plan.
 pub fn start(plan: &Plan, options: &Options) -> Result<Execution<Batches>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
-    spawn(options.threads, async move { session.rows(&plan).await })
+    spawn(options.threads, async move {
+        let outcome = session.rows(&plan).await;
+        drop(plan);
+        outcome
+    })
 }
 
 /// Computes the rows of a plan.
@@ -170,6 +178,7 @@ pub(crate) struct Session {
     large_text: bool,
     /// Removed after all that may write into it.
     _folder: tempfile::TempDir,
+    _witness: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
@@ -203,7 +212,12 @@ impl Session {
             .with_default_features()
             .with_query_planner(Arc::new(row_number::Planner))
             .build();
-        Ok(Self { state, large_text: options.large_text, _folder: folder })
+        Ok(Self {
+            state,
+            large_text: options.large_text,
+            _folder: folder,
+            _witness: options.witness.clone(),
+        })
     }
 
     pub(crate) fn state(&self) -> &SessionState {
@@ -214,24 +228,30 @@ impl Session {
     pub(crate) async fn rows(&self, plan: &Plan) -> Result<Batches> {
         let plan = passes::optimize(plan)?;
         let plan = passes::compute_shared(self, &plan).await?;
-        let physical = self.physical(&plan).await?;
-        self.run(&plan, physical).await
+        let physical = self.physical(&plan, self.large_text).await?;
+        self.run(&plan, physical, self.large_text).await
+    }
+
+    /// The rows of a part of a plan, as relations have them.
+    pub(crate) async fn part(&self, plan: &Plan) -> Result<Batches> {
+        let physical = self.physical(plan, false).await?;
+        self.run(plan, physical, false).await
     }
 
     pub(crate) async fn run(
         &self,
         plan: &Plan,
         physical: Arc<dyn ExecutionPlan>,
+        large_text: bool,
     ) -> Result<Batches> {
-        let schema = self.output_schema(plan);
+        let schema = output_schema(plan, large_text);
         let partitions = collect_partitioned(physical, self.state.task_ctx()).await?;
         let batches = partitions
             .into_iter()
             .flatten()
             .filter(|batch| batch.num_rows() > 0)
             .map(|batch| {
-                let options = arrow::record_batch::RecordBatchOptions::new()
-                    .with_row_count(Some(batch.num_rows()));
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
                 let columns = batch.columns().to_vec();
                 Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
             })
@@ -239,41 +259,20 @@ impl Session {
         Ok(Batches { schema, batches })
     }
 
-    fn output_type(&self, data_type: &DataType) -> Option<DataType> {
-        match data_type {
-            DataType::Utf8View if self.large_text => Some(DataType::LargeUtf8),
-            DataType::BinaryView if self.large_text => Some(DataType::LargeBinary),
-            _ => None,
-        }
-    }
-
-    fn output_schema(&self, plan: &Plan) -> SchemaRef {
-        let fields: Vec<_> = plan
-            .schema()
-            .fields()
-            .iter()
-            .map(|field| {
-                let data_type = self.output_type(field.data_type());
-                let field = field.as_ref().clone().with_nullable(true);
-                match data_type {
-                    Some(data_type) => field.with_data_type(data_type),
-                    None => field,
-                }
-            })
-            .collect();
-        Arc::new(arrow::datatypes::Schema::new(fields))
-    }
-
     /// The engine's plan for a plan that the passes have seen.
-    pub(crate) async fn physical(&self, plan: &Plan) -> Result<Arc<dyn ExecutionPlan>> {
-        let logical = self.logical(plan)?;
+    pub(crate) async fn physical(
+        &self,
+        plan: &Plan,
+        large_text: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let logical = self.logical(plan, large_text)?;
         let state = self.state_for(plan);
         let optimized = state.optimize(&logical)?;
         Ok(state.query_planner().create_physical_plan(&optimized, &state).await?)
     }
 
     /// The engine's logical plan with the types that go out.
-    pub(crate) fn logical(&self, plan: &Plan) -> Result<datafusion::logical_expr::LogicalPlan> {
+    fn logical(&self, plan: &Plan, large_text: bool) -> Result<LogicalPlan> {
         let logical = Lowering::new(&self.state).lower(plan)?;
         let columns = plan
             .schema()
@@ -281,7 +280,7 @@ impl Session {
             .iter()
             .map(|field| {
                 let value = lower::scalar::column(field.name());
-                match self.output_type(field.data_type()) {
+                match output_type(field.data_type(), large_text) {
                     Some(data_type) => {
                         lower::scalar::cast(value, &data_type).alias(field.name().as_str())
                     }
@@ -301,6 +300,28 @@ impl Session {
         }
         state
     }
+}
+
+fn output_type(data_type: &DataType, large_text: bool) -> Option<DataType> {
+    match data_type {
+        DataType::Utf8View if large_text => Some(DataType::LargeUtf8),
+        DataType::BinaryView if large_text => Some(DataType::LargeBinary),
+        _ => None,
+    }
+}
+
+fn output_schema(plan: &Plan, large_text: bool) -> SchemaRef {
+    let fields: Vec<Field> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = output_type(field.data_type(), large_text);
+            let data_type = data_type.unwrap_or_else(|| field.data_type().clone());
+            Field::new(field.name(), data_type, true)
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
 }
 
 fn config(options: &Options) -> SessionConfig {

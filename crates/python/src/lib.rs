@@ -7,6 +7,7 @@
 mod arrays;
 mod compile;
 mod error;
+mod frames;
 mod gil;
 mod helpers;
 mod node;
@@ -43,6 +44,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(unpack::fill, module)?)?;
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
+    frames::register(module)?;
     error::register(module)?;
     gil::register_exit(module)
 }

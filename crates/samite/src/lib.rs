@@ -11,6 +11,7 @@ struct Guide;
 pub mod delayed;
 
 pub use samite_array as array;
+pub use samite_frame as frame;
 pub use samite_graph as graph;
 pub use samite_runtime as runtime;
 pub use samite_scheduling as scheduling;

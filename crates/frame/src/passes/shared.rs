@@ -1,9 +1,5 @@
 //! What a plan has more than once is computed once.
 
-use std::pin::Pin;
-
-use rustc_hash::FxHashMap;
-
 use crate::error::Result;
 use crate::memory::Memory;
 use crate::plan::{Operator, Plan};
@@ -14,10 +10,8 @@ pub(crate) async fn compute_shared(session: &Session, plan: &Plan) -> Result<Pla
     let mut plan = plan.clone();
     // The innermost parts first: they may be in several of the outer ones.
     while let Some(part) = innermost(&plan) {
-        let physical = session.inner(&part).await?;
-        let rows = session.run_inner(&part, physical).await?;
-        let memory = Memory::new(&rows.schema, vec![rows.batches])?;
-        let rows = Plan::memory(memory).project_like(&part)?;
+        let rows = session.part(&part).await?;
+        let rows = Plan::memory(Memory::new(&rows.schema, vec![rows.batches])?);
         plan = replace(&plan, &part, &rows);
     }
     Ok(plan)
