@@ -326,12 +326,13 @@ def persist(
             keys = list(flatten(expr.__dask_keys__()))
             graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []
-    for collection, child in zip(collections, exprs.operands, strict=True):
+    for collection, child, own in zip(
+        collections, exprs.operands, expr.__dask_keys__(), strict=True
+    ):
         if isinstance(child, CompositeExpr):
             rebuilt.append(_rebuild_composite(collection, child, graph))
             continue
-        wanted = set(flatten(child.__dask_keys__()))
-        rebuilt.append(_rebuild(collection, {key: graph[key] for key in graph if key in wanted}))
+        rebuilt.append(_rebuild(collection, {key: graph[key] for key in flatten(own)}))
     return repack(rebuilt)
 
 

@@ -1,0 +1,213 @@
+"""A table that is not computed yet."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from samite.dataframe.collections.elementwise_methods import ElementwiseMethodsOfFrame
+from samite.dataframe.collections.frame_base import FrameBase, new_collection
+from samite.dataframe.collections.grouping_methods import GroupingMethodsOfFrame
+from samite.dataframe.collections.joining_methods import JoiningMethodsOfFrame
+from samite.dataframe.collections.output_methods import OutputMethodsOfFrame
+from samite.dataframe.collections.partition_methods import PartitionMethodsOfFrame
+from samite.dataframe.collections.reduction_methods import ReductionMethodsOfFrame
+from samite.dataframe.elementwise import aligned, operand_of
+from samite.dataframe.expressions.elementwise import Assign
+from samite.dataframe.expressions.selection import Filter, Projection
+
+
+class DataFrame(
+    ElementwiseMethodsOfFrame,
+    ReductionMethodsOfFrame,
+    GroupingMethodsOfFrame,
+    PartitionMethodsOfFrame,
+    JoiningMethodsOfFrame,
+    OutputMethodsOfFrame,
+    FrameBase,
+):
+    """A table of columns, in partitions by rows, each of which is a pandas frame when computed."""
+
+    @property
+    def columns(self) -> Any:
+        """The labels of the columns."""
+        return self._meta.columns
+
+    @columns.setter
+    def columns(self, labels: Any) -> None:
+        from samite.dataframe.renaming import with_columns
+
+        self._expr = with_columns(self, labels).expr
+
+    @property
+    def dtypes(self) -> Any:
+        """The dtypes of the columns."""
+        return self._meta.dtypes
+
+    @property
+    def ndim(self) -> int:
+        return 2
+
+    @property
+    def empty(self) -> Any:
+        """Not known before computation, so it is refused.
+
+        Raises
+        ------
+        AttributeNotImplementedError
+            Always, unless there is no column.
+        """
+        from samite.dataframe.errors import AttributeNotImplementedError
+
+        if not len(self.columns):
+            return True
+        raise AttributeNotImplementedError(
+            "Checking whether a data frame has any rows may be expensive. To do so, calculate "
+            "the length explicitly: `len(df) == 0`."
+        )
+
+    def keys(self) -> Any:
+        """The labels of the columns."""
+        return self.columns
+
+    def __iter__(self) -> Iterator[Any]:
+        return iter(self._meta)
+
+    def __contains__(self, label: object) -> bool:
+        return label in self._meta
+
+    def __dir__(self) -> list[str]:
+        names = set(super().__dir__())
+        names.update(c for c in self.columns if isinstance(c, str) and c.isidentifier())
+        return sorted(names)
+
+    def _ipython_key_completions_(self) -> list[Any]:
+        return [str(c) for c in self.columns]
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called when the usual way fails.
+        if name.startswith("__") or name == "_expr":
+            raise AttributeError(name)
+        if name in self._expr._meta.columns:
+            return self[name]
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        if name == "_expr" or hasattr(type(self), name) or name not in self._expr._meta.columns:
+            object.__setattr__(self, name, value)
+        else:
+            self[name] = value
+
+    def __getitem__(self, key: Any) -> Any:
+        if isinstance(key, DataFrame):
+            return self.where(key)
+        expr = getattr(key, "expr", None)
+        if expr is not None and isinstance(key, FrameBase):
+            if key.ndim != 1:
+                raise TypeError(f"A frame is filtered by a boolean series, got {key!r}")
+            return new_collection(Filter(*aligned(self.expr, expr)))
+        if isinstance(key, slice):
+            return self._slice_rows(key)
+        if isinstance(key, tuple) and key not in self._meta.columns:
+            key = list(key)
+        if not isinstance(key, (str, tuple, int)) and hasattr(key, "__len__"):
+            import numpy as np
+
+            if isinstance(key, np.ndarray) and key.dtype == bool:
+                key = list(self._meta.columns[key])
+            key = list(key)
+        self._meta[key]  # raises pandas' error for labels that are not there
+        return new_collection(Projection(self.expr, key))
+
+    def _slice_rows(self, key: slice) -> Any:
+        import numpy as np
+
+        index = self._meta.index
+        bounds = (key.start, key.stop)
+        if any(isinstance(b, (int, np.integer)) for b in bounds) or key == slice(None):
+            if index.dtype.kind not in "iuf" or key.step is not None:
+                raise NotImplementedError(
+                    "df[a:b] with positions would need the lengths of all partitions; use "
+                    "`.loc` for labels, `.partitions` or `.head`"
+                )
+        return self.loc[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        if isinstance(key, (tuple, list)) and not (
+            isinstance(key, tuple) and key in self._meta.columns
+        ):
+            if isinstance(value, DataFrame):
+                pairs = dict(zip(key, [value[c] for c in value.columns], strict=True))
+            else:
+                pairs = dict.fromkeys(key, value)
+            result = self._assigned(pairs)
+        elif isinstance(key, FrameBase) or callable(key):
+            result = self.mask(key, value) if not callable(key) else self.where(~key(self), value)
+        else:
+            result = self._assigned({key: value})
+        self._expr = result.expr
+
+    def __delitem__(self, key: Any) -> None:
+        if key not in self._meta.columns:
+            raise KeyError(key)
+        self._expr = self.drop(columns=key).expr
+
+    def _assigned(self, pairs: dict[Any, Any]) -> Any:
+        result = self
+        for label, value in pairs.items():
+            if callable(value) and not isinstance(value, FrameBase):
+                value = value(result)
+            result = result._with_column(label, value)
+        return result
+
+    def _with_column(self, label: Any, value: Any) -> Any:
+        from samite.dataframe.assignment import column_operand
+
+        frame, operand = aligned(self.expr, column_operand(self, operand_of(value)))
+        if isinstance(frame, Assign) and not _reads(operand, frame):
+            return new_collection(Assign(*frame.operands, label, operand))
+        return new_collection(Assign(frame, label, operand))
+
+    def assign(self, **pairs: Any) -> Any:
+        """A frame with columns added or replaced.
+
+        Parameters
+        ----------
+        pairs:
+            By label a series with the same rows, an array of one-dimensional chunks, a scalar,
+            or a function of the frame that gives one of these.
+
+        Raises
+        ------
+        TypeError
+            A value is of another kind.
+        """
+        for label, value in pairs.items():
+            if not _can_be_column(value):
+                raise TypeError(
+                    "Column assignment doesn't support type "
+                    f"{type(value).__module__}.{type(value).__qualname__} (for {label!r})"
+                )
+        return self._assigned(pairs)
+
+    def items(self) -> Iterator[tuple[Any, Any]]:
+        """The columns: pairs of label and series."""
+        for position, label in enumerate(self.columns):
+            yield label, self.iloc[:, position] if not self.columns.is_unique else self[label]
+
+
+def _reads(operand: Any, frame: Any) -> bool:
+    """Whether an expression has ``frame`` below it."""
+    walk = getattr(operand, "walk", None)
+    return walk is not None and any(node._name == frame._name for node in walk())
+
+
+def _can_be_column(value: Any) -> bool:
+    import numpy as np
+    import pandas as pd
+
+    if isinstance(value, (FrameBase, pd.Series, pd.Index)) or callable(value):
+        return True
+    if pd.api.types.is_scalar(value) or isinstance(value, np.ndarray):
+        return True
+    return hasattr(value, "__dask_graph__")

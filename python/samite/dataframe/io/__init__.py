@@ -1,0 +1,1 @@
+"""Making data frames of what is elsewhere, and writing them."""

@@ -1,0 +1,145 @@
+"""What is done to one partition."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+
+
+def empty_like(obj: Any) -> Any:
+    """``obj`` without its rows; a scalar as it is."""
+    if isinstance(obj, (pd.DataFrame, pd.Series)):
+        return obj.iloc[:0]
+    return obj[:0] if isinstance(obj, pd.Index) else obj
+
+
+def call_method(frame: Any, method: str, names: Sequence[str], *arguments: Any) -> Any:
+    """``frame.method(...)``; the last ``len(names)`` arguments are given by name."""
+    positional = arguments[: len(arguments) - len(names)]
+    keywords = dict(zip(names, arguments[len(positional) :], strict=True))
+    return getattr(frame, method)(*positional, **keywords)
+
+
+def call_accessor(
+    frame: Any, accessor: str, attribute: str, is_property: bool, names: Sequence[str], *args: Any
+) -> Any:
+    """``frame.accessor.attribute``, called if it is no property; see :func:`call_method`."""
+    of_frame = getattr(frame, accessor)
+    if is_property:
+        result = getattr(of_frame, attribute)
+    else:
+        result = call_method(of_frame, attribute, names, *args)
+    if isinstance(result, (pd.Series, pd.DataFrame, pd.Index)) or isinstance(frame, pd.Index):
+        return result
+    # Some properties of dates are plain arrays.
+    return pd.Series(result, index=frame.index, name=frame.name)
+
+
+def names_columns(argument: Any) -> bool:
+    """Whether an argument of a method speaks of columns by their labels."""
+    return isinstance(argument, (Mapping, pd.Series, pd.DataFrame, pd.Index, list, tuple))
+
+
+def assign(frame: Any, *pairs: Any) -> Any:
+    """A copy of ``frame`` with columns set, given as labels and values in turn."""
+    frame = frame.copy(deep=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
+        for label, value in zip(pairs[::2], pairs[1::2], strict=True):
+            frame[label] = value
+    return frame
+
+
+def to_frame(frame: Any, column: Any, index: bool) -> Any:
+    """A series or an index as a frame of one column, of that label unless it is None."""
+    keywords: dict[str, Any] = {} if column is None else {"name": column}
+    if isinstance(frame, pd.Index):
+        keywords["index"] = index
+    return frame.to_frame(**keywords)
+
+
+def head(frame: Any, n: int, safe: bool = False) -> Any:
+    """The first ``n`` rows; ``safe`` warns where there are fewer."""
+    result = frame[:n] if isinstance(frame, pd.Index) else frame.head(n)
+    if safe and len(result) < n:
+        warn_of_few_rows(len(result), n)
+    return result
+
+
+def tail(frame: Any, n: int, safe: bool = False) -> Any:
+    """The last ``n`` rows; ``safe`` warns where there are fewer."""
+    if isinstance(frame, pd.Index):
+        return frame[-n:] if n else frame[:0]
+    return frame.tail(n)
+
+
+def warn_of_few_rows(found: int, n: int) -> None:
+    """Say that the partitions that were looked at have fewer rows than asked for."""
+    warnings.warn(
+        f"Insufficient elements for `head`. {n} elements requested, only {found} elements "
+        "available. Try passing larger `npartitions` to `head`.",
+        stacklevel=3,
+    )
+
+
+def first_rows(parts: list[Any], n: int, last: bool, meta: Any) -> Any:
+    """The first or last ``n`` rows of partitions in order."""
+    whole = concatenated(parts, meta)
+    if isinstance(whole, pd.Index):
+        return whole[max(len(whole) - n, 0) :] if last else whole[:n]
+    return whole.tail(n) if last else whole.head(n)
+
+
+def concatenated(parts: list[Any], meta: Any = None) -> Any:
+    """Partitions in order as one object; empty ones do not change its dtypes.
+
+    ``meta`` is given back where there is no partition.
+    """
+    from samite.dataframe.joining import concat_partitions
+
+    return concat_partitions(parts, meta)
+
+
+def called_with_meta(function: Any, meta: Any, /, *args: Any, **kwargs: Any) -> Any:
+    """``function(*args)`` in the form that ``meta`` promises: its columns, in their order.
+
+    Raises
+    ------
+    ValueError
+        The result has other columns, or is of another kind.
+    """
+    result = function(*args, **kwargs)
+    if isinstance(meta, pd.DataFrame) and isinstance(result, pd.DataFrame):
+        if len(meta.columns) and not result.columns.equals(meta.columns):
+            return _reordered(result, meta, function)
+    elif isinstance(meta, pd.Series) and isinstance(result, pd.Series):
+        if result.name != meta.name:
+            result = result.rename(meta.name)
+    elif isinstance(meta, pd.Index) and isinstance(result, pd.Index):
+        if result.name != meta.name:
+            result = result.rename(meta.name)
+    elif isinstance(meta, (pd.DataFrame, pd.Series)) and not isinstance(
+        result, (pd.DataFrame, pd.Series)
+    ):
+        # An aggregation of the partition: one row of it.
+        if isinstance(meta, pd.Series):
+            return pd.Series([result], name=meta.name)
+    return result
+
+
+def _reordered(result: pd.DataFrame, meta: pd.DataFrame, function: Any) -> pd.DataFrame:
+    from samite.utils import funcname
+
+    if len(result.columns) == len(meta.columns) and set(result.columns) == set(meta.columns):
+        return result[list(meta.columns)]
+    extra = [c for c in result.columns if c not in meta.columns]
+    missing = [c for c in meta.columns if c not in result.columns]
+    raise ValueError(
+        "The columns in the computed data do not match the columns in the provided metadata.\n"
+        f"`{funcname(function)}` returned the columns {list(result.columns)}, the metadata has "
+        f"{list(meta.columns)}.\n  Extra:   {extra}\n  Missing: {missing}\n"
+        "Give the columns that it returns as `meta=`."
+    )
