@@ -22,8 +22,9 @@ def nativized(expr: Expr, final: bool) -> Expr:
     ``final`` says that nothing but the joined partitions of the outermost nodes is wanted, so
     that these need not keep their partitions.
     """
-    simple = expr.simplify()
-    return _Rewrite(final).outermost(simple)
+    if not any(is_worthwhile(node) for node in expr.walk()):
+        return expr
+    return _Rewrite(final).outermost(expr.simplify())
 
 
 class _Rewrite:
