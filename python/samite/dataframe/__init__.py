@@ -6,6 +6,8 @@ from samite.dataframe.collections import DataFrame, Index, Scalar, Series
 from samite.dataframe.dispatch import get_collection_type
 from samite.dataframe.io.from_pandas import from_pandas
 from samite.dataframe.map_partitions import map_partitions
+from samite.dataframe.optimization import optimize
+from samite.dataframe.repartitioning import repartition
 
 __all__ = [
     "DataFrame",
@@ -15,4 +17,6 @@ __all__ = [
     "from_pandas",
     "get_collection_type",
     "map_partitions",
+    "optimize",
+    "repartition",
 ]

@@ -5,12 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 
-def column_operand(frame: Any, value: Any) -> Any:
-    """``value`` as the operand of an assignment to ``frame``.
+def check_column(label: Any, value: Any) -> None:
+    """Raise TypeError unless ``value`` can become a column: a series, an index, a lazy array of
+    one axis, a lazy value or a scalar."""
+    import pandas as pd
 
-    Raises
-    ------
-    TypeError
-        It cannot be cut into partitions like those of ``frame``.
-    """
-    return value
+    ndim = getattr(value, "ndim", 0)
+    if isinstance(value, (pd.Series, pd.Index)) or pd.api.types.is_scalar(value):
+        return
+    if hasattr(value, "__dask_graph__") and ndim < 2:
+        return
+    kind = type(value)
+    raise TypeError(
+        f"Column assignment doesn't support type {kind.__module__}.{kind.__qualname__} "
+        f"(for the column {label!r}); give a series with the same rows, a lazy array or a scalar"
+    )
+
+
+def column_operand(frame: Any, value: Any) -> Any:
+    """``value`` as the operand of an assignment to ``frame``."""
+    from samite.dataframe.conversion import as_collection, as_operand
+
+    return as_operand(as_collection(value))

@@ -9,8 +9,43 @@ from samite._expr import Expr
 
 def as_operand(value: Any) -> Any:
     """What an expression takes in place of an argument: the expression of a collection, lazy
-    values as expressions, other values as they are."""
-    expr = getattr(value, "expr", None)
-    if isinstance(expr, Expr):
-        return expr
+    values and arrays as expressions, other values as they are.
+
+    Raises
+    ------
+    TypeError
+        A lazy array has more than two axes.
+    """
+    from samite.dataframe.collections.frame_base import FrameBase
+
+    if isinstance(value, FrameBase):
+        return value.expr
+    if isinstance(value, Expr) or not hasattr(type(value), "__dask_graph__"):
+        return value
+    return _of_collection(value)
+
+
+def _of_collection(value: Any) -> Any:
+    from samite.dataframe.expressions.foreign import ArrayBlocks, LazyValue
+
+    if hasattr(value, "numblocks") and hasattr(value, "chunks"):
+        if value.ndim > 2:
+            raise TypeError(
+                f"A data frame takes lazy arrays of at most two axes, got one of {value.ndim}"
+            )
+        if value.ndim == 2 and value.numblocks[1] > 1:
+            value = value.rechunk({1: -1})
+        return ArrayBlocks(value)
+    return LazyValue(value) if hasattr(value, "key") else value
+
+
+def as_collection(value: Any) -> Any:
+    """The rows of a pandas frame or series as a collection of one partition, other values as they
+    are."""
+    import pandas as pd
+
+    from samite.dataframe.io.from_pandas import from_pandas
+
+    if isinstance(value, (pd.DataFrame, pd.Series)):
+        return from_pandas(value, npartitions=1)
     return value

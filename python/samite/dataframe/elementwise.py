@@ -7,18 +7,23 @@ from typing import Any
 from samite._expr import Expr
 from samite.dataframe.expressions.elementwise import (
     AccessorCall,
+    ElementwiseFunction,
     MethodCall,
     Operator,
+    RowsMethodCall,
     UnaryOperator,
+    UserMethodCall,
 )
+from samite.dataframe.expressions.foreign import ArrayBlocks
 from samite.dataframe.expressions.node import FrameExpr, are_co_aligned, frames_among
 
 
 def binary(symbol: str, left: Any, right: Any) -> Any:
     """``left`` and ``right`` joined by an operator, row by row; one of them is a collection."""
     from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.conversion import as_collection
 
-    operands = operand_of(left), operand_of(right)
+    operands = operand_of(as_collection(left)), operand_of(as_collection(right))
     if any(operand is NotImplemented for operand in operands):
         return NotImplemented
     left, right = aligned(*operands)
@@ -43,6 +48,99 @@ def method_call(frame: Any, method: str, *args: Any, **kwargs: Any) -> Any:
     operands = [operand_of(value) for value in (*args, *kwargs.values())]
     first, *rest = aligned(frame.expr, *operands)
     return new_collection(MethodCall(first, method, names, *rest))
+
+
+def rows_method_call(
+    frame: Any, method: str, *args: Any, keeps_divisions: bool = True, **kwargs: Any
+) -> Any:
+    """``frame.method(...)`` of pandas on every partition, for methods that leave out rows or
+    number them anew; see :func:`method_call`."""
+    from samite.dataframe.collections.frame_base import new_collection
+
+    operands = [operand_of(value) for value in (*args, *kwargs.values())]
+    first, *rest = aligned(frame.expr, *operands)
+    return new_collection(RowsMethodCall(first, method, tuple(kwargs), keeps_divisions, *rest))
+
+
+def rows_function(function: Any, *args: Any) -> Any:
+    """``function`` of partitions with the same rows, which keeps the rows; some of ``args`` are
+    collections."""
+    from samite.dataframe.collections.frame_base import new_collection
+
+    return new_collection(ElementwiseFunction(function, *aligned(*map(operand_of, args))))
+
+
+def apply_user_function(frame: Any, method: str, meta: Any, *args: Any, **kwargs: Any) -> Any:
+    """``frame.method(function, ...)`` of pandas, whose result is found out on made-up rows where
+    ``meta`` does not tell.
+
+    Raises
+    ------
+    ValueError
+        The function fails on the made-up rows.
+    """
+    from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.metadata import emulate, make_meta, no_default
+    from samite.utils import M
+
+    names = tuple(kwargs)
+    operands = [operand_of(value) for value in (*args, *kwargs.values())]
+    first, *rest = aligned(frame.expr, *operands)
+    if meta is no_default:
+        positional = rest[: len(rest) - len(names)]
+        keywords = dict(zip(names, rest[len(positional) :], strict=True))
+        meta = emulate(getattr(M, method), first, *positional, udf=True, **keywords)
+        meta = make_meta(meta, parent_meta=first._meta)
+        warn_of_guessed_meta(method, meta)
+    else:
+        index = first._meta.index if hasattr(first._meta, "index") else first._meta
+        meta = make_meta(meta, index=index, parent_meta=first._meta)
+    return new_collection(UserMethodCall(first, method, names, meta, *rest))
+
+
+def warn_of_guessed_meta(method: str, meta: Any) -> None:
+    """Say that a user's function was called to find out what it returns, and what was found."""
+    import warnings
+
+    if getattr(meta, "ndim", 0) == 2:
+        found = repr({c: str(d) for c, d in zip(meta.columns, meta.dtypes, strict=True)})
+    else:
+        found = f"({meta.name!r}, {str(getattr(meta, 'dtype', type(meta)))!r})"
+    warnings.warn(
+        "\nYou did not provide metadata, so the function was called on a small made-up dataset "
+        "to guess output types. The guess may be wrong.\nTo give them, or to silence this "
+        f"message, use the `meta=` keyword:\n  Before: .{method}(func)\n"
+        f"  After:  .{method}(func, meta={found})\n",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
+def filtered(frame: Any, predicate: Any) -> Any:
+    """The rows of a collection for which a boolean series is true."""
+    from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.expressions.selection import Filter
+
+    return new_collection(Filter(*aligned(frame.expr, predicate.expr)))
+
+
+def isin(frame: Any, values: Any) -> Any:
+    """Whether each element is one of ``values``; see :meth:`DataFrame.isin`."""
+    import pandas as pd
+
+    ndim = frame._meta.ndim
+    if hasattr(values, "__dask_graph__") or (
+        ndim == 2 and isinstance(values, (pd.Series, pd.DataFrame))
+    ):
+        from samite.utils import typename
+
+        raise NotImplementedError(f"Passing a {typename(type(values))!r} to `isin`")
+    if isinstance(values, (list, tuple, set)):
+        if any(hasattr(value, "__dask_graph__") for value in values):
+            raise NotImplementedError("isin with collections among the values; compute them first")
+        values = list(values) if isinstance(values, set) else values
+    frame._meta.isin(values)  # raises pandas' error early
+    return method_call(frame, "isin", values)
 
 
 def accessor_call(
@@ -77,6 +175,7 @@ def aligned(*operands: Any) -> list[Any]:
     frames = frames_among(operands)
     if len(frames) < 2 or are_co_aligned(*frames):
         return list(operands)
+    check_block_counts(frames)
     from samite.dataframe.alignment import align_partitions
 
     result = iter(align_partitions(*frames))
@@ -84,6 +183,19 @@ def aligned(*operands: Any) -> list[Any]:
         next(result) if isinstance(operand, FrameExpr) and operand.ndim > 0 else operand
         for operand in operands
     ]
+
+
+def check_block_counts(frames: list[FrameExpr]) -> None:
+    """Raise ValueError if an array among ``frames`` has not a block for each partition."""
+    arrays = [frame for frame in frames if isinstance(frame, ArrayBlocks)]
+    others = [frame for frame in frames if not isinstance(frame, ArrayBlocks)]
+    for array in arrays:
+        for frame in others:
+            if array.npartitions != frame.npartitions:
+                raise ValueError(
+                    "The index and array have different numbers of blocks. "
+                    f"({frame.npartitions} != {array.npartitions}); rechunk the array"
+                )
 
 
 def is_frame(value: Any) -> bool:

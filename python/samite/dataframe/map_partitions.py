@@ -9,6 +9,7 @@ from samite.dataframe.collections.frame_base import FrameBase, new_collection
 from samite.dataframe.elementwise import aligned, operand_of
 from samite.dataframe.expressions.functions import MapPartitions
 from samite.dataframe.expressions.node import FrameExpr, frames_among
+from samite.dataframe.expressions.selection import Projection
 from samite.dataframe.metadata import emulate, make_meta, no_default
 
 
@@ -46,8 +47,13 @@ def map_partitions(
         Whether to repartition the frames to common divisions first; otherwise their numbers of
         partitions must agree, or be one.
 
+    required_columns:
+        The columns that ``func`` reads; it is given no others.
+
     Raises
     ------
+    KeyError
+        A required column is not there.
     ValueError
         The frames cannot be aligned, or ``func`` fails on the made-up example.
     """
@@ -55,6 +61,13 @@ def map_partitions(
         raise TypeError(f"`func` must be callable, got {type(func).__name__}")
     names = tuple(kwargs)
     operands = [operand_of(value) for value in (*args, *kwargs.values())]
+    if required_columns is not None:
+        operands = [
+            Projection(operand, list(required_columns))
+            if isinstance(operand, FrameExpr) and operand.ndim == 2
+            else operand
+            for operand in operands
+        ]
     if align_dataframes:
         operands = aligned(*operands)
     wants_place = _has_parameter(func, "partition_info")

@@ -51,26 +51,26 @@ def make_meta(x: Any, index: Any = None, parent_meta: Any = None) -> Any:
     TypeError
         Nothing can be made of ``x``.
     """
-    meta = getattr(x, "_meta", None)
-    if meta is not None and not isinstance(x, type):
-        return meta
-    if isinstance(x, type) and not hasattr(x, "dtype"):
-        return make_meta_obj.dispatch(_library_of(parent_meta))(x, index)
+    if hasattr(type(x), "_meta") or hasattr(type(x), "__dask_graph__"):
+        meta = getattr(x, "_meta", None)
+        if meta is not None:
+            return meta
     try:
         make = make_meta_dispatch.dispatch(type(x))
     except TypeError:
-        make = None
-    if make is not None:
-        return make(x, index=index)
-    return make_meta_obj.dispatch(_library_of(parent_meta))(x, index)
+        make = make_meta_obj.dispatch(_library_of(parent_meta))
+    return make(x, index=index)
 
 
 def _library_of(parent: Any) -> type:
-    if parent is not None:
-        return type(parent)
     import pandas as pd
 
-    return pd.DataFrame
+    kind = type(getattr(parent, "_meta", parent))
+    try:
+        make_meta_obj.dispatch(kind)
+    except TypeError:
+        return pd.DataFrame
+    return kind
 
 
 @contextmanager

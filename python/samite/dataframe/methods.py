@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -27,20 +27,19 @@ def call_accessor(
     frame: Any, accessor: str, attribute: str, is_property: bool, names: Sequence[str], *args: Any
 ) -> Any:
     """``frame.accessor.attribute``, called if it is no property; see :func:`call_method`."""
-    of_frame = getattr(frame, accessor)
+    # A categorical index has the attributes of the accessor itself.
+    direct = accessor == "cat" and isinstance(frame, pd.CategoricalIndex)
+    of_frame = frame if direct else getattr(frame, accessor)
     if is_property:
         result = getattr(of_frame, attribute)
     else:
         result = call_method(of_frame, attribute, names, *args)
-    if isinstance(result, (pd.Series, pd.DataFrame, pd.Index)) or isinstance(frame, pd.Index):
+    if isinstance(result, (pd.Series, pd.DataFrame, pd.Index)):
         return result
+    if isinstance(frame, pd.Index):
+        return pd.Index(result, name=frame.name)
     # Some properties of dates are plain arrays.
     return pd.Series(result, index=frame.index, name=frame.name)
-
-
-def names_columns(argument: Any) -> bool:
-    """Whether an argument of a method speaks of columns by their labels."""
-    return isinstance(argument, (Mapping, pd.Series, pd.DataFrame, pd.Index, list, tuple))
 
 
 def assign(frame: Any, *pairs: Any) -> Any:
@@ -50,6 +49,13 @@ def assign(frame: Any, *pairs: Any) -> Any:
         warnings.simplefilter("ignore", pd.errors.PerformanceWarning)
         for label, value in zip(pairs[::2], pairs[1::2], strict=True):
             frame[label] = value
+    return frame
+
+
+def with_labels(frame: Any, labels: Any) -> Any:
+    """``frame`` under other column labels."""
+    frame = frame.copy(deep=False)
+    frame.columns = labels
     return frame
 
 
@@ -69,8 +75,8 @@ def head(frame: Any, n: int, safe: bool = False) -> Any:
     return result
 
 
-def tail(frame: Any, n: int, safe: bool = False) -> Any:
-    """The last ``n`` rows; ``safe`` warns where there are fewer."""
+def tail(frame: Any, n: int) -> Any:
+    """The last ``n`` rows."""
     if isinstance(frame, pd.Index):
         return frame[-n:] if n else frame[:0]
     return frame.tail(n)
@@ -143,3 +149,35 @@ def _reordered(result: pd.DataFrame, meta: pd.DataFrame, function: Any) -> pd.Da
         f"{list(meta.columns)}.\n  Extra:   {extra}\n  Missing: {missing}\n"
         "Give the columns that it returns as `meta=`."
     )
+
+
+def aligned_side(left: Any, right: Any, side: int, join: str, axis: Any, fill_value: Any) -> Any:
+    """One of the two that aligning gives."""
+    return left.align(right, join=join, axis=axis, fill_value=fill_value)[side]
+
+
+def case_when(frame: Any, *flat: Any) -> Any:
+    """``frame.case_when`` with conditions and replacements in turn."""
+    return frame.case_when(list(zip(flat[::2], flat[1::2], strict=True)))
+
+
+def mapped(frame: Any, argument: Any, na_action: Any) -> Any:
+    """``frame.map``, of an index too."""
+    return frame.map(argument, na_action=na_action)
+
+
+def index_as_series(index: Any, name: Any) -> Any:
+    """The labels of an index as a series, with themselves as its index."""
+    return index.to_series(name=name)
+
+
+def index_attribute(index: Any, name: str) -> Any:
+    """An attribute of each label, as an index."""
+    return pd.Index(getattr(index, name), name=index.name)
+
+
+def with_index(frame: Any, index: Any) -> Any:
+    """``frame`` under other labels for its rows."""
+    frame = frame.copy(deep=False)
+    frame.index = index
+    return frame

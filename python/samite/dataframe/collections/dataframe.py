@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
+from samite.dataframe.assignment import check_column, column_operand
 from samite.dataframe.collections.elementwise_methods import ElementwiseMethodsOfFrame
 from samite.dataframe.collections.frame_base import FrameBase, new_collection
 from samite.dataframe.collections.grouping_methods import GroupingMethodsOfFrame
@@ -12,9 +13,9 @@ from samite.dataframe.collections.joining_methods import JoiningMethodsOfFrame
 from samite.dataframe.collections.output_methods import OutputMethodsOfFrame
 from samite.dataframe.collections.partition_methods import PartitionMethodsOfFrame
 from samite.dataframe.collections.reduction_methods import ReductionMethodsOfFrame
-from samite.dataframe.elementwise import aligned, operand_of
+from samite.dataframe.elementwise import aligned, filtered, operand_of
 from samite.dataframe.expressions.elementwise import Assign
-from samite.dataframe.expressions.selection import Filter, Projection
+from samite.dataframe.expressions.selection import Projection
 
 
 class DataFrame(
@@ -27,6 +28,8 @@ class DataFrame(
     FrameBase,
 ):
     """A table of columns, in partitions by rows, each of which is a pandas frame when computed."""
+
+    _accessors: ClassVar[set[str]] = set()
 
     @property
     def columns(self) -> Any:
@@ -66,6 +69,13 @@ class DataFrame(
             "the length explicitly: `len(df) == 0`."
         )
 
+    def __bool__(self) -> bool:
+        raise ValueError("The truth value of a DataFrame is ambiguous. Use a.any() or a.all().")
+
+    @property
+    def nbytes(self) -> Any:
+        raise NotImplementedError("nbytes is not implemented on DataFrame; use memory_usage()")
+
     def keys(self) -> Any:
         """The labels of the columns."""
         return self.columns
@@ -90,7 +100,7 @@ class DataFrame(
             raise AttributeError(name)
         if name in self._expr._meta.columns:
             return self[name]
-        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        return super().__getattr__(name)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if name == "_expr" or hasattr(type(self), name) or name not in self._expr._meta.columns:
@@ -103,9 +113,9 @@ class DataFrame(
             return self.where(key)
         expr = getattr(key, "expr", None)
         if expr is not None and isinstance(key, FrameBase):
-            if key.ndim != 1:
-                raise TypeError(f"A frame is filtered by a boolean series, got {key!r}")
-            return new_collection(Filter(*aligned(self.expr, expr)))
+            if key.ndim == 1:
+                return filtered(self, key)
+            self._meta[key._meta]  # raises pandas' error
         if isinstance(key, slice):
             return self._slice_rows(key)
         if isinstance(key, tuple) and key not in self._meta.columns:
@@ -120,17 +130,14 @@ class DataFrame(
         return new_collection(Projection(self.expr, key))
 
     def _slice_rows(self, key: slice) -> Any:
-        import numpy as np
+        from samite.dataframe.arguments import is_label_slice
 
-        index = self._meta.index
-        bounds = (key.start, key.stop)
-        if any(isinstance(b, (int, np.integer)) for b in bounds) or key == slice(None):
-            if index.dtype.kind not in "iuf" or key.step is not None:
-                raise NotImplementedError(
-                    "df[a:b] with positions would need the lengths of all partitions; use "
-                    "`.loc` for labels, `.partitions` or `.head`"
-                )
-        return self.loc[key]
+        if is_label_slice(key, self._meta.index):
+            return self.loc[key]
+        raise NotImplementedError(
+            "df[a:b] with positions would need the lengths of all partitions; use `.loc` for "
+            "labels, `.partitions` or `.head`"
+        )
 
     def __setitem__(self, key: Any, value: Any) -> None:
         if isinstance(key, (tuple, list)) and not (
@@ -157,12 +164,11 @@ class DataFrame(
         for label, value in pairs.items():
             if callable(value) and not isinstance(value, FrameBase):
                 value = value(result)
+            check_column(label, value)
             result = result._with_column(label, value)
         return result
 
     def _with_column(self, label: Any, value: Any) -> Any:
-        from samite.dataframe.assignment import column_operand
-
         frame, operand = aligned(self.expr, column_operand(self, operand_of(value)))
         if isinstance(frame, Assign) and not _reads(operand, frame):
             return new_collection(Assign(*frame.operands, label, operand))
@@ -182,12 +188,6 @@ class DataFrame(
         TypeError
             A value is of another kind.
         """
-        for label, value in pairs.items():
-            if not _can_be_column(value):
-                raise TypeError(
-                    "Column assignment doesn't support type "
-                    f"{type(value).__module__}.{type(value).__qualname__} (for {label!r})"
-                )
         return self._assigned(pairs)
 
     def items(self) -> Iterator[tuple[Any, Any]]:
@@ -200,14 +200,3 @@ def _reads(operand: Any, frame: Any) -> bool:
     """Whether an expression has ``frame`` below it."""
     walk = getattr(operand, "walk", None)
     return walk is not None and any(node._name == frame._name for node in walk())
-
-
-def _can_be_column(value: Any) -> bool:
-    import numpy as np
-    import pandas as pd
-
-    if isinstance(value, (FrameBase, pd.Series, pd.Index)) or callable(value):
-        return True
-    if pd.api.types.is_scalar(value) or isinstance(value, np.ndarray):
-        return True
-    return hasattr(value, "__dask_graph__")

@@ -144,6 +144,39 @@ class FrameBase(
         """Print the expression as a tree."""
         self.expr.pprint()
 
+    def explain(self, stage: str = "fused", format: str | None = None) -> None:
+        """Print the expression as it was written and as it is after optimization, as trees.
+
+        Parameters
+        ----------
+        stage:
+            How far to optimize; see :func:`samite.dataframe.analysis.explain`.
+        format:
+            Taken for Dask's sake; what is printed is text.
+        """
+        from samite.dataframe.analysis import explain
+
+        print(explain(self.expr, stage))
+
+    def analyze(self, filename: str | None = None, format: str | None = None) -> None:
+        """Compute, and print the tasks, rows, bytes and seconds of each part of the expression.
+
+        Parameters
+        ----------
+        filename:
+            A file to write to, in place of printing.
+        format:
+            Taken for Dask's sake; what is written is text.
+        """
+        from samite.dataframe.analysis import analyze
+
+        text = analyze(self.expr)
+        if filename is None:
+            print(text)
+            return
+        with open(filename, "w") as file:
+            file.write(f"{text}\n")
+
     def walk(self) -> Any:
         """The nodes of the expression, from the outermost inwards."""
         return self.expr.walk()
@@ -260,6 +293,29 @@ class FrameBase(
         from samite.dataframe.expressions.selection import IndexOf
 
         return new_collection(IndexOf(self.expr))
+
+    @index.setter
+    def index(self, labels: Any) -> None:
+        from samite.dataframe.elementwise import operand_of
+        from samite.dataframe.expressions.elementwise import WithIndex
+        from samite.dataframe.expressions.node import are_co_aligned
+
+        labels = operand_of(labels)
+        if not are_co_aligned(self.expr, labels):
+            raise AssertionError(
+                "value needs to be aligned with the index: it must be computed from the rows of "
+                "this frame, without moving them"
+            )
+        self._expr = WithIndex(self.expr, labels)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called when the usual way fails: what the expression knows beside its columns.
+        if name in ("_expr", "expr") or name.startswith("__"):
+            raise AttributeError(name)
+        expr = self._expr
+        if name in type(expr)._parameters or hasattr(type(expr), name):
+            return getattr(expr, name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy(self, deep: bool = False) -> Any:
         """The same collection; computations do not change their inputs, so ``deep`` is refused.

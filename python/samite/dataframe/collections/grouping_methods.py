@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from samite.dataframe.collections.mixin import Mixin
 
-class GroupingMethods:
+
+class GroupingMethods(Mixin):
     """Grouping, windows and running totals. For frames and series alike."""
 
 
-class GroupingMethodsOfFrame:
+class GroupingMethodsOfFrame(Mixin):
     """Grouping, windows and running totals. For frames."""
 
 
-class GroupingMethodsOfSeries:
+class GroupingMethodsOfSeries(Mixin):
     """Grouping, windows and running totals. For series."""

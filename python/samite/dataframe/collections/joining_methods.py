@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from samite.dataframe.collections.mixin import Mixin
 
-class JoiningMethods:
+
+class JoiningMethods(Mixin):
     """Methods that put frames together. For frames and series alike."""
 
 
-class JoiningMethodsOfFrame:
+class JoiningMethodsOfFrame(Mixin):
     """Methods that put frames together. For frames."""
 
 
-class JoiningMethodsOfSeries:
+class JoiningMethodsOfSeries(Mixin):
     """Methods that put frames together. For series."""

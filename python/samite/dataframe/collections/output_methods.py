@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from samite.dataframe.collections.conversion_methods import (
+    ConversionMethods,
+    ConversionMethodsOfFrame,
+    ConversionMethodsOfSeries,
+)
 
-class OutputMethods:
+
+class OutputMethods(ConversionMethods):
     """Writing, conversion to other collections, and display. For frames and series alike."""
 
 
-class OutputMethodsOfFrame:
+class OutputMethodsOfFrame(ConversionMethodsOfFrame):
     """Writing, conversion to other collections, and display. For frames."""
 
 
-class OutputMethodsOfSeries:
+class OutputMethodsOfSeries(ConversionMethodsOfSeries):
     """Writing, conversion to other collections, and display. For series."""

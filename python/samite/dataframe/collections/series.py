@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite.dataframe.accessors.attached import SeriesAccessors
 from samite.dataframe.collections.elementwise_methods import ElementwiseMethodsOfSeries
 from samite.dataframe.collections.frame_base import FrameBase, new_collection
 from samite.dataframe.collections.grouping_methods import GroupingMethodsOfSeries
@@ -21,6 +22,7 @@ class Series(
     PartitionMethodsOfSeries,
     JoiningMethodsOfSeries,
     OutputMethodsOfSeries,
+    SeriesAccessors,
     FrameBase,
 ):
     """One column of a data frame, or what is computed from columns, in partitions by rows."""
@@ -45,6 +47,11 @@ class Series(
     def dtypes(self) -> Any:
         return self._meta.dtype
 
+    def __bool__(self) -> bool:
+        raise ValueError(
+            f"The truth value of a {type(self).__name__} is ambiguous. Use a.any() or a.all()."
+        )
+
     @property
     def ndim(self) -> int:
         return 1
@@ -59,15 +66,20 @@ class Series(
         return new_collection(ToFrame(self.expr, name))
 
     def __getitem__(self, key: Any) -> Any:
-        from samite.dataframe.expressions.selection import Filter
+        from samite.dataframe.elementwise import filtered
 
         if isinstance(key, Series):
-            from samite.dataframe.elementwise import aligned
+            return filtered(self, key)
+        of_column = getattr(self.expr, "of_column", None)
+        if of_column is not None and key in self.expr.frame.columns:
+            # One of the columns that were reduced.
+            return new_collection(of_column(key))
+        return self.loc[key]
 
-            return new_collection(Filter(*aligned(self.expr, key.expr)))
+    def __contains__(self, key: object) -> bool:
         raise NotImplementedError(
-            f"Series getitem takes a boolean Series with the same rows; got {type(key).__name__}. "
-            "Use .loc for labels."
+            "Using 'in' to test for membership is not supported. Use the values or the index "
+            "explicitly: `(series == value).any()`, `series.isin([value])`"
         )
 
     def __iter__(self) -> Any:

@@ -7,10 +7,13 @@ import operator
 from collections.abc import Sequence
 from typing import Any
 
+import pandas as pd
+
 from samite._expr import Expr
 from samite._task_spec import Task
 from samite.dataframe import methods
-from samite.dataframe.expressions.node import Elementwise, FrameExpr, readable
+from samite.dataframe.expressions.node import Elementwise, Partitionwise, readable
+from samite.dataframe.known_categories import with_unfound_categories
 from samite.dataframe.metadata import make_meta
 
 SYMBOLS = {
@@ -78,57 +81,115 @@ class UnaryOperator(Elementwise):
         return f"{SYMBOLS.get(self.symbol, self.symbol + ' ')}{readable(self.frame)}"
 
 
-class MethodCall(Elementwise):
-    """``frame.method(*args)`` of pandas, whose result has the rows of ``frame``.
+class _CallOfMethod(Partitionwise):
+    """What :class:`MethodCall` and :class:`RowsMethodCall` share.
 
     The operands after the named ones are the arguments; the last ``len(names)`` of them are
     given by name. They may be expressions with the rows of ``frame``, or scalars.
     """
 
     _parameters = ["frame", "method", "names"]
-    # Methods whose result in a column depends on other columns, or that change the columns.
-    _mixing = frozenset(
-        {"rename", "add_prefix", "add_suffix", "apply", "eval", "isin", "set_axis", "squeeze"}
-    )
 
     @functools.cached_property
     def _funcname(self) -> str:
         return self.method
 
-    @property
-    def _passes_projection(self) -> bool:  # type: ignore[override]
-        if self.method in self._mixing or self.ndim != 2 or self.frame.ndim != 2:
-            return False
-        # An argument that is a dict or a pandas object speaks of columns by name.
-        return all(
-            isinstance(argument, FrameExpr) or not methods.names_columns(argument)
-            for argument in self.operands[3:]
-        ) and list(self.columns) == list(self.frame.columns)
+    def _given(self) -> list[Any]:
+        return self.operands[len(type(self)._parameters) :]
 
     @property
     def arguments(self) -> tuple[Any, ...]:
         """The positional arguments."""
-        return tuple(self.operands[3 : len(self.operands) - len(self.names)])
+        given = self._given()
+        return tuple(given[: len(given) - len(self.names)])
 
     @property
     def keywords(self) -> dict[str, Any]:
         """The arguments by name."""
-        start = len(self.operands) - len(self.names)
-        return dict(zip(self.names, self.operands[start:], strict=True))
+        given = self._given()
+        return dict(zip(self.names, given[len(given) - len(self.names) :], strict=True))
 
     @functools.cached_property
     def _meta(self) -> Any:
-        metas = [o._meta if isinstance(o, Expr) else o for o in self.operands]
-        return make_meta(methods.call_method(metas[0], self.method, self.names, *metas[3:]))
+        metas = [o._meta if isinstance(o, Expr) else o for o in self._given()]
+        meta = self.frame._meta
+        made = make_meta(methods.call_method(meta, self.method, self.names, *metas))
+        return with_unfound_categories(made, meta) if self.method == "astype" else made
 
     def _task(self, key: Any, index: int) -> Task:
-        arguments = [self._argument(operand, index) for operand in self.operands]
-        return Task(key, methods.call_method, arguments[0], self.method, self.names, *arguments[3:])
+        frame = self._argument(self.frame, index)
+        arguments = [self._argument(operand, index) for operand in self._given()]
+        return Task(key, methods.call_method, frame, self.method, self.names, *arguments)
 
     def _readable(self) -> str:
         given = [readable(a) for a in self.arguments]
         given += [f"{name}={readable(value)}" for name, value in self.keywords.items()]
         return f"{readable(self.frame)}.{self.method}({', '.join(given)})"
+
+
+class MethodCall(_CallOfMethod, Elementwise):
+    """``frame.method(*args)`` of pandas, whose result has the rows of ``frame``."""
+
+    # Methods whose result in a column depends on other columns, or that change the columns.
+    _mixing = frozenset({"rename", "add_prefix", "add_suffix", "apply", "eval", "set_axis"})
+
+    @property
+    def _passes_projection(self) -> bool:  # type: ignore[override]
+        if self.method in self._mixing or self.ndim != 2 or self.frame.ndim != 2:
+            return False
+        if list(self.columns) != list(self.frame.columns):
+            return False
+        # An argument that is a pandas object speaks of columns by name; a dict does, and can be
+        # cut down to those that are wanted.
+        return not any(
+            isinstance(argument, (pd.Series, pd.DataFrame, pd.Index)) for argument in self._given()
+        )
+
+    def _with_projected_operands(self, columns: Any) -> Expr | None:
+        from samite.dataframe.expressions.selection import Projection
+
+        if not any(isinstance(argument, dict) for argument in self._given()):
+            return super()._with_projected_operands(columns)
+        wanted = columns if isinstance(columns, list) else [columns]
+        given = [
+            {c: value for c, value in argument.items() if c in wanted}
+            if isinstance(argument, dict)
+            else argument
+            for argument in self._given()
+        ]
+        if self.method in ("astype", "fillna", "round") and {} in given:
+            return Projection(self.frame, columns)
+        if self.method == "astype":
+            return type(self)(Projection(self.frame, columns), self.method, self.names, *given)
+        if wanted == self.columns:
+            return None
+        # A series takes a dict for a mapping of its labels, so it stays a frame.
+        call = type(self)(Projection(self.frame, wanted), self.method, self.names, *given)
+        return Projection(call, columns)
+
+
+class UserMethodCall(MethodCall):
+    """A method that takes a user's function, whose result is like ``given_meta``."""
+
+    _parameters = ["frame", "method", "names", "given_meta"]
+    _passes_projection = False  # type: ignore[assignment]
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.given_meta
+
+
+class RowsMethodCall(_CallOfMethod):
+    """``frame.method(*args)`` of pandas on every partition, which may leave out or add rows.
+
+    ``keeps_divisions`` tells whether the index values stay between the same bounds.
+    """
+
+    _parameters = ["frame", "method", "names", "keeps_divisions"]
+
+    @property
+    def _keeps_divisions(self) -> bool:  # type: ignore[override]
+        return self.keeps_divisions
 
 
 class AccessorCall(MethodCall):
@@ -144,30 +205,26 @@ class AccessorCall(MethodCall):
 
     _passes_projection = False  # type: ignore[assignment]
 
-    @property
-    def arguments(self) -> tuple[Any, ...]:
-        return tuple(self.operands[5 : len(self.operands) - len(self.names)])
-
     @functools.cached_property
     def _meta(self) -> Any:
-        metas = [o._meta if isinstance(o, Expr) else o for o in self.operands]
+        metas = [o._meta if isinstance(o, Expr) else o for o in self._given()]
         return make_meta(
             methods.call_accessor(
-                metas[0], self.accessor, self.method, self.is_property, self.names, *metas[5:]
+                self.frame._meta, self.accessor, self.method, self.is_property, self.names, *metas
             )
         )
 
     def _task(self, key: Any, index: int) -> Task:
-        arguments = [self._argument(operand, index) for operand in self.operands]
+        arguments = [self._argument(operand, index) for operand in self._given()]
         return Task(
             key,
             methods.call_accessor,
-            arguments[0],
+            self._argument(self.frame, index),
             self.accessor,
             self.method,
             self.is_property,
             self.names,
-            *arguments[5:],
+            *arguments,
         )
 
     def _readable(self) -> str:
@@ -231,3 +288,58 @@ class ToFrame(Elementwise):
     @staticmethod
     def operation(frame: Any, column: Any, index: bool) -> Any:
         return methods.to_frame(frame, column, index)
+
+
+class WithIndex(Elementwise):
+    """A frame under other labels for its rows, which have the same partitions."""
+
+    _parameters = ["frame", "labels"]
+    operation = staticmethod(methods.with_index)
+
+    def _divisions(self) -> Sequence[Any]:
+        return self.labels.divisions
+
+
+class ElementwiseFunction(Elementwise):
+    """``function(*operands)`` of partitions with the same rows, which keeps the rows.
+
+    The operands after the named ones are the arguments.
+    """
+
+    _parameters = ["function"]
+    _hidden = ("function",)
+    _passes_projection = False
+
+    @functools.cached_property
+    def _funcname(self) -> str:
+        return self.function.__name__.strip("_")
+
+    @property
+    def operation(self) -> Any:  # type: ignore[override]
+        return self.function
+
+
+class RenameColumns(Elementwise):
+    """A frame under other labels: ``labels`` for all columns, in order."""
+
+    _parameters = ["frame", "labels"]
+    operation = staticmethod(methods.with_labels)
+    _passes_projection = False
+
+    def _simplify_up(self, parent: Expr, dependents: Any) -> Any:
+        from samite.dataframe.expressions.selection import Projection
+
+        if not isinstance(parent, Projection) or not self._meta.columns.is_unique:
+            return None
+        if not self.frame._meta.columns.is_unique:
+            return None
+        old = dict(zip(self.columns, self.frame.columns, strict=True))
+        kept = [label for label in self.columns if label in set(parent.columns)]
+        if len(kept) == len(self.columns):
+            return None
+        frame = Projection(self.frame, [old[label] for label in kept])
+        labels = self._meta.columns[self._meta.columns.isin(kept)]
+        return Projection(RenameColumns(frame, labels), parent.operand("columns"))
+
+    def _readable(self) -> str:
+        return f"{readable(self.frame)}.rename(columns={list(self.columns)!r})"

@@ -71,6 +71,29 @@ class FrameExpr(SingletonExpr):
     def __str__(self) -> str:
         return readable(self)
 
+    def __bool__(self) -> bool:
+        raise ValueError(
+            f"The truth value of a {type(self).__name__} is ambiguous: it is not computed yet. "
+            "Use a.any() or a.all()."
+        )
+
+    def __getitem__(self, key: Any) -> Expr:
+        from samite.dataframe.expressions.selection import Filter, Projection
+
+        return Filter(self, key) if isinstance(key, Expr) else Projection(self, key)
+
+    def __getattr__(self, name: str) -> Any:
+        # Only called when the usual way fails.
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            # A name of this sort belongs to the machinery, and metadata may be what is looked for.
+            if name.startswith("_") or hasattr(type(self), name):
+                raise
+            if name in self.columns:
+                return self[name]
+            raise
+
     def finalize_compute(self) -> Expr:
         from samite.dataframe.expressions.finalize import Concatenated
 
@@ -82,6 +105,23 @@ class FrameExpr(SingletonExpr):
         from samite.dataframe.expressions.fusion import fuse
 
         return fuse(self)
+
+
+def _operator(symbol: str, reflected: bool) -> Any:
+    def method(self: FrameExpr, other: Any) -> Expr:
+        from samite.dataframe.expressions.elementwise import Operator
+
+        return Operator(symbol, other, self) if reflected else Operator(symbol, self, other)
+
+    return method
+
+
+for _word in "add sub mul truediv floordiv mod pow and or xor".split():
+    _symbol = f"{_word}_" if _word in ("and", "or") else _word
+    setattr(FrameExpr, f"__{_word}__", _operator(_symbol, False))
+    setattr(FrameExpr, f"__r{_word}__", _operator(_symbol, True))
+for _word in ("lt", "le", "gt", "ge"):
+    setattr(FrameExpr, f"__{_word}__", _operator(_word, False))
 
 
 class Partitionwise(FrameExpr):
@@ -164,6 +204,21 @@ class Elementwise(Partitionwise):
     """A function of partitions whose result has the rows of its operands, in their order."""
 
     _passes_projection = True
+    # Whether an index that is made of an index has its values.
+    _keeps_labels: ClassVar[bool] = False
+
+    def _divisions(self) -> Sequence[Any]:
+        keeps = self._keeps_divisions and (self._keeps_labels or not self._changes_index())
+        return partitionwise_divisions(self, keeps)
+
+    def _changes_index(self) -> bool:
+        """Whether the labels that the divisions speak of are what the function changes."""
+        if self.ndim != 1 or hasattr(self._meta, "index"):
+            return False
+        return all(
+            frame.ndim == 1 and not hasattr(frame._meta, "index")
+            for frame in frames_among(self.operands)
+        )
 
 
 def _meta_of(operand: Any) -> Any:

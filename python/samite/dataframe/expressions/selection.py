@@ -10,7 +10,13 @@ from typing import Any
 from samite._expr import Expr
 from samite._task_spec import Alias, Task
 from samite.dataframe import methods
-from samite.dataframe.expressions.node import Elementwise, FrameExpr, Partitionwise, readable
+from samite.dataframe.expressions.node import (
+    Elementwise,
+    FrameExpr,
+    Partitionwise,
+    frames_among,
+    readable,
+)
 
 
 class Projection(Elementwise):
@@ -41,6 +47,11 @@ class Projection(Elementwise):
         return None
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if isinstance(parent, Filter) and parent.frame._name == self._name:
+            # A source that can filter by itself does so below the projection.
+            filtered_by = getattr(self.frame, "filtered_by", None)
+            source = None if filtered_by is None else filtered_by(parent, dependents)
+            return None if source is None else Projection(source, self.operand("columns"))
         return None
 
 
@@ -109,30 +120,46 @@ class Partitions(FrameExpr):
         return None
 
 
-class HeadOfPartitions(Partitionwise):
-    """The first ``n`` rows of each partition."""
+class _EndOfPartitions(Partitionwise):
+    """The first or last ``n`` rows of each partition."""
+
+    _passes_projection = True
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return self.frame._meta
+
+    def _simplify_down(self) -> Any:
+        frame = self.frame
+        kind, others = type(self), self.operands[2:]
+        if isinstance(frame, kind) and self.n >= 0 and frame.n >= 0:
+            return kind(frame.frame, min(self.n, frame.n), *others)
+        if isinstance(frame, Elementwise) and not any(others):
+            # What is cut off need not be computed.
+            operands = [
+                kind(o, self.n, *others)
+                if isinstance(o, FrameExpr) and o.ndim > 0 and o.npartitions == frame.npartitions
+                else o
+                for o in frame.operands
+            ]
+            if len({o.npartitions for o in frames_among(frame.operands)}) == 1:
+                return type(frame)(*operands)
+        return None
+
+
+class HeadOfPartitions(_EndOfPartitions):
+    """The first ``n`` rows of each partition; ``safe`` warns where there are fewer."""
 
     _parameters = ["frame", "n", "safe"]
     _defaults = {"safe": False}
     operation = staticmethod(methods.head)
-    _passes_projection = True
-
-    @functools.cached_property
-    def _meta(self) -> Any:
-        return self.frame._meta
 
 
-class TailOfPartitions(Partitionwise):
+class TailOfPartitions(_EndOfPartitions):
     """The last ``n`` rows of each partition."""
 
-    _parameters = ["frame", "n", "safe"]
-    _defaults = {"safe": False}
+    _parameters = ["frame", "n"]
     operation = staticmethod(methods.tail)
-    _passes_projection = True
-
-    @functools.cached_property
-    def _meta(self) -> Any:
-        return self.frame._meta
 
 
 class First(FrameExpr):

@@ -78,7 +78,7 @@ class TreeReduction(FrameExpr):
         if given is False:
             return 2**62
         if given < 2:
-            raise ValueError(f"split_every must be an integer >= 2, got {given!r}")
+            raise ValueError(f"split_every must be greater than 1 or False, got {given!r}")
         return int(given)
 
     def _layer(self) -> Mapping[Any, Any]:

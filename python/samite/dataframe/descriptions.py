@@ -1,0 +1,121 @@
+"""Metadata from descriptions: dtypes, names and example objects."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from samite.dataframe.dispatch import make_meta_dispatch, make_meta_obj
+from samite.dataframe.example_rows import example_of_scalar, example_scalar
+from samite.dataframe.extensions import make_scalar
+from samite.dataframe.known_categories import UNKNOWN_CATEGORIES
+
+
+@make_meta_dispatch.register((pd.DataFrame, pd.Series))
+def meta_of_frame(x: Any, index: Any = None) -> Any:
+    """A frame or series without its rows, and without a reference to their memory."""
+    empty = x.iloc[:0]
+    if not len(x):
+        return empty
+    empty = empty.copy()
+    empty.index = _emptied(x.index)
+    if isinstance(empty, pd.Series):
+        return empty if not _is_arrow(empty.dtype) else _without_buffers(empty)
+    for position, dtype in enumerate(empty.dtypes):
+        if _is_arrow(dtype):
+            empty.isetitem(position, _without_buffers(empty.iloc[:, position]))
+    return empty
+
+
+def _is_arrow(dtype: Any) -> bool:
+    return isinstance(dtype, (pd.ArrowDtype, pd.StringDtype))
+
+
+def _without_buffers(series: pd.Series) -> pd.Series:
+    # A slice of an Arrow array keeps the whole array alive.
+    values = type(series.array)._from_sequence([], dtype=series.dtype)
+    return pd.Series(values, index=series.index, name=series.name)
+
+
+def _emptied(index: pd.Index) -> pd.Index:
+    return index[:0].copy(deep=True)
+
+
+@make_meta_dispatch.register(pd.Index)
+def meta_of_index(x: pd.Index, index: Any = None) -> pd.Index:
+    """An index without its labels."""
+    return _emptied(x)
+
+
+@make_meta_dispatch.register(np.ndarray)
+def meta_of_array(x: np.ndarray, index: Any = None) -> np.ndarray:
+    """The array without its rows."""
+    return x[:0].copy() if x.ndim else x
+
+
+@make_meta_obj.register((pd.DataFrame, pd.Series, pd.Index))
+def meta_of_description(x: Any, index: Any = None) -> Any:
+    """An empty pandas object, or a scalar, of a description; see
+    :func:`samite.dataframe.utils.make_meta`.
+
+    Raises
+    ------
+    TypeError
+        Nothing can be made of ``x``.
+    ValueError
+        An iterable has something else than pairs of label and dtype.
+    """
+    if index is not None:
+        index = _emptied(_index_for(index))
+    if isinstance(x, dict):
+        columns = {label: _empty_series(label, dtype, index) for label, dtype in x.items()}
+        return pd.DataFrame(columns, index=index)
+    if isinstance(x, tuple) and len(x) == 2:
+        return _empty_series(x[0], x[1], index)
+    if type(x) in make_scalar._lookup:
+        return make_scalar(x)
+    if isinstance(x, Iterable) and not isinstance(x, (str, bytes, np.generic)):
+        return _frame_of_pairs(x, index)
+    if isinstance(x, type) and not _names_dtype(x):
+        raise TypeError(f"Don't know how to create metadata from {x!r}")
+    if isinstance(x, (str, type, np.dtype, pd.api.extensions.ExtensionDtype)):
+        try:
+            return example_scalar(pd.CategoricalDtype() if x == "category" else x)
+        except TypeError:
+            if not isinstance(x, str):
+                raise
+    if x is None or x is pd.NaT or pd.api.types.is_scalar(x) or hasattr(x, "dtype"):
+        return example_of_scalar(x)
+    try:
+        make = make_scalar.dispatch(type(x))
+    except TypeError:
+        raise TypeError(f"Don't know how to create metadata from {x!r}") from None
+    return make(x)
+
+
+def _names_dtype(kind: type) -> bool:
+    if issubclass(kind, (np.generic, pd.api.extensions.ExtensionDtype)):
+        return True
+    return kind in (int, float, bool, complex, str, bytes, object)
+
+
+def _index_for(index: Any) -> pd.Index:
+    index = getattr(index, "_meta", index)
+    return index if isinstance(index, pd.Index) else pd.Index(index)
+
+
+def _frame_of_pairs(x: Iterable[Any], index: Any) -> pd.DataFrame:
+    pairs = list(x)
+    if not all(isinstance(pair, tuple) and len(pair) == 2 for pair in pairs):
+        raise ValueError(f"Expected iterable of tuples of (name, dtype), got {x!r}")
+    columns = {label: _empty_series(label, dtype, index) for label, dtype in pairs}
+    return pd.DataFrame(columns, columns=[label for label, _ in pairs], index=index)
+
+
+def _empty_series(name: Any, dtype: Any, index: Any) -> pd.Series:
+    if isinstance(dtype, str) and dtype == "category":
+        dtype = pd.CategoricalDtype([UNKNOWN_CATEGORIES])
+    return pd.Series([], dtype=dtype, name=name, index=index)

@@ -1,0 +1,116 @@
+"""What is known of the index values in each partition: forgotten, checked, or set."""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import operator
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from samite._expr.graphs import nested_references
+from samite._task_spec import Alias, Task, TaskRef
+from samite.dataframe import partitioning
+from samite.dataframe.expressions.node import Elementwise, FrameExpr
+
+
+class ClearDivisions(Elementwise):
+    """``frame`` as it is; its divisions are not known any more."""
+
+    _parameters = ["frame"]
+    _keeps_divisions = False
+    operation = staticmethod(operator.pos)
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.frame._meta
+
+    def _task(self, key: Any, index: int) -> Any:
+        return Alias(key, (self.frame._name, index))
+
+    def _simplify_down(self) -> Any:
+        return ClearDivisions(self.frame.frame) if isinstance(self.frame, ClearDivisions) else None
+
+
+class ResolveDivisions(Elementwise):
+    """``frame`` as it is, with divisions that the caller vouches for."""
+
+    _parameters = ["frame", "new_divisions"]
+    operation = staticmethod(operator.pos)
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.frame._meta
+
+    def _divisions(self) -> Sequence[Any]:
+        return self.new_divisions
+
+    def _task(self, key: Any, index: int) -> Any:
+        return Alias(key, (self.frame._name, index))
+
+    def _with_projected_operands(self, columns: Any) -> Any:
+        from samite.dataframe.expressions.selection import Projection
+
+        return type(self)(Projection(self.frame, columns), self.new_divisions)
+
+
+class EnforceRuntimeDivisions(Elementwise):
+    """``frame`` as it is, unless the index of a partition lies outside of its divisions."""
+
+    _parameters = ["frame"]
+    _knows_position = True
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.frame._meta
+
+    def _task(self, key: Any, index: int) -> Any:
+        lower, upper = self.divisions[index], self.divisions[index + 1]
+        last = index == self.npartitions - 1
+        part = TaskRef((self.frame._name, index))
+        return Task(key, partitioning.check_bounds, part, index, lower, upper, last)
+
+
+class JoinOverlaps(FrameExpr):
+    """Partitions in order, of which each has the index values from ``least[i]`` to
+    ``greatest[i]``, cut so that equal values are in one partition."""
+
+    _parameters = ["frame", "least", "greatest"]
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return self.frame._meta
+
+    def _divisions(self) -> Sequence[Any]:
+        bounds = [self.least[0]]
+        bounds += [b for a, b in itertools.pairwise(self.least) if a != b]
+        return [*bounds, self.greatest[-1]]
+
+    def _layer(self) -> Mapping[Any, Any]:
+        frame, bounds = self.frame, self.divisions
+        count = len(bounds) - 1
+        groups = []
+        for index in range(count):
+            start = bisect_left(self.greatest, bounds[index])
+            stop = bisect_left(self.least, bounds[index + 1])
+            groups.append(range(start, frame.npartitions if index == count - 1 else stop))
+        first_of: dict[int, int] = {}
+        last_of: dict[int, int] = {}
+        for index, group in enumerate(groups):
+            for i in group:
+                first_of.setdefault(i, index)
+                last_of[i] = index
+        layer: dict[Any, Any] = {}
+        for index, group in enumerate(groups):
+            key = (self._name, index)
+            cuts = [
+                (
+                    None if first_of[i] == index else bounds[index],
+                    None if last_of[i] == index else bounds[index + 1],
+                )
+                for i in group
+            ]
+            parts = nested_references([(frame._name, i) for i in group])
+            layer[key] = Task(key, partitioning.joined_ranges, parts, cuts, frame._meta)
+        return layer

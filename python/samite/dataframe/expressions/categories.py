@@ -1,0 +1,108 @@
+"""Categoricals: forgetting categories, and finding them."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, ClassVar
+
+import pandas as pd
+
+from samite._expr import Expr
+from samite.dataframe.expressions.node import Elementwise, FrameExpr
+from samite.dataframe.expressions.tree import TreeReduction
+from samite.dataframe.known_categories import clear_known_categories
+
+
+class AsUnknown(Elementwise):
+    """A categorical whose categories are not known any more."""
+
+    _parameters = ["frame"]
+    _passes_projection = False
+    _keeps_labels = True
+
+    @staticmethod
+    def operation(frame: Any) -> Any:
+        return frame
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        meta = self.frame._meta
+        return clear_known_categories(meta, index=False)
+
+
+class Categories(TreeReduction):
+    """The categories of columns, and of the index: a dict by column and an index or None."""
+
+    _parameters = ["frame", "columns", "index", "split_every"]
+    _defaults: ClassVar[dict[str, Any]] = {"index": False, "split_every": None}
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return ({}, None)
+
+    @property
+    def chunk_keywords(self) -> dict[str, Any]:
+        return {"columns": self.operand("columns"), "index": self.index}
+
+    @property
+    def aggregate_keywords(self) -> dict[str, Any]:
+        return {"ordered": self._ordered()}
+
+    def _ordered(self) -> dict[Any, bool]:
+        dtypes = self.frame._meta.dtypes
+        return {
+            column: bool(getattr(dtypes[column], "ordered", False))
+            for column in self.operand("columns")
+        }
+
+    @staticmethod
+    def chunk(part: Any, columns: list[Any], index: bool) -> Any:
+        found = {column: _values_of(part[column]) for column in columns}
+        return found, _values_of(part.index) if index else None
+
+    @staticmethod
+    def combine(parts: list[Any], ordered: dict[Any, bool]) -> Any:
+        columns = {
+            column: union_of_categories([part[0][column] for part in parts], ordered[column])
+            for column in parts[0][0]
+        }
+        indexes = [part[1] for part in parts]
+        index = None if indexes[0] is None else union_of_categories(indexes, False)
+        return columns, index
+
+    aggregate = combine
+
+    def _simplify_down(self) -> Expr | None:
+        from samite.dataframe.expressions.selection import Projection
+
+        wanted = list(self.operand("columns"))
+        frame = self.frame
+        if not isinstance(frame, FrameExpr) or list(frame.columns) == wanted:
+            return None
+        return type(self)(Projection(frame, wanted), *self.operands[1:])
+
+
+def _values_of(x: Any) -> pd.Index:
+    """The categories of a categorical, or the distinct values of other rows."""
+    if isinstance(x, pd.CategoricalIndex):
+        return x.categories
+    if isinstance(x, pd.Series) and isinstance(x.dtype, pd.CategoricalDtype):
+        return x.cat.categories
+    return pd.Index(x.dropna().drop_duplicates())
+
+
+def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:
+    """All categories, each once: in the order in which they come, or sorted where there are
+    several different lists of them."""
+    filled = [index for index in found if len(index)] or found[:1]
+    result = filled[0]
+    if all(index.equals(result) for index in filled[1:]):
+        return result
+    for index in filled[1:]:
+        result = result.append(index.difference(result, sort=False))
+    if ordered:
+        return result
+    try:
+        return result.sort_values()
+    except TypeError:  # of types that do not compare
+        return result

@@ -1,0 +1,40 @@
+"""What sorting does with one partition."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def set_index(frame: Any, on: Any, drop: bool = True, append: bool = False) -> Any:
+    """``frame`` with a column, or a series of as many rows, as the index."""
+    return frame.set_index(on, drop=drop, append=append)
+
+
+def sort_index(frame: Any) -> Any:
+    """The rows in the order of the index; equal ones as they were."""
+    if frame.index.is_monotonic_increasing:
+        return frame
+    return frame.sort_index(kind="stable")
+
+
+def sort_values(
+    frame: Any,
+    by: list[Any],
+    ascending: Any,
+    na_position: str,
+    ignore_index: bool,
+    function: Any,
+    keywords: dict[str, Any] | None,
+) -> Any:
+    """The rows sorted by columns; equal ones keep their order."""
+    if function is not None:
+        frame = function(frame, **(keywords or {}))
+        return frame.reset_index(drop=True) if ignore_index else frame
+    return frame.sort_values(
+        by,
+        ascending=ascending,
+        na_position=na_position,
+        ignore_index=ignore_index,
+        kind="stable",
+        **(keywords or {}),
+    )

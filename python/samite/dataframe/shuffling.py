@@ -1,0 +1,153 @@
+"""What the tasks of a shuffle do: find the partition of each row, split, and join again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from samite.dataframe.hashing import partition_numbers
+from samite.dataframe.joining import concat_partitions
+
+# Partitions of fewer bytes than this are split into views of one copy.
+_SMALL = 1 << 17
+
+
+def targets(part: Any, keys: Any, how: Sequence[Any], count: int) -> np.ndarray:
+    """For each row of ``part`` the number of the partition that it goes to.
+
+    Parameters
+    ----------
+    keys:
+        Rows that decide, one for each of ``part``; None if ``part`` does itself.
+    how:
+        ``("hash", labels)``: by the hash of these columns, or of all of ``keys``, or, with
+        ``labels`` None and no keys, of the index. ``("number", label)``: the column says it.
+        ``("range", label, divisions, ascending, nulls_first)``: by the bounds of partitions
+        that the value in the column (or ``keys``) lies between. ``("range-index", None, ...)``:
+        the same with the index.
+    """
+    kind = how[0]
+    if kind == "hash":
+        if keys is None:
+            keys = index_of(part) if how[1] is None else part[list(how[1])]
+        return partition_numbers(keys, count)
+    if kind == "range-index":
+        values = index_of(part)
+    else:
+        values = part[how[1]] if keys is None else keys
+    if kind == "number":
+        return np.asarray(values).astype(np.int64) % count
+    _, _, divisions, ascending, nulls_first = how
+    return range_targets(values, divisions, ascending, nulls_first)
+
+
+def index_of(part: Any) -> Any:
+    """The index of a partition, also if it is one."""
+    return part if isinstance(part, pd.Index) else part.index
+
+
+def range_targets(
+    values: Any, divisions: Sequence[Any], ascending: bool = True, nulls_first: bool = False
+) -> np.ndarray:
+    """For each value the partition between whose bounds it lies; what lies outside goes to the
+    first or last one, as missing values do."""
+    count = len(divisions) - 1
+    array = getattr(values, "array", values)
+    missing = np.asarray(pd.isna(array))
+    bounds = list(divisions[1:-1])
+    if not bounds or not len(array):
+        places = np.zeros(len(array), dtype=np.int64)
+    elif isinstance(array.dtype, pd.CategoricalDtype):
+        codes = np.asarray(array.codes)
+        bound_codes = array.categories.get_indexer(pd.Index(bounds, dtype=object))
+        places = np.searchsorted(bound_codes, codes, side="right")
+    else:
+        places = _searched(array, bounds, missing)
+    if not ascending:
+        places = count - 1 - places
+    places[missing] = 0 if nulls_first else count - 1
+    return places.astype(np.int64, copy=False)
+
+
+def _searched(array: Any, bounds: list[Any], missing: np.ndarray) -> np.ndarray:
+    places = np.zeros(len(array), dtype=np.int64)
+    chosen = ~missing
+    filled = array[chosen] if missing.any() else array
+    kind = getattr(array.dtype, "kind", "O")
+    if kind in "biufmM" and not isinstance(array.dtype, pd.ArrowDtype):
+        index = pd.Index(bounds)
+        found = index.searchsorted(pd.Index(filled), side="right")
+    else:
+        ordered = np.empty(len(bounds), dtype=object)
+        ordered[:] = bounds
+        found = np.searchsorted(ordered, np.asarray(filled, dtype=object), side="right")
+    places[chosen] = found
+    return places
+
+
+# -- splitting and joining ---------------------------------------------------------------
+
+
+def split_first(
+    part: Any, keys: Any, how: Sequence[Any], count: int, width: int, ignore_index: bool
+) -> list[Any]:
+    """A partition split by ranges of ``width`` targets; a piece has its rows and targets."""
+    numbers = targets(part, keys, how, count)
+    if ignore_index and not isinstance(part, pd.Index):
+        part = part.reset_index(drop=True)
+    return split_further((part, numbers), 0, -(-count // width), width)
+
+
+def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: int) -> list[Any]:
+    """Rows and their targets split by ranges of ``width`` targets, beginning at ``first``."""
+    part, numbers = held
+    places = (numbers - first) // width if width > 1 or first else numbers
+    if pieces == 1:
+        return [held]
+    order = np.argsort(places, kind="stable")
+    bounds = np.searchsorted(places[order], np.arange(pieces + 1))
+    if _size(part) < _SMALL:
+        part, numbers = part.take(order), numbers[order]
+        return [
+            (_rows(part, start, stop), numbers[start:stop])
+            for start, stop in zip(bounds, bounds[1:], strict=False)
+        ]
+    # Pieces with memory of their own: one that has been used up is really gone.
+    result = []
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        chosen = order[start:stop]
+        result.append((part.take(chosen), numbers[chosen]))
+    return result
+
+
+def _size(part: Any) -> int:
+    columns = part.shape[1] if part.ndim == 2 else 1
+    return len(part) * (columns + 1) * 8
+
+
+def _rows(part: Any, start: int, stop: int) -> Any:
+    return part[start:stop] if isinstance(part, pd.Index) else part.iloc[start:stop]
+
+
+def join_held(pieces: list[Any], meta: Any) -> tuple[Any, np.ndarray]:
+    """Pieces as one, with the targets of all rows."""
+    return (
+        join_parts([part for part, _ in pieces], meta),
+        np.concatenate([numbers for _, numbers in pieces]),
+    )
+
+
+def join_last(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
+    """Pieces as one partition."""
+    whole = join_parts([part for part, _ in pieces], meta)
+    if ignore_index and not isinstance(whole, pd.Index):
+        whole = whole.reset_index(drop=True)
+    return whole
+
+
+def join_parts(parts: list[Any], meta: Any) -> Any:
+    """Partitions in order as one; the first of empty ones if there are no others."""
+    return concat_partitions(parts, meta)
