@@ -66,3 +66,22 @@ pub(crate) mod data_type {
         field.map(|field| field.data_type().clone()).ok_or(de::Error::custom("no type"))
     }
 }
+
+/// A shared slice, for serde.
+pub(crate) mod shared {
+    use super::*;
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(crate) fn serialize<T: Serialize, S: Serializer>(
+        values: &Arc<[T]>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        values.as_ref().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Arc<[T]>, D::Error> {
+        Ok(Vec::deserialize(deserializer)?.into())
+    }
+}

@@ -16,10 +16,10 @@ use datafusion::datasource::{MemTable, provider_as_source};
 use datafusion::execution::SessionState;
 use datafusion::functions::expr_fn as functions;
 use datafusion::functions_aggregate::expr_fn as aggregates;
+use datafusion::logical_expr::expr::NullTreatment;
 use datafusion::logical_expr::{
     Expr, ExprFunctionExt, LogicalPlan, LogicalPlanBuilder, SortExpr, lit,
 };
-use datafusion::sql::sqlparser::ast::NullTreatment;
 use rustc_hash::FxHashMap;
 
 use crate::error::{FrameError, Result};
@@ -146,7 +146,7 @@ impl<'a> Lowering<'a> {
     fn aggregate(
         &mut self,
         input: &Plan,
-        keys: &[Arc<str>],
+        keys: &[String],
         aggregations: &[Aggregation],
         drop_missing: bool,
     ) -> Result<LogicalPlan> {
@@ -262,8 +262,8 @@ impl<'a> Lowering<'a> {
         left: &Plan,
         right: &Plan,
         kind: JoinKind,
-        on: &[(Arc<str>, Arc<str>)],
-        output: &[(Arc<str>, JoinColumn)],
+        on: &[(String, String)],
+        output: &[(String, JoinColumn)],
     ) -> Result<LogicalPlan> {
         // Every column gets a name that tells its side; the engine's optimizer reads no more
         // of them than are asked for.
@@ -382,7 +382,7 @@ impl<'a> Lowering<'a> {
     }
 
     /// The first or last row of each group, in the order of the rows.
-    fn distinct(&mut self, input: &Plan, subset: &[Arc<str>], keep: Keep) -> Result<LogicalPlan> {
+    fn distinct(&mut self, input: &Plan, subset: &[String], keep: Keep) -> Result<LogicalPlan> {
         let number = self.fresh("row");
         let lowered = row_number::numbered(self.lower(input)?, &number)?;
         let groups: Vec<Expr> = subset.iter().map(|name| key(input.schema(), name)).collect();
@@ -390,7 +390,7 @@ impl<'a> Lowering<'a> {
         let mut results = Vec::new();
         for field in input.schema().fields() {
             let name = field.name().as_str();
-            if subset.iter().any(|key| key.as_ref() == name) {
+            if subset.iter().any(|key| key == name) {
                 results.push(column(name));
                 continue;
             }

@@ -41,6 +41,7 @@ const FOOTERS_AT_ONCE: usize = 32;
 /// Rows of Parquet files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParquetScan {
+    #[serde(with = "encode::shared")]
     files: Arc<[DataFile]>,
     partitions: Vec<Vec<Piece>>,
     #[serde(with = "encode::schema")]
@@ -70,7 +71,7 @@ impl ParquetScan {
     /// Reads the footers of `paths`. Without `partitions` each file is one.
     pub fn open(
         paths: &[PathBuf],
-        columns: Option<&[Arc<str>]>,
+        columns: Option<&[String]>,
         partitions: Option<Vec<Vec<Piece>>>,
     ) -> Result<Self> {
         if paths.is_empty() {

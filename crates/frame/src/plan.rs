@@ -18,7 +18,7 @@ use crate::scalar::Scalar;
 use crate::types::{self, Typed, is_float, is_whole};
 
 /// A relation that is to be computed. Cheap to clone.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug)]
 pub struct Plan(Arc<Node>);
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -40,7 +40,7 @@ pub enum Operator {
         /// The rows.
         input: Plan,
         /// Names and values of the columns.
-        columns: Vec<(Arc<str>, Scalar)>,
+        columns: Vec<(String, Scalar)>,
     },
     /// The rows for which a condition holds.
     Filter {
@@ -54,7 +54,7 @@ pub enum Operator {
         /// The rows.
         input: Plan,
         /// The columns whose values make a group.
-        keys: Vec<Arc<str>>,
+        keys: Vec<String>,
         /// What is computed of each group.
         aggregations: Vec<Aggregation>,
         /// Whether rows with a missing key are left out.
@@ -69,9 +69,9 @@ pub enum Operator {
         /// Which rows without a partner stay.
         kind: JoinKind,
         /// The pairs of key columns.
-        on: Vec<(Arc<str>, Arc<str>)>,
+        on: Vec<(String, String)>,
         /// The columns of the result.
-        output: Vec<(Arc<str>, JoinColumn)>,
+        output: Vec<(String, JoinColumn)>,
     },
     /// The rows in an order.
     Sort {
@@ -98,7 +98,7 @@ pub enum Operator {
         /// The rows.
         input: Plan,
         /// The columns that are compared.
-        subset: Vec<Arc<str>>,
+        subset: Vec<String>,
         /// Which of the rows stays.
         keep: Keep,
     },
@@ -112,14 +112,14 @@ pub enum Operator {
         /// The rows.
         input: Plan,
         /// The name of the column.
-        name: Arc<str>,
+        name: String,
     },
     /// A query in SQL.
     Sql {
         /// The text.
-        query: Arc<str>,
+        query: String,
         /// The relations that it may name.
-        tables: Vec<(Arc<str>, Plan)>,
+        tables: Vec<(String, Plan)>,
     },
 }
 
@@ -127,11 +127,11 @@ pub enum Operator {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Aggregation {
     /// The name of the result.
-    pub name: Arc<str>,
+    pub name: String,
     /// The function.
     pub function: AggregateFunction,
     /// The column; none for the number of rows.
-    pub column: Option<Arc<str>>,
+    pub column: Option<String>,
 }
 
 /// A function of the values of a group. Missing values do not count.
@@ -190,9 +190,9 @@ pub enum JoinKind {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum JoinColumn {
     /// A column of the left side.
-    Left(Arc<str>),
+    Left(String),
     /// A column of the right side.
-    Right(Arc<str>),
+    Right(String),
     /// A pair of keys: the left one, or the right one where there is no left row.
     Key(usize),
 }
@@ -201,7 +201,7 @@ pub enum JoinColumn {
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct SortKey {
     /// The column.
-    pub column: Arc<str>,
+    pub column: String,
     /// Whether the greatest value comes first.
     pub descending: bool,
     /// Whether missing values come first.
@@ -217,6 +217,18 @@ pub enum Keep {
     Last,
     /// Any: only the compared columns are there.
     Any,
+}
+
+impl Serialize for Plan {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.as_ref().serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Plan {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(Arc::new(Node::deserialize(deserializer)?)))
+    }
 }
 
 impl PartialEq for Plan {
@@ -258,7 +270,7 @@ impl Plan {
     }
 
     /// New columns from each row.
-    pub fn project(self, columns: Vec<(Arc<str>, Scalar)>) -> Result<Self> {
+    pub fn project(self, columns: Vec<(String, Scalar)>) -> Result<Self> {
         let fields = columns
             .iter()
             .map(|(name, scalar)| Ok(field(name, scalar.typed(self.schema())?)))
@@ -268,7 +280,7 @@ impl Plan {
     }
 
     /// Some of the columns.
-    pub fn select(self, names: &[Arc<str>]) -> Result<Self> {
+    pub fn select(self, names: &[String]) -> Result<Self> {
         let columns =
             names.iter().map(|name| (name.clone(), Scalar::Column(name.clone()))).collect();
         self.project(columns)
@@ -290,7 +302,7 @@ impl Plan {
     /// A row for each group of rows with equal keys.
     pub fn aggregate(
         self,
-        keys: Vec<Arc<str>>,
+        keys: Vec<String>,
         aggregations: Vec<Aggregation>,
         drop_missing: bool,
     ) -> Result<Self> {
@@ -380,8 +392,8 @@ impl Plan {
         self,
         right: Plan,
         kind: JoinKind,
-        on: Vec<(Arc<str>, Arc<str>)>,
-        output: Vec<(Arc<str>, JoinColumn)>,
+        on: Vec<(String, String)>,
+        output: Vec<(String, JoinColumn)>,
     ) -> Result<Self> {
         let operation = "a merge";
         if on.is_empty() {
@@ -448,7 +460,7 @@ impl Plan {
     }
 
     /// One row of those with equal values in the columns `subset`.
-    pub fn distinct(self, subset: Vec<Arc<str>>, keep: Keep) -> Result<Self> {
+    pub fn distinct(self, subset: Vec<String>, keep: Keep) -> Result<Self> {
         for column in &subset {
             let typed = self.column_type("drop_duplicates", column)?;
             groupable("drop_duplicates", &typed.data_type)?;
@@ -488,7 +500,7 @@ impl Plan {
     }
 
     /// The rows with one more column, `name`, which grows from row to row.
-    pub fn row_number(self, name: impl Into<Arc<str>>) -> Result<Self> {
+    pub fn row_number(self, name: impl Into<String>) -> Result<Self> {
         let name = name.into();
         let mut fields: Vec<Field> =
             self.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
@@ -497,11 +509,7 @@ impl Plan {
         Ok(Self::new(Operator::RowNumber { input: self, name }, schema))
     }
 
-    pub(crate) fn from_sql(
-        query: Arc<str>,
-        tables: Vec<(Arc<str>, Plan)>,
-        schema: SchemaRef,
-    ) -> Self {
+    pub(crate) fn from_sql(query: String, tables: Vec<(String, Plan)>, schema: SchemaRef) -> Self {
         Self::new(Operator::Sql { query, tables }, schema)
     }
 

@@ -4,7 +4,6 @@
 //! relation, but may be inside an expression, where both mean the same.
 
 use std::fmt;
-use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Schema, TimeUnit};
 use serde::{Deserialize, Serialize};
@@ -17,7 +16,7 @@ use crate::types;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub enum Scalar {
     /// A column of the relation.
-    Column(Arc<str>),
+    Column(String),
     /// The same value for every row.
     Literal(Literal),
     /// A function of other expressions.
@@ -25,12 +24,12 @@ pub enum Scalar {
         /// The function.
         function: Function,
         /// Its arguments.
-        arguments: Arc<[Scalar]>,
+        arguments: Vec<Scalar>,
     },
     /// The value as another type.
     Cast {
         /// The value.
-        input: Arc<Scalar>,
+        input: Box<Scalar>,
         /// The type.
         #[serde(with = "encode::data_type")]
         to: DataType,
@@ -38,9 +37,9 @@ pub enum Scalar {
     /// Whether the value is one of some values.
     IsIn {
         /// The value.
-        input: Arc<Scalar>,
+        input: Box<Scalar>,
         /// The values that it is compared with.
-        values: Arc<[Literal]>,
+        values: Vec<Literal>,
     },
 }
 
@@ -56,9 +55,9 @@ pub enum Literal {
     /// A float, as its bits; its type is that of its partner, or `float64`.
     Float(u64),
     /// Text.
-    Text(Arc<str>),
+    Text(String),
     /// A moment since 1970, in UTC, with the time zone's name where it has one.
-    Timestamp(i64, Unit, Option<Arc<str>>),
+    Timestamp(i64, Unit, Option<String>),
     /// A length of time.
     Duration(i64, Unit),
     /// A day since 1970.
@@ -237,7 +236,7 @@ impl Literal {
 
 impl Scalar {
     /// A column.
-    pub fn column(name: impl Into<Arc<str>>) -> Self {
+    pub fn column(name: impl Into<String>) -> Self {
         Self::Column(name.into())
     }
 
@@ -254,17 +253,17 @@ impl Scalar {
                 ),
             });
         }
-        Ok(Self::Call { function, arguments: arguments.into() })
+        Ok(Self::Call { function, arguments })
     }
 
     /// The value as another type.
     pub fn cast(self, to: DataType) -> Self {
-        Self::Cast { input: Arc::new(self), to }
+        Self::Cast { input: Box::new(self), to }
     }
 
     /// Whether the value is one of `values`.
     pub fn is_in(self, values: Vec<Literal>) -> Self {
-        Self::IsIn { input: Arc::new(self), values: values.into() }
+        Self::IsIn { input: Box::new(self), values }
     }
 
     /// The type over a relation of that schema, and whether values can be missing.
@@ -277,7 +276,9 @@ impl Scalar {
         match self {
             Self::Column(_) | Self::Literal(_) => &[],
             Self::Call { arguments, .. } => arguments,
-            Self::Cast { input, .. } | Self::IsIn { input, .. } => std::slice::from_ref(input),
+            Self::Cast { input, .. } | Self::IsIn { input, .. } => {
+                std::slice::from_ref(input.as_ref())
+            }
         }
     }
 
@@ -302,10 +303,10 @@ impl Scalar {
                 arguments: arguments.iter().map(|argument| argument.replace(with)).collect(),
             },
             Self::Cast { input, to } => {
-                Self::Cast { input: Arc::new(input.replace(with)), to: to.clone() }
+                Self::Cast { input: Box::new(input.replace(with)), to: to.clone() }
             }
             Self::IsIn { input, values } => {
-                Self::IsIn { input: Arc::new(input.replace(with)), values: values.clone() }
+                Self::IsIn { input: Box::new(input.replace(with)), values: values.clone() }
             }
         }
     }
@@ -329,7 +330,7 @@ impl Scalar {
     pub(crate) fn all(conditions: impl IntoIterator<Item = Scalar>) -> Option<Scalar> {
         conditions.into_iter().reduce(|left, right| Self::Call {
             function: Function::And,
-            arguments: Arc::from([left, right]),
+            arguments: vec![left, right],
         })
     }
 }

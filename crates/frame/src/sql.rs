@@ -25,7 +25,7 @@ use crate::run::{Options, Session};
 use crate::types::{canonical, is_float};
 
 /// The relation that a query describes. `tables` are the relations that it may name.
-pub fn sql(query: &str, tables: Vec<(Arc<str>, Plan)>) -> Result<Plan> {
+pub fn sql(query: &str, tables: Vec<(String, Plan)>) -> Result<Plan> {
     let session = Session::new(&Options::default())?;
     let mut lowering = Lowering::new(session.state());
     let lowered = lower(&mut lowering, query, &tables)?;
@@ -54,7 +54,7 @@ pub fn sql(query: &str, tables: Vec<(Arc<str>, Plan)>) -> Result<Plan> {
 pub(crate) fn lower(
     lowering: &mut Lowering<'_>,
     query: &str,
-    tables: &[(Arc<str>, Plan)],
+    tables: &[(String, Plan)],
 ) -> Result<LogicalPlan> {
     let wrong = |error: DataFusionError| FrameError::Sql { detail: error.strip_backtrace() };
     let state = datafusion::execution::session_state::SessionStateBuilder::new_from_existing(

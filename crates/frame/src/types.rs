@@ -87,7 +87,9 @@ fn literal_type(literal: &Literal) -> Typed {
         Literal::Integer(_) => DataType::Int64,
         Literal::Float(_) => DataType::Float64,
         Literal::Text(_) => TEXT,
-        Literal::Timestamp(_, unit, zone) => DataType::Timestamp((*unit).into(), zone.clone()),
+        Literal::Timestamp(_, unit, zone) => {
+            DataType::Timestamp((*unit).into(), zone.as_deref().map(Into::into))
+        }
         Literal::Duration(_, unit) => DataType::Duration((*unit).into()),
         Literal::Date(_) => DataType::Date32,
     };

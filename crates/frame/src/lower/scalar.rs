@@ -123,7 +123,7 @@ fn value_of(literal: &Literal, data_type: &DataType) -> Result<ScalarValue> {
         Literal::Boolean(value) => ScalarValue::Boolean(Some(*value)),
         Literal::Integer(value) => ScalarValue::Int64(Some(*value)),
         Literal::Float(bits) => ScalarValue::Float64(Some(f64::from_bits(*bits))),
-        Literal::Text(text) => return Ok(ScalarValue::Utf8View(Some(text.to_string()))),
+        Literal::Text(text) => return Ok(ScalarValue::Utf8View(Some(text.clone()))),
         Literal::Date(day) => ScalarValue::Date32(Some(*day)),
         Literal::Timestamp(value, unit, _) => {
             let DataType::Timestamp(into, zone) = data_type else {
@@ -296,7 +296,7 @@ fn call(
             let Scalar::Literal(Literal::Text(pattern)) = &arguments[1] else {
                 return Err(FrameError::unsupported(function.name(), "a pattern for each row"));
             };
-            let pattern = lit(ScalarValue::Utf8View(Some(pattern.to_string())));
+            let pattern = lit(ScalarValue::Utf8View(Some(pattern.clone())));
             let missing = input.missing_possible();
             let found = match function {
                 StartsWith => functions::starts_with(input.expr, pattern),

@@ -29,10 +29,7 @@ fn push(plan: &Plan, mut conditions: Vec<Scalar>) -> Result<Plan> {
             let (below, above): (Vec<_>, Vec<_>) =
                 conditions.into_iter().partition(|condition| cheap(condition, columns));
             let value = |name: &str| {
-                columns
-                    .iter()
-                    .find(|(own, _)| own.as_ref() == name)
-                    .map(|(_, scalar)| scalar.clone())
+                columns.iter().find(|(own, _)| own == name).map(|(_, scalar)| scalar.clone())
             };
             let below = below.iter().map(|condition| condition.replace(&value)).collect();
             keep(plan.with_inputs(vec![push(input, below)?]), above)
@@ -48,9 +45,8 @@ fn push(plan: &Plan, mut conditions: Vec<Scalar>) -> Result<Plan> {
             Ok(plan.with_inputs(inputs))
         }
         Operator::Aggregate { input, keys, .. } if !keys.is_empty() => {
-            let of_keys = |condition: &Scalar| {
-                only(condition, &|name| keys.iter().any(|key| key.as_ref() == name))
-            };
+            let of_keys =
+                |condition: &Scalar| only(condition, &|name| keys.iter().any(|key| key == name));
             let (below, above) = conditions.into_iter().partition(of_keys);
             keep(plan.with_inputs(vec![push(input, below)?]), above)
         }
@@ -92,11 +88,9 @@ fn only(condition: &Scalar, known: &dyn Fn(&str) -> bool) -> bool {
 }
 
 /// Whether the condition reads columns that cost nothing to compute a second time.
-fn cheap(condition: &Scalar, columns: &[(Arc<str>, Scalar)]) -> bool {
+fn cheap(condition: &Scalar, columns: &[(String, Scalar)]) -> bool {
     only(condition, &|name| {
-        columns
-            .iter()
-            .any(|(own, scalar)| own.as_ref() == name && matches!(scalar, Scalar::Column(_)))
+        columns.iter().any(|(own, scalar)| own == name && matches!(scalar, Scalar::Column(_)))
     })
 }
 
@@ -104,8 +98,8 @@ fn cheap(condition: &Scalar, columns: &[(Arc<str>, Scalar)]) -> bool {
 fn to_left(
     condition: &Scalar,
     kind: JoinKind,
-    on: &[(Arc<str>, Arc<str>)],
-    output: &[(Arc<str>, JoinColumn)],
+    on: &[(String, String)],
+    output: &[(String, JoinColumn)],
 ) -> Option<Scalar> {
     if matches!(kind, JoinKind::Right | JoinKind::Outer) {
         return None;
@@ -121,8 +115,8 @@ fn to_left(
 fn to_right(
     condition: &Scalar,
     kind: JoinKind,
-    on: &[(Arc<str>, Arc<str>)],
-    output: &[(Arc<str>, JoinColumn)],
+    on: &[(String, String)],
+    output: &[(String, JoinColumn)],
 ) -> Option<Scalar> {
     if !matches!(kind, JoinKind::Right | JoinKind::Inner) {
         return None;
@@ -138,11 +132,11 @@ fn to_right(
 
 fn replaced(
     condition: &Scalar,
-    output: &[(Arc<str>, JoinColumn)],
-    of_side: &dyn Fn(&JoinColumn) -> Option<Arc<str>>,
+    output: &[(String, JoinColumn)],
+    of_side: &dyn Fn(&JoinColumn) -> Option<String>,
 ) -> Option<Scalar> {
     let column = |name: &str| {
-        let (_, source) = output.iter().find(|(own, _)| own.as_ref() == name)?;
+        let (_, source) = output.iter().find(|(own, _)| own == name)?;
         of_side(source).map(Scalar::Column)
     };
     let known = only(condition, &|name| column(name).is_some());

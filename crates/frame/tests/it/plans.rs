@@ -25,10 +25,7 @@ fn key(column: &str) -> SortKey {
 fn a_missing_float_is_no_more_and_no_less_than_anything() {
     let above = sample().filter(call(Function::Greater, vec![column("x"), float(1.0)])).unwrap();
     assert_eq!(rows(&above), ["3|1.5|b", "3|4.0|b"]);
-    let negated = call(
-        Function::Not,
-        vec![call(Function::Greater, vec![column("x"), float(1.0)])],
-    );
+    let negated = call(Function::Not, vec![call(Function::Greater, vec![column("x"), float(1.0)])]);
     assert_eq!(rows(&sample().filter(negated).unwrap()).len(), 3);
     let unequal = call(Function::NotEqual, vec![column("x"), float(1.5)]);
     assert_eq!(rows(&sample().filter(unequal).unwrap()).len(), 4);
@@ -88,13 +85,10 @@ fn first_and_last_go_by_the_order_of_rows() {
 #[test]
 fn missing_keys_meet_each_other() {
     let right = sample().project(vec![("t".into(), column("s"))]).unwrap();
-    let output: Vec<(Arc<str>, JoinColumn)> = vec![
-        ("n".into(), JoinColumn::Left("n".into())),
-        ("s".into(), JoinColumn::Key(0)),
-    ];
-    let joined = sample()
-        .join(right, JoinKind::Inner, vec![("s".into(), "t".into())], output)
-        .unwrap();
+    let output: Vec<(String, JoinColumn)> =
+        vec![("n".into(), JoinColumn::Left("n".into())), ("s".into(), JoinColumn::Key(0))];
+    let joined =
+        sample().join(right, JoinKind::Inner, vec![("s".into(), "t".into())], output).unwrap();
     let mut found = rows(&joined);
     found.sort();
     assert_eq!(found, ["1|", "2|a", "2|a", "2|a", "2|a", "3|b", "3|b", "3|b", "3|b"]);
@@ -121,7 +115,10 @@ fn a_query_in_sql_is_a_plan_like_others() {
     let plan = samite_frame::sql(query, vec![("t".into(), sample())]).unwrap();
     assert_eq!(rows(&plan), ["a|2", "b|2"]);
     let more = plan
-        .filter(call(Function::Equal, vec![column("s"), Scalar::Literal(Literal::Text("b".into()))]))
+        .filter(call(
+            Function::Equal,
+            vec![column("s"), Scalar::Literal(Literal::Text("b".into()))],
+        ))
         .unwrap();
     assert_eq!(rows(&more), ["b|2"]);
 }
@@ -157,8 +154,7 @@ fn a_plan_survives_as_bytes() {
 fn partitions_are_the_whole_in_order() {
     let plan = sample().filter(call(Function::NotMissing, vec![column("s")])).unwrap();
     assert_eq!(plan.partitions(), 2);
-    let parts: Vec<String> =
-        (0..2).flat_map(|part| rows(&plan.partition(part).unwrap())).collect();
+    let parts: Vec<String> = (0..2).flat_map(|part| rows(&plan.partition(part).unwrap())).collect();
     assert_eq!(parts, rows(&plan));
     assert!(plan.partition(2).is_err());
 }

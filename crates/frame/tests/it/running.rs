@@ -75,8 +75,7 @@ fn a_run_that_is_cancelled_ends_soon() {
             vec![("one".into(), JoinColumn::Key(0))],
         )
         .unwrap();
-    let count =
-        Aggregation { name: "c".into(), function: AggregateFunction::Size, column: None };
+    let count = Aggregation { name: "c".into(), function: AggregateFunction::Size, column: None };
     let plan = again.aggregate(vec![], vec![count], true).unwrap();
     let execution = start(&plan, &options()).unwrap();
     assert!(execution.wait(Duration::from_millis(200)).is_none());

@@ -47,7 +47,6 @@ impl FramePlan {
         columns: Option<Vec<String>>,
         partitions: Option<Vec<Vec<PyPiece>>>,
     ) -> PyResult<Self> {
-        let columns = columns.map(names);
         let partitions = partitions.map(|partitions| {
             let pieces = |pieces: Vec<PyPiece>| {
                 let piece = |(file, row_groups)| Piece { file, row_groups };
@@ -84,8 +83,8 @@ impl FramePlan {
     /// The relation that a query in SQL describes.
     #[staticmethod]
     fn sql(query: String, tables: Vec<(String, PyRef<'_, FramePlan>)>) -> PyResult<Self> {
-        let tables: Vec<(Arc<str>, Plan)> =
-            tables.into_iter().map(|(name, plan)| (name.into(), plan.plan.clone())).collect();
+        let tables: Vec<(String, Plan)> =
+            tables.into_iter().map(|(name, plan)| (name, plan.plan.clone())).collect();
         Ok(gil::released(|| frame::sql(&query, tables)).map_err(raised)?.into())
     }
 
@@ -111,10 +110,8 @@ impl FramePlan {
 
     /// New columns from each row.
     fn project(&self, columns: Vec<(String, PyRef<'_, FrameScalar>)>) -> PyResult<Self> {
-        let columns = columns
-            .into_iter()
-            .map(|(name, scalar)| (name.into(), scalar.scalar.clone()))
-            .collect();
+        let columns =
+            columns.into_iter().map(|(name, scalar)| (name, scalar.scalar.clone())).collect();
         Ok(self.plan.clone().project(columns).map_err(raised)?.into())
     }
 
@@ -133,14 +130,10 @@ impl FramePlan {
         let aggregations = aggregations
             .into_iter()
             .map(|(name, function, column)| {
-                Ok(Aggregation {
-                    name: name.into(),
-                    function: aggregate_function(&function)?,
-                    column: column.map(Into::into),
-                })
+                Ok(Aggregation { name, function: aggregate_function(&function)?, column })
             })
             .collect::<PyResult<_>>()?;
-        let plan = self.plan.clone().aggregate(names(keys), aggregations, drop_missing);
+        let plan = self.plan.clone().aggregate(keys, aggregations, drop_missing);
         Ok(plan.map_err(raised)?.into())
     }
 
@@ -162,16 +155,15 @@ impl FramePlan {
             "leftanti" => JoinKind::Anti,
             other => return Err(not_native("a join", other)),
         };
-        let on = on.into_iter().map(|(left, right)| (left.into(), right.into())).collect();
         let output = output
             .into_iter()
             .map(|(name, side, source)| {
                 let column = match side.as_str() {
-                    "left" => JoinColumn::Left(source.extract::<String>()?.into()),
-                    "right" => JoinColumn::Right(source.extract::<String>()?.into()),
+                    "left" => JoinColumn::Left(source.extract()?),
+                    "right" => JoinColumn::Right(source.extract()?),
                     _ => JoinColumn::Key(source.extract()?),
                 };
-                Ok((name.into(), column))
+                Ok((name, column))
             })
             .collect::<PyResult<_>>()?;
         let plan = self.plan.clone().join(right.plan.clone(), kind, on, output);
@@ -189,7 +181,7 @@ impl FramePlan {
         let keys = keys
             .into_iter()
             .map(|(column, descending, missing_first)| SortKey {
-                column: column.into(),
+                column,
                 descending,
                 missing_first,
             })
@@ -210,7 +202,7 @@ impl FramePlan {
             "any" => Keep::Any,
             other => return Err(not_native("drop_duplicates", other)),
         };
-        Ok(self.plan.clone().distinct(names(subset), keep).map_err(raised)?.into())
+        Ok(self.plan.clone().distinct(subset, keep).map_err(raised)?.into())
     }
 
     /// The rows with a column that grows from row to row.
@@ -313,10 +305,6 @@ fn wait<T: Send>(py: Python<'_>, execution: &Execution<T>) -> PyResult<T> {
             return Err(interrupted);
         }
     }
-}
-
-fn names(names: Vec<String>) -> Vec<Arc<str>> {
-    names.into_iter().map(Into::into).collect()
 }
 
 fn aggregate_function(name: &str) -> PyResult<AggregateFunction> {

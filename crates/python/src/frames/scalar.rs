@@ -46,7 +46,7 @@ impl FrameScalar {
         } else if value.cast_exact::<PyFloat>().is_ok() {
             Literal::float(value.extract()?)
         } else if value.cast_exact::<PyString>().is_ok() {
-            Literal::Text(value.extract::<String>()?.into())
+            Literal::Text(value.extract()?)
         } else {
             return Err(wrong_type(format!("{} is no literal of the engine", value.repr()?)));
         };
@@ -57,7 +57,6 @@ impl FrameScalar {
     #[staticmethod]
     #[pyo3(signature = (value, unit, zone=None))]
     fn timestamp(value: i64, unit: &str, zone: Option<String>) -> PyResult<Self> {
-        let zone = zone.map(Into::into);
         Ok(Scalar::Literal(Literal::Timestamp(value, unit_of(unit)?, zone)).into())
     }
 

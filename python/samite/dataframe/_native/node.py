@@ -30,7 +30,10 @@ class NativeRows(FrameExpr):
             from samite.tokenize import tokenize
 
             self._determ_token = tokenize(
-                "NativeRows", self.operand("origin"), self.operand("mode"), self.operand("divisions")
+                "NativeRows",
+                self.operand("origin"),
+                self.operand("mode"),
+                self.operand("divisions"),
             )
         return self._determ_token
 

@@ -89,6 +89,8 @@ def _array(column: Any, dtype: Any) -> Any:
     if isinstance(dtype, (pd.StringDtype, pd.DatetimeTZDtype)):
         array = dtype.__from_arrow__(column)
         return array if array.dtype == dtype else array.astype(dtype)
+    if np.dtype(dtype).kind == "O":
+        return column.to_pandas().to_numpy()
     if pa.types.is_null(column.type):
         return np.full(len(column), np.nan)
     values = column.to_numpy()
@@ -146,3 +148,19 @@ def _as_kind(value: Any, meta: Any) -> Any:
 def reduced_meta(labels: Sequence[Any], meta: Any) -> Any:
     """The metadata of a series over labels, with the labels."""
     return pd.Series(np.zeros(len(labels)), index=pd.Index(labels)).astype(meta.dtype)
+
+
+def frame_of(table: Any) -> Any:
+    """A table of Arrow as a frame with the dtypes that pandas has for its types."""
+    import pyarrow as pa
+
+    def dtype_of(kind: Any) -> Any:
+        if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+            return pd.StringDtype(na_value=np.nan)
+        return None
+
+    casts = [
+        field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(casts)).to_pandas(types_mapper=dtype_of)

@@ -155,4 +155,3 @@ def _with_operands(expr: Expr, operands: Sequence[Any]) -> Expr:
     if all(new is old for new, old in zip(operands, expr.operands, strict=True)):
         return expr
     return type(expr)(*operands)
-

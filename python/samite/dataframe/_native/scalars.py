@@ -47,7 +47,9 @@ DATES = {
     "day_of_year": "dt.dayofyear",
 }
 # A regular expression that means the same to Python and to the engine.
-PLAIN_PATTERN = re.compile(r"[A-Za-z0-9 _,;:%#@!~<>='\"/&-]*(\.[*+]?[A-Za-z0-9 _,;:%#@!~<>='\"/&-]*)*")
+PLAIN_PATTERN = re.compile(
+    r"[A-Za-z0-9 _,;:%#@!~<>='\"/&-]*(\.[*+]?[A-Za-z0-9 _,;:%#@!~<>='\"/&-]*)*"
+)
 
 
 def call(function: str, *arguments: Any) -> Any:
@@ -185,7 +187,9 @@ def _astype(rows: Rows, meta: Any, dtype: Any, copy: Any = None) -> Rows:
 
 
 def _isin(rows: Rows, meta: Any, values: Any) -> Rows:
-    if isinstance(values, Rows) or not isinstance(values, (list, tuple, set, frozenset, np.ndarray)):
+    if isinstance(values, Rows) or not isinstance(
+        values, (list, tuple, set, frozenset, np.ndarray)
+    ):
         values = getattr(values, "tolist", lambda: None)()
         if not isinstance(values, list):
             raise NotNative("isin of other than a list")

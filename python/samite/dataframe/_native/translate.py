@@ -173,9 +173,7 @@ def _to_frame(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     if rows.ndim != 1 or not expr.operand("index"):
         raise NotNative("a frame of an index")
-    return dataclasses.replace(
-        scalars.each(rows, expr._meta, lambda column: column.scalar), ndim=2
-    )
+    return dataclasses.replace(scalars.each(rows, expr._meta, lambda column: column.scalar), ndim=2)
 
 
 def _aggregated(rows: Rows, functions: list[tuple[str, Column]]) -> Reduced:
@@ -339,6 +337,69 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
     )
 
 
+HOWS = {
+    "inner": "inner",
+    "left": "left",
+    "right": "right",
+    "outer": "outer",
+    "leftsemi": "leftsemi",
+    "left_anti": "leftanti",
+}
+
+
+def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
+    how = HOWS.get(expr.how)
+    left_on, right_on = expr.left_on, expr.right_on
+    if how is None or expr.left_index or expr.right_index or expr.indicator:
+        raise NotNative("a merge by index")
+    if not isinstance(left_on, list) or not isinstance(right_on, list):
+        raise NotNative("a merge by a series")
+    one_sided = how in ("leftsemi", "leftanti")
+    if index and one_sided:
+        raise NotNative("labels of the left side")
+    left, left_names, _ = settled(translation.rows(expr.left, False), False)
+    right, right_names, _ = settled(translation.rows(expr.right, False), False)
+    left_places = {c.label: n for c, n in zip(left.columns, left_names, strict=True)}
+    right_places = {c.label: n for c, n in zip(right.columns, right_names, strict=True)}
+    if len(left_places) < len(left_names) or len(right_places) < len(right_names):
+        raise NotNative("columns with equal labels")
+    on = []
+    for mine, theirs in zip(left_on, right_on, strict=True):
+        if mine not in left_places or theirs not in right_places:
+            raise NotNative("a level of the index as a key")
+        on.append((left_places[mine], right_places[theirs]))
+    shared = {mine for mine, theirs in zip(left_on, right_on, strict=True) if mine == theirs}
+    parts: list[tuple[str, str | int]] = [
+        ("key", left_on.index(c.label)) if c.label in shared else ("left", left_places[c.label])
+        for c in left.columns
+    ]
+    if not one_sided:
+        parts += [("right", right_places[c.label]) for c in right.columns if c.label not in shared]
+    found = labelled(expr._meta)
+    if len(found) != len(parts):
+        raise NotNative("a merge with other columns")
+    output = [(f"column {i}", side, place) for i, (side, place) in enumerate(parts)]
+    plan = engine(left.plan.join, right.plan, how, on, output)
+    scalar = _engine.FrameScalar.column
+    columns = tuple(
+        Column(label, scalar(f"column {i}"), dtype) for i, (label, dtype) in enumerate(found)
+    )
+    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+
+
+def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
+    tables = []
+    for name, frame in zip(expr.operand("names"), expr.frames, strict=True):
+        rows, names, _ = settled(translation.rows(frame, False), False)
+        if names != [column.label for column in rows.columns]:
+            raise NotNative("labels that are no names")
+        tables.append((name, rows.plan))
+    plan = engine(_engine.FramePlan.sql, expr.operand("query"), tables)
+    scalar = _engine.FrameScalar.column
+    columns = tuple(Column(label, scalar(label), dtype) for label, dtype in labelled(expr._meta))
+    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+
+
 def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduced]]:
     return {
         "FromPandas": lambda _, expr, index: sources.from_pandas(expr, index),
@@ -357,6 +418,8 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "Length": _length,
         "SortValues": _sort,
         "GroupByAggregation": _group_by,
+        "Merge": _merge,
+        "SqlQuery": _sql,
     }
 
 

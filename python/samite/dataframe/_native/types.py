@@ -105,12 +105,16 @@ def matches(kind: Any, dtype: Any) -> bool:
         return pa.types.is_dictionary(kind) and is_native(dtype)
     if isinstance(dtype, pd.StringDtype):
         return is_text(dtype) and (
-            pa.types.is_string_view(kind) or pa.types.is_string(kind) or pa.types.is_large_string(kind)
+            pa.types.is_string_view(kind)
+            or pa.types.is_string(kind)
+            or pa.types.is_large_string(kind)
         )
     if isinstance(dtype, pd.DatetimeTZDtype):
         return pa.types.is_timestamp(kind) and kind.unit == dtype.unit and kind.tz == str(dtype.tz)
     if not isinstance(dtype, np.dtype):
         return False
+    if dtype.kind == "O":
+        return pa.types.is_date(kind) or pa.types.is_decimal(kind)
     if dtype.kind == "M":
         return pa.types.is_timestamp(kind) and kind.tz is None and _unit(dtype) == kind.unit
     if dtype.kind == "m":
