@@ -84,7 +84,8 @@ def sql(query: str, **tables: Any) -> Any:
     >>> import pandas as pd
     >>> import samite.dataframe as dd
     >>> flights = pd.DataFrame({"to": ["LAX", "SFO", "LAX"], "delay": [1.0, 5.0, 3.0]})
-    >>> dd.sql('select "to", avg(delay) as delay from f group by "to" order by 1', f=flights).compute()
+    >>> query = 'select "to", avg(delay) as delay from f group by "to" order by 1'
+    >>> dd.sql(query, f=flights).compute()
         to  delay
     0  LAX    2.0
     1  SFO    5.0

@@ -20,6 +20,7 @@ from samite.dataframe._native.rows import (
 from samite.dataframe._native.scalars import labelled
 from samite.dataframe._native.types import is_native, literal
 from samite.dataframe.expressions.node import FrameExpr
+from samite.dataframe.metadata import no_default
 
 # What the engine does better than pandas on partitions; by the names of nodes, which are in
 # modules that need not have been imported.
@@ -337,6 +338,62 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
     )
 
 
+def _rows_method(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.arguments:
+        raise NotNative(f"the arguments of {expr.method}")
+    if expr.method == "reset_index":
+        return _reset_index(translation, expr, index)
+    if expr.method == "dropna":
+        return _dropna(translation, expr, index)
+    raise NotNative(f"the method {expr.method}")
+
+
+def _reset_index(translation: Translation, expr: Any, index: bool) -> Rows:
+    keywords = dict(expr.keywords)
+    drop = keywords.pop("drop", False)
+    if keywords:
+        raise NotNative("options of reset_index")
+    rows = translation.rows(expr.frame, not drop)
+    if index and rows.partitioned:
+        raise NotNative("labels that count from the start of each partition")
+    columns = list(rows.columns)
+    if not drop:
+        if rows.index is None or rows.one_by_one:
+            raise NotNative("labels that count the rows")
+        columns = [*rows.index, *columns]
+    found = labelled(expr._meta)
+    if len(found) != len(columns):
+        raise NotNative("a result of other columns")
+    renamed = [
+        Column(label, column.scalar, dtype)
+        for column, (label, dtype) in zip(columns, found, strict=True)
+    ]
+    return dataclasses.replace(rows, columns=tuple(renamed), index=None, ndim=expr._meta.ndim)
+
+
+def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
+    keywords = {name: value for name, value in expr.keywords.items() if value is not None}
+    how = keywords.pop("how", "any")
+    subset = keywords.pop("subset", None)
+    if (
+        how is not no_default
+        and how != "any"
+        or keywords.pop("thresh", no_default) is not no_default
+    ):
+        raise NotNative("options of dropna")
+    if keywords.pop("axis", 0) not in (0, "index") or keywords.pop("ignore_index", False):
+        raise NotNative("options of dropna")
+    if keywords:
+        raise NotNative("options of dropna")
+    rows = translation.rows(expr.frame, index)
+    labels = [c.label for c in rows.columns] if subset is None else subset
+    labels = labels if isinstance(labels, list) else [labels]
+    plan = rows.plan
+    for label in labels:
+        plan = engine(plan.filter, scalars.call("not_missing", rows.column(label).scalar))
+    return dataclasses.replace(rows, plan=plan, source=expr._name)
+
+
 HOWS = {
     "inner": "inner",
     "left": "left",
@@ -390,8 +447,15 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
 def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
     tables = []
     for name, frame in zip(expr.operand("names"), expr.frames, strict=True):
-        rows, names, _ = settled(translation.rows(frame, False), False)
-        if names != [column.label for column in rows.columns]:
+        given = translation.rows(frame, False)
+        labels = [column.label for column in given.columns]
+        bare = [repr(column.scalar) for column in given.columns]
+        if bare == labels and given.plan.schema.names() == labels:
+            # A table that is a file is planned with all that is known of the file.
+            tables.append((name, given.plan))
+            continue
+        rows, names, _ = settled(given, False)
+        if names != labels:
             raise NotNative("labels that are no names")
         tables.append((name, rows.plan))
     plan = engine(_engine.FramePlan.sql, expr.operand("query"), tables)
@@ -419,6 +483,7 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "SortValues": _sort,
         "GroupByAggregation": _group_by,
         "Merge": _merge,
+        "RowsMethodCall": _rows_method,
         "SqlQuery": _sql,
     }
 
