@@ -78,7 +78,7 @@ impl<'a> Lowering<'a> {
                             Scalar::Column(own) if own == name => return Ok(column(name)),
                             other => scalar::lower(other, scope)?.settled(),
                         };
-                        Ok(expr.alias(name.as_ref()))
+                        Ok(expr.alias(name))
                     })
                     .collect::<Result<Vec<_>>>()?;
                 project(lowered, expressions)
@@ -170,7 +170,7 @@ impl<'a> Lowering<'a> {
         let mut results: Vec<Expr> = keys.iter().map(|name| column(name)).collect();
         for aggregation in aggregations {
             let result = self.aggregation(input.schema(), aggregation, &number, &mut calls)?;
-            results.push(result.alias(aggregation.name.as_ref()));
+            results.push(result.alias(&aggregation.name));
         }
         let lowered = LogicalPlanBuilder::from(lowered).aggregate(groups, calls)?.build()?;
         project(lowered, results)
@@ -340,7 +340,7 @@ impl<'a> Lowering<'a> {
                         }
                     }
                 };
-                value.alias(name.as_ref())
+                value.alias(name)
             })
             .collect();
         project(joined, columns)

@@ -504,7 +504,7 @@ impl Plan {
         let name = name.into();
         let mut fields: Vec<Field> =
             self.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-        fields.push(Field::new(name.as_ref(), DataType::UInt64, false));
+        fields.push(Field::new(name.as_str(), DataType::UInt64, false));
         let schema = relation("row numbers", fields)?;
         Ok(Self::new(Operator::RowNumber { input: self, name }, schema))
     }

@@ -64,7 +64,7 @@ impl RowNumber {
 
 impl fmt::Debug for RowNumber {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.fmt_for_explain(formatter)
+        UserDefinedLogicalNodeCore::fmt_for_explain(self, formatter)
     }
 }
 

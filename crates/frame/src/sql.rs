@@ -72,7 +72,7 @@ pub(crate) fn lower(
             }
             _ => Arc::new(ViewTable::new(lowering.lower(plan)?, None)),
         };
-        let reference = datafusion::sql::TableReference::bare(name.as_ref());
+        let reference = datafusion::common::TableReference::bare(name.as_str());
         context.register_table(reference, table).map_err(wrong)?;
     }
     let state = context.state();

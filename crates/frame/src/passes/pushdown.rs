@@ -1,7 +1,5 @@
 //! Conditions as near to the rows' source as they can get.
 
-use std::sync::Arc;
-
 use crate::error::Result;
 use crate::plan::{JoinColumn, JoinKind, Operator, Plan};
 use crate::scalar::Scalar;
