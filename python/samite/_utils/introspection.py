@@ -181,7 +181,7 @@ def _has_all(obj: Any, names: tuple[str, ...]) -> bool:
 
 def is_dataframe_like(df: Any) -> bool:
     """Does `df` behave like a ``pandas.DataFrame``?"""
-    kind = type(df)
+    kind = df.__class__
     return (
         _has_all(kind, ("groupby", "head", "merge", "mean"))
         and _has_all(df, ("dtypes", "columns"))
@@ -191,7 +191,7 @@ def is_dataframe_like(df: Any) -> bool:
 
 def is_series_like(s: Any) -> bool:
     """Does `s` behave like a ``pandas.Series``?"""
-    kind = type(s)
+    kind = s.__class__
     return (
         _has_all(kind, ("groupby", "dtype"))
         and _has_all(s, ("name", "dtype"))
@@ -201,7 +201,7 @@ def is_series_like(s: Any) -> bool:
 
 def is_index_like(s: Any) -> bool:
     """Does `s` behave like a ``pandas.Index``?"""
-    return _has_all(s, ("name", "dtype")) and "index" in type(s).__name__.lower()
+    return _has_all(s, ("name", "dtype")) and "index" in s.__class__.__name__.lower()
 
 
 def is_cupy_type(x: Any) -> bool:

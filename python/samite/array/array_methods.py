@@ -250,8 +250,8 @@ class StorageMethods:
 
         Raises
         ------
-        NotImplementedError
-            If data frames are not installed.
+        ValueError
+            If there are more than two dimensions, or ``columns`` or ``index`` do not fit.
         """
         from samite.array.conversion import to_dask_dataframe
 

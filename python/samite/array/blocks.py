@@ -238,8 +238,8 @@ def new_da_object(dsk: Any, name: str, chunks: Any, meta: Any = None, dtype: Any
 
     Raises
     ------
-    NotImplementedError
-        If chunks are frames and data frames are not installed.
+    ValueError
+        If chunks are frames that do not follow one another along the first axis alone.
     """
     if not is_dataframe_like(meta) and not is_series_like(meta) and not is_index_like(meta):
         return Array(dsk, name, chunks, meta=meta, dtype=dtype)
@@ -248,12 +248,8 @@ def new_da_object(dsk: Any, name: str, chunks: Any, meta: Any = None, dtype: Any
             "chunks that are data frames can only follow one another along the first axis, not "
             f"with the chunks {chunks}"
         )
-    try:
-        from samite.dataframe.core import new_dd_object
-    except ImportError as error:
-        raise NotImplementedError(
-            "chunks that are data frames need samite.dataframe, which is not a part of this version"
-        ) from error
+    from samite.dataframe.core import new_dd_object
+
     return new_dd_object(dsk, name, meta, (None,) * (len(chunks[0]) + 1))
 
 

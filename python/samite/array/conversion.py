@@ -601,10 +601,6 @@ def _view_block(block: Any, dtype: np.dtype, order: str) -> Any:
 
 def to_dask_dataframe(x: Array, columns: Any, index: Any, meta: Any) -> Any:
     """See :meth:`Array.to_dask_dataframe`."""
-    try:
-        from samite.dataframe import from_dask_array
-    except ImportError as error:
-        raise NotImplementedError(
-            "to_dask_dataframe needs samite.dataframe, which is not a part of this version"
-        ) from error
+    from samite.dataframe import from_dask_array
+
     return from_dask_array(x, columns=columns, index=index, meta=meta)

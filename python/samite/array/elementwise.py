@@ -147,7 +147,11 @@ def checked_out(out: Any) -> Array | None:
 
 def _operand(arg: Any) -> Any:
     """An array as a lazy one; scalars and other lazy values as they are."""
-    if isinstance(arg, Array) or arg is None or is_dask_collection(arg):
+    if isinstance(arg, Array) or arg is None:
+        return arg
+    if hasattr(arg, "to_dask_array") and arg.ndim:
+        return arg.to_dask_array()
+    if is_dask_collection(arg):
         return arg
     if isinstance(arg, (list, tuple)) or hasattr(arg, "__dask_graph__"):
         return asanyarray(arg)

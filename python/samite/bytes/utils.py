@@ -30,7 +30,6 @@ compress: dict[str | None, Callable[[bytes], bytes]] = {
     None: _unchanged,
     "bz2": bz2.compress,
     "gzip": gzip.compress,
-    "lzma": lzma.compress,
     "xz": lzma.compress,
     "zip": zip_compress,
 }

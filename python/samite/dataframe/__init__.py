@@ -1,22 +1,84 @@
 """Data frames: pandas in partitions."""
 
+from samite.dataframe import accessor as accessor
+from samite.base import compute
 from samite.dataframe import backends as backends
+from samite.dataframe import categorical as categorical
 from samite.dataframe import dispatch as dispatch
+from samite.dataframe import extensions as extensions
+from samite.dataframe import methods as methods
+from samite.dataframe import utils as utils
+from samite.dataframe.arrays import to_records
+from samite.dataframe.asof import merge_asof
+from samite.dataframe.bags import to_bag
 from samite.dataframe.collections import DataFrame, Index, Scalar, Series
+from samite.dataframe.comparing import assert_eq
+from samite.dataframe.concatenation import concat
 from samite.dataframe.dispatch import get_collection_type
+from samite.dataframe.groupby import Aggregation
+from samite.dataframe.io import demo as demo
+from samite.dataframe.io.csv import read_csv, read_fwf, read_table, to_csv
+from samite.dataframe.io.from_array import from_array, from_dask_array
+from samite.dataframe.io.from_delayed import from_delayed
+from samite.dataframe.io.from_dict import from_dict
+from samite.dataframe.io.from_graph import from_graph
+from samite.dataframe.io.from_map import from_map
 from samite.dataframe.io.from_pandas import from_pandas
+from samite.dataframe.io.hdf import read_hdf, to_hdf
+from samite.dataframe.io.json import read_json, to_json
+from samite.dataframe.io.orc import read_orc, to_orc
+from samite.dataframe.io.parquet import read_parquet, to_parquet
+from samite.dataframe.io.sql import read_sql, read_sql_query, read_sql_table, to_sql
+from samite.dataframe.joins import merge
+from samite.dataframe.map_overlap import map_overlap
 from samite.dataframe.map_partitions import map_partitions
 from samite.dataframe.optimization import optimize
+from samite.dataframe.parsing import isna, to_datetime, to_numeric, to_timedelta
 from samite.dataframe.repartitioning import repartition
 
 __all__ = [
+    "Aggregation",
     "DataFrame",
     "Index",
     "Scalar",
     "Series",
+    "assert_eq",
+    "from_array",
+    "from_dask_array",
+    "from_delayed",
+    "from_dict",
+    "from_graph",
+    "from_map",
+    "compute",
+    "concat",
     "from_pandas",
     "get_collection_type",
+    "isna",
     "map_partitions",
+    "map_overlap",
+    "merge",
+    "merge_asof",
     "optimize",
+    "read_csv",
+    "read_fwf",
+    "read_hdf",
+    "read_json",
+    "read_orc",
+    "read_parquet",
+    "read_sql",
+    "read_sql_query",
+    "read_sql_table",
+    "read_table",
     "repartition",
+    "to_bag",
+    "to_csv",
+    "to_datetime",
+    "to_hdf",
+    "to_json",
+    "to_numeric",
+    "to_orc",
+    "to_parquet",
+    "to_records",
+    "to_sql",
+    "to_timedelta",
 ]

@@ -8,29 +8,23 @@ from typing import Any
 def align_partitions(*frames: Any) -> list[Any]:
     """Expressions with the rows of ``frames``, repartitioned to common divisions.
 
-    Frames without known divisions are taken as they are if their numbers of partitions agree;
-    one partition is given to all others.
+    Where divisions are not known, rows are shuffled by their index values, so that equal ones
+    meet; their order is another then.
 
     Raises
     ------
-    ValueError
-        The divisions are not known, and the numbers of partitions differ.
     TypeError
         The values of the indexes cannot be compared.
     """
     from samite.dataframe.expressions.repartition import Repartition
+    from samite.dataframe.expressions.shuffle import Shuffle
 
-    divisions = {frame.divisions for frame in frames}
-    if len(divisions) == 1:
+    known = all(frame.known_divisions for frame in frames)
+    most = max(frame.npartitions for frame in frames)
+    if most == 1 or (known and len({frame.divisions for frame in frames}) == 1):
         return list(frames)
-    several = [frame for frame in frames if frame.npartitions > 1]
-    if not all(frame.known_divisions for frame in frames):
-        if len({frame.npartitions for frame in several}) <= 1:
-            return list(frames)
-        raise ValueError(
-            "Not all divisions are known, can't align partitions. Please use `set_index` to set "
-            f"the index; the frames have {[frame.npartitions for frame in frames]} partitions."
-        )
+    if not known:
+        return [Shuffle(frame, None, most) for frame in frames]
     common = common_divisions(*(frame.divisions for frame in frames))
     return [
         frame if frame.divisions == common else Repartition(frame, None, common, True)

@@ -57,7 +57,7 @@ def to_array(frame: Any, lengths: Any, meta: Any, optimize: bool) -> Any:
     return array_of(expr, sizes, found, optimize)
 
 
-def to_records(frame: Any, index: Any, lengths: Any) -> Any:
+def to_records(frame: Any, index: Any = True, lengths: Any = None) -> Any:
     """See :meth:`DataFrame.to_records`."""
     from samite.dataframe.expressions.conversions import RowsAsRecords
 
@@ -93,8 +93,15 @@ def partition_lengths(frame: Any, lengths: Any) -> Any:
 def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
     """A universal function of NumPy, row by row, or NotImplemented.
 
-    ``out`` takes one collection, whose expression is replaced.
+    With pandas objects and arrays, lazy scalars are computed. ``out`` takes one collection, whose
+    expression is replaced.
+
+    Raises
+    ------
+    TypeError, ValueError
+        ``out`` is of another type than the result, or has another number of columns.
     """
+    import numpy as np
     import pandas as pd
 
     from samite.dataframe.collections import FrameBase, new_collection
@@ -102,14 +109,23 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[
     from samite.dataframe.elementwise import aligned, operand_of
     from samite.dataframe.expressions.ufuncs import UfuncCall
 
+    if method != "__call__" or ufunc.signature is not None or ufunc.nout != 1:
+        return NotImplemented
     targets = keywords.pop("out", ())
+    inputs = tuple(
+        value[()] if isinstance(value, np.ndarray) and not value.ndim else value
+        for value in inputs
+    )
+    has_rows = any(isinstance(value, FrameBase) and value.ndim for value in inputs)
+    concrete = [v for v in inputs if isinstance(v, (pd.DataFrame, pd.Series, np.ndarray))]
+    if concrete and not has_rows and not targets:
+        computed = [v.compute() if isinstance(v, FrameBase) else v for v in inputs]
+        return ufunc(*computed, **keywords)
     for value in (*inputs, *targets):
         lazy = isinstance(value, FrameBase) or hasattr(type(value), "__dask_graph__")
         if not lazy and not isinstance(value, (pd.DataFrame, pd.Series)):
             if not pd.api.types.is_scalar(value):
                 return NotImplemented
-    if method != "__call__" or ufunc.signature is not None or ufunc.nout != 1:
-        return NotImplemented
     operands = aligned(*[operand_of(as_collection(value)) for value in inputs])
     result = new_collection(UfuncCall(ufunc, tuple(sorted(keywords.items())), *operands))
     if not targets:
@@ -120,8 +136,11 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[
             f"Mismatched types between result and out: {type(result).__name__} and "
             f"{type(target).__name__}"
         )
-    if isinstance(target._meta, pd.DataFrame) and not target.columns.equals(result.columns):
-        raise ValueError("Mismatched columns between result and out")
+    if target.ndim == 2 and len(target.columns) != len(result.columns):
+        raise ValueError(
+            f"Mismatched columns count between result and out: {len(result.columns)} and "
+            f"{len(target.columns)}"
+        )
     target._expr = result.expr
     return target
 

@@ -28,7 +28,7 @@ def as_operand(value: Any) -> Any:
 def _of_collection(value: Any) -> Any:
     from samite.dataframe.expressions.foreign import ArrayBlocks, LazyValue
 
-    if hasattr(value, "numblocks") and hasattr(value, "chunks"):
+    if is_lazy_array(value):
         if value.ndim > 2:
             raise TypeError(
                 f"A data frame takes lazy arrays of at most two axes, got one of {value.ndim}"
@@ -37,6 +37,11 @@ def _of_collection(value: Any) -> Any:
             value = value.rechunk({1: -1})
         return ArrayBlocks(value)
     return LazyValue(value) if hasattr(value, "key") else value
+
+
+def is_lazy_array(value: Any) -> bool:
+    """Whether a value is an array of blocks; lazy values have whatever attribute is asked for."""
+    return hasattr(type(value), "numblocks")
 
 
 def as_collection(value: Any) -> Any:

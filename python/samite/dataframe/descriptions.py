@@ -12,6 +12,7 @@ from samite.dataframe.dispatch import make_meta_dispatch, make_meta_obj
 from samite.dataframe.example_rows import example_of_scalar, example_scalar
 from samite.dataframe.extensions import make_scalar
 from samite.dataframe.known_categories import UNKNOWN_CATEGORIES
+from samite.utils import is_arraylike
 
 
 @make_meta_dispatch.register((pd.DataFrame, pd.Series))
@@ -53,7 +54,8 @@ def meta_of_index(x: pd.Index, index: Any = None) -> pd.Index:
 @make_meta_dispatch.register(np.ndarray)
 def meta_of_array(x: np.ndarray, index: Any = None) -> np.ndarray:
     """The array without its rows."""
-    return x[:0].copy() if x.ndim else x
+    # Joined blocks of records are plain arrays, too.
+    return np.array(x[:0]) if x.ndim else x
 
 
 @make_meta_obj.register((pd.DataFrame, pd.Series, pd.Index))
@@ -77,6 +79,8 @@ def meta_of_description(x: Any, index: Any = None) -> Any:
         return _empty_series(x[0], x[1], index)
     if type(x) in make_scalar._lookup:
         return make_scalar(x)
+    if is_arraylike(x) and x.ndim:
+        return _array_without_rows(x)
     if isinstance(x, Iterable) and not isinstance(x, (str, bytes, np.generic)):
         return _frame_of_pairs(x, index)
     if isinstance(x, type) and not _names_dtype(x):
@@ -94,6 +98,15 @@ def meta_of_description(x: Any, index: Any = None) -> Any:
     except TypeError:
         raise TypeError(f"Don't know how to create metadata from {x!r}") from None
     return make(x)
+
+
+def _array_without_rows(x: Any) -> Any:
+    from samite.array.utils import meta_from_array
+
+    try:
+        return x[:0]
+    except (TypeError, IndexError, NotImplementedError):
+        return meta_from_array(x)
 
 
 def _names_dtype(kind: type) -> bool:

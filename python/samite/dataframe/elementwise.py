@@ -26,7 +26,7 @@ def binary(symbol: str, left: Any, right: Any) -> Any:
     operands = operand_of(as_collection(left)), operand_of(as_collection(right))
     if any(operand is NotImplemented for operand in operands):
         return NotImplemented
-    left, right = aligned(*operands)
+    left, right = aligned_for_arithmetic(*operands)
     return new_collection(Operator(symbol, left, right))
 
 
@@ -117,16 +117,18 @@ def warn_of_guessed_meta(method: str, meta: Any) -> None:
 
 
 def filtered(frame: Any, predicate: Any) -> Any:
-    """The rows of a collection for which a boolean series is true."""
+    """The rows of a collection for which a boolean series, or a lazy array, is true."""
     from samite.dataframe.collections.frame_base import new_collection
     from samite.dataframe.expressions.selection import Filter
 
-    return new_collection(Filter(*aligned(frame.expr, predicate.expr)))
+    return new_collection(Filter(*aligned(frame.expr, operand_of(predicate))))
 
 
 def isin(frame: Any, values: Any) -> Any:
     """Whether each element is one of ``values``; see :meth:`DataFrame.isin`."""
     import pandas as pd
+
+    from samite.dataframe.collections.frame_base import FrameBase, new_collection
 
     ndim = frame._meta.ndim
     if hasattr(values, "__dask_graph__") or (
@@ -136,9 +138,17 @@ def isin(frame: Any, values: Any) -> Any:
 
         raise NotImplementedError(f"Passing a {typename(type(values))!r} to `isin`")
     if isinstance(values, (list, tuple, set)):
+        values = list(values)
         if any(hasattr(value, "__dask_graph__") for value in values):
-            raise NotImplementedError("isin with collections among the values; compute them first")
-        values = list(values) if isinstance(values, set) else values
+            if any(isinstance(value, FrameBase) for value in values):
+                raise NotImplementedError(
+                    "isin with collections among the values; compute them first"
+                )
+            from samite.delayed import delayed
+
+            meta = frame._meta.isin([])
+            lazy = operand_of(delayed(values))
+            return new_collection(UserMethodCall(frame.expr, "isin", (), meta, lazy))
     frame._meta.isin(values)  # raises pandas' error early
     return method_call(frame, "isin", values)
 
@@ -153,6 +163,16 @@ def accessor_call(
     operands = [operand_of(value) for value in (*args, *kwargs.values())]
     first, *rest = aligned(frame.expr, *operands)
     return new_collection(AccessorCall(first, attribute, names, accessor, is_property, *rest))
+
+
+def rows_of(value: Any, ndim: int) -> Any:
+    """A pandas object of that many axes as a collection, whose rows are aligned with others;
+    other values as they are."""
+    if getattr(value, "ndim", None) != ndim:
+        return value
+    from samite.dataframe.conversion import as_collection
+
+    return as_collection(value)
 
 
 def operand_of(value: Any) -> Any:
@@ -175,27 +195,40 @@ def aligned(*operands: Any) -> list[Any]:
     frames = frames_among(operands)
     if len(frames) < 2 or are_co_aligned(*frames):
         return list(operands)
-    check_block_counts(frames)
-    from samite.dataframe.alignment import align_partitions
+    # Blocks of arrays have no labels; they belong to the partitions in order.
+    rows = [frame for frame in frames if not isinstance(frame, ArrayBlocks)]
+    if len(rows) > 1 and not are_co_aligned(*rows):
+        from samite.dataframe.alignment import align_partitions
 
-    result = iter(align_partitions(*frames))
+        rows = align_partitions(*rows)
+    check_block_counts(frames, rows)
+    result = iter(rows)
     return [
-        next(result) if isinstance(operand, FrameExpr) and operand.ndim > 0 else operand
+        next(result) if is_frame(operand) and not isinstance(operand, ArrayBlocks) else operand
         for operand in operands
     ]
 
 
-def check_block_counts(frames: list[FrameExpr]) -> None:
-    """Raise ValueError if an array among ``frames`` has not a block for each partition."""
-    arrays = [frame for frame in frames if isinstance(frame, ArrayBlocks)]
-    others = [frame for frame in frames if not isinstance(frame, ArrayBlocks)]
-    for array in arrays:
-        for frame in others:
-            if array.npartitions != frame.npartitions:
-                raise ValueError(
-                    "The index and array have different numbers of blocks. "
-                    f"({frame.npartitions} != {array.npartitions}); rechunk the array"
-                )
+def check_block_counts(frames: list[FrameExpr], rows: list[FrameExpr]) -> None:
+    """Raise ValueError if an array among ``frames`` has not a block for each partition of
+    ``rows``."""
+    most = max((frame.npartitions for frame in rows), default=None)
+    for array in frames:
+        if isinstance(array, ArrayBlocks) and most not in (None, array.npartitions):
+            raise ValueError(
+                "The index and array have different numbers of blocks. "
+                f"({most} != {array.npartitions}); rechunk the array"
+            )
+
+
+def aligned_for_arithmetic(*operands: Any) -> list[Any]:
+    """Like :func:`aligned`; but a series of one partition beside a frame, such as the sums of its
+    columns, has its labels compared with the columns, and goes to every partition as it is."""
+    frames = frames_among(operands)
+    if len({frame.ndim for frame in frames}) > 1:
+        if any(frame.ndim == 1 and frame.npartitions == 1 for frame in frames):
+            return list(operands)
+    return aligned(*operands)
 
 
 def is_frame(value: Any) -> bool:

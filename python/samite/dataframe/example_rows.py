@@ -72,7 +72,7 @@ def _example_of_extension(dtype: Any) -> Any:
 
 def _examples_for(dtype: Any) -> list[Any]:
     if isinstance(dtype, pd.DatetimeTZDtype):
-        return [pd.Timestamp(0, tz=dtype.tz)] * 2
+        return [pd.Timestamp("1970-01-01", tz=dtype.tz)] * 2
     if isinstance(dtype, pd.PeriodDtype):
         return [pd.Period("2000-01-01", freq=dtype.freq), pd.Period("2001-01-01", freq=dtype.freq)]
     if isinstance(dtype, pd.IntervalDtype):

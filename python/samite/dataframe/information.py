@@ -50,7 +50,9 @@ def _ends(index: Any) -> Any:
     import pandas as pd
 
     ends = [index[0], index[-1]] if len(index) else [None, None]
-    return pd.DataFrame({"first": [ends[0]], "last": [ends[1]], "count": [len(index)]}, dtype=object)
+    return pd.DataFrame(
+        {"first": [ends[0]], "last": [ends[1]], "count": [len(index)]}, dtype=object
+    )
 
 
 def _ends_meta() -> Any:

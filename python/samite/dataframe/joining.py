@@ -102,7 +102,7 @@ def concat_pandas(
     dfs = _with_common_categories(dfs, uniform)
     indexes = [df.index for df in dfs]
     # Categorical indexes need the union of their categories; pandas makes them objects.
-    by_itself = not ignore_index and any(isinstance(i, pd.CategoricalIndex) for i in indexes)
+    by_itself = not ignore_index and any(map(_is_categorical, indexes))
     if by_itself:
         index = _concat_indexes(indexes)
         dfs = [df.reset_index(drop=True) for df in dfs]
@@ -113,6 +113,11 @@ def concat_pandas(
     if by_itself:
         result.index = index
     return result
+
+
+def _is_categorical(index: pd.Index) -> bool:
+    levels = index.levels if isinstance(index, pd.MultiIndex) else [index]
+    return any(isinstance(level, pd.CategoricalIndex) for level in levels)
 
 
 def _given(ignore_index: bool, kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -132,7 +137,7 @@ def _concat_multi_indexes(indexes: list[Any]) -> Any:
     first = indexes[0]
     if not all(isinstance(i, pd.MultiIndex) and i.nlevels >= first.nlevels for i in indexes):
         return first.append(indexes[1:])
-    if not any(isinstance(level, pd.CategoricalIndex) for level in first.levels):
+    if not _is_categorical(first):
         return first.append(indexes[1:])
     levels = [
         _concat_indexes([index.get_level_values(number) for index in indexes])

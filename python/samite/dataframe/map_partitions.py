@@ -75,18 +75,39 @@ def map_partitions(
         extra = {"partition_info": {"number": 0, "division": None}} if wants_place else {}
         positional = operands[: len(operands) - len(names)]
         keywords = dict(zip(names, operands[len(positional) :], strict=True))
-        meta = make_meta(
-            emulate(func, *positional, udf=True, **keywords, **extra),
-            parent_meta=_parent_of(operands) if parent_meta is None else parent_meta,
-        )
+        found = emulate(func, *positional, udf=True, **keywords, **extra)
+        parent = _parent_of(operands) if parent_meta is None else parent_meta
+        # Whatever is no description of rows is one value.
+        meta = found if isinstance(found, type) else make_meta(found, parent_meta=parent)
     else:
         meta = make_meta(meta, index=_index_of(operands), parent_meta=parent_meta)
+    if not getattr(meta, "ndim", 0) and frames_among(operands):
+        # One value from each partition: together they are a series.
+        meta = series_of_scalar(meta)
+        clear_divisions = True
     expr = MapPartitions(func, meta, enforce_metadata, None, wants_place, names, token, *operands)
     divisions = _divisions_of(expr, func, meta, transform_divisions, clear_divisions)
     if divisions is not None:
         expr = MapPartitions(
             func, meta, enforce_metadata, divisions, wants_place, names, token, *operands
         )
+    return _collection_of(expr)
+
+
+def series_of_scalar(meta: Any) -> Any:
+    """Metadata of a series of values like ``meta``."""
+    import pandas as pd
+
+    return pd.Series([meta]).iloc[:0]
+
+
+def _collection_of(expr: MapPartitions) -> Any:
+    """The collection of partitions: a lazy array where they are arrays."""
+    meta = expr._meta
+    if getattr(meta, "ndim", 0) and not hasattr(meta, "iloc") and not hasattr(meta, "to_series"):
+        from samite.dataframe.arrays import array_of
+
+        return array_of(expr)
     return new_collection(expr)
 
 

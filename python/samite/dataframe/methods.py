@@ -91,12 +91,9 @@ def warn_of_few_rows(found: int, n: int) -> None:
     )
 
 
-def first_rows(parts: list[Any], n: int, last: bool, meta: Any) -> Any:
-    """The first or last ``n`` rows of partitions in order."""
-    whole = concatenated(parts, meta)
-    if isinstance(whole, pd.Index):
-        return whole[max(len(whole) - n, 0) :] if last else whole[:n]
-    return whole.tail(n) if last else whole.head(n)
+def first_rows(parts: list[Any], n: int, safe: bool, meta: Any) -> Any:
+    """The first ``n`` rows of partitions in order; ``safe`` warns where there are fewer."""
+    return head(concatenated(parts, meta), n, safe)
 
 
 def concatenated(parts: list[Any], meta: Any = None) -> Any:

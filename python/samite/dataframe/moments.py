@@ -28,11 +28,11 @@ class Moments(NamedTuple):
 
 def as_floats(frame: pd.DataFrame) -> np.ndarray:
     """The values as floats, missing ones as NaN, moments in time in their unit."""
-    columns = [_floats(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    columns = [floats_of(frame.iloc[:, i]) for i in range(frame.shape[1])]
     return np.column_stack(columns) if columns else np.empty((len(frame), 0))
 
 
-def _floats(column: pd.Series) -> np.ndarray:
+def floats_of(column: pd.Series) -> np.ndarray:
     if column.dtype.kind in "mM" and not isinstance(column.dtype, pd.ArrowDtype):
         values = column.array.asi8.astype(float)
         values[column.isna().to_numpy()] = np.nan

@@ -186,6 +186,17 @@ def is_ordered(parts: Sequence[tuple[bool, Any]], decreasing: bool) -> bool:
     return join_orders(parts, decreasing)[0]
 
 
+def end_rows(partition: Any, how: str, n: int, by: Any) -> Any:
+    """The rows with the greatest or least values, in order."""
+    arguments = (n,) if by is None else (n, by)
+    return getattr(partition, how)(*arguments)
+
+
+def join_end_rows(parts: Sequence[Any], how: str, n: int, by: Any) -> Any:
+    """The rows with the greatest or least values of several partitions."""
+    return end_rows(concat_partitions(list(parts)), how, n, by)
+
+
 # -- functions of users ---------------------------------------------------------------------
 
 

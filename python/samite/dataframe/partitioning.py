@@ -256,6 +256,9 @@ def check_bounds(part: Any, number: int, lower: Any, upper: Any, last: bool) -> 
         Its index has values outside of its bounds; the upper one belongs to the last partition.
     """
     index = part if isinstance(part, pd.Index) else part.index
+    if isinstance(index, pd.MultiIndex):
+        # Divisions are those of the first level.
+        index = index.get_level_values(0)
     if len(index):
         least, greatest = index.min(), index.max()
         if least < lower or greatest > upper or (greatest == upper and not last):

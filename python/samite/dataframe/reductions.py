@@ -202,3 +202,32 @@ def reduction(
             split_every,
         )
     )
+
+
+def running(frame: Any, how: str, axis: Any, skipna: bool) -> Any:
+    """cumsum, cumprod, cummin or cummax."""
+    from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.elementwise import method_call
+    from samite.dataframe.expressions.running import Running
+
+    if axis_number(frame, axis, how) == 1:
+        return method_call(frame, how, axis=1, skipna=skipna)
+    return new_collection(Running(frame.expr, how, skipna))
+
+
+def ends(frame: Any, how: str, n: int, columns: Any, split_every: Any) -> Any:
+    """nlargest or nsmallest.
+
+    Raises
+    ------
+    TypeError
+        A frame is to be ordered, but no columns are given.
+    """
+    from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.expressions.reductions import EndRows
+
+    if frame.ndim == 2 and columns is None:
+        raise TypeError(f"{how} of a frame needs columns=, the columns to order by")
+    return new_collection(
+        EndRows(frame.expr, how, n, columns, checked_split_every(split_every))
+    )

@@ -6,10 +6,12 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+from samite.dataframe import methods
 from samite.dataframe.collections.frame_base import new_collection
 from samite.dataframe.elementwise import method_call, operand_of
 from samite.dataframe.expressions.elementwise import MethodCall
 from samite.dataframe.expressions.node import FrameExpr, partitionwise_divisions
+from samite.dataframe.metadata import make_meta, meta_nonempty
 
 
 class RelabelledSeries(MethodCall):
@@ -21,6 +23,13 @@ class RelabelledSeries(MethodCall):
     @functools.cached_property
     def _funcname(self) -> str:
         return "relabelled"
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        # A function of no labels says nothing of the type of the new ones.
+        given = [meta_nonempty(o._meta) if isinstance(o, FrameExpr) else o for o in self._given()]
+        frame = meta_nonempty(self.frame._meta)
+        return make_meta(methods.call_method(frame, self.method, self.names, *given))
 
     def _divisions(self) -> Sequence[Any]:
         import pandas as pd
@@ -47,7 +56,7 @@ def relabelled(frame: Any, index: Any, sorted_index: bool) -> Any:
             return method_call(frame, "rename", index)
     if isinstance(frame._meta, pd.Index):
         return method_call(frame, "rename", index)
-    operand = operand_of(index)
+    operand = operand_of(index) if hasattr(index, "expr") else index
     return new_collection(RelabelledSeries(frame.expr, "rename", (), sorted_index, operand))
 
 

@@ -33,9 +33,7 @@ def shuffled(
 ) -> Any:
     """See :meth:`DataFrame.shuffle`."""
     if on is None and not on_index:
-        raise TypeError(
-            "Must shuffle on either columns or the index; give on= or on_index=True"
-        )
+        raise TypeError("Must shuffle on either columns or the index; give on= or on_index=True")
     if on is not None and on_index:
         raise TypeError("Cannot shuffle on both columns and the index; give one of them")
     if npartitions is not None and npartitions < 1:

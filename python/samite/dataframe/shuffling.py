@@ -32,7 +32,7 @@ def targets(part: Any, keys: Any, how: Sequence[Any], count: int) -> np.ndarray:
     kind = how[0]
     if kind == "hash":
         if keys is None:
-            keys = index_of(part) if how[1] is None else part[list(how[1])]
+            keys = index_of(part) if how[1] is None else keys_of(part, how[1])
         return partition_numbers(keys, count)
     if kind == "range-index":
         values = index_of(part)
@@ -47,6 +47,18 @@ def targets(part: Any, keys: Any, how: Sequence[Any], count: int) -> np.ndarray:
 def index_of(part: Any) -> Any:
     """The index of a partition, also if it is one."""
     return part if isinstance(part, pd.Index) else part.index
+
+
+def keys_of(part: Any, labels: Sequence[Any]) -> Any:
+    """The columns of these labels; one that is no column is the name of the index."""
+    if all(label in part.columns for label in labels):
+        return part[list(labels)]
+    return pd.DataFrame(
+        {
+            position: (part[label] if label in part.columns else part.index).array
+            for position, label in enumerate(labels)
+        }
+    )
 
 
 def range_targets(

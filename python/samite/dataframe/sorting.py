@@ -185,5 +185,3 @@ def _with_known_keywords(function: Any, given: dict[str, Any]) -> Any:
         for name in [name for name in given if name not in parameters]:
             del given[name]
     return function
-
-

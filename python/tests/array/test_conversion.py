@@ -342,12 +342,16 @@ def test_plugins():
         assert isinstance(da.ones(3), np.ndarray)
 
 
-def test_data_frames_are_asked_for():
-    try:
-        import samite.dataframe  # noqa: F401
-    except ImportError:
-        with pytest.raises(NotImplementedError, match=r"samite\.dataframe"):
-            da.ones(3).to_dask_dataframe()
+def test_data_frames_of_arrays():
+    import pandas as pd
+
+    values = np.arange(12.0).reshape(6, 2)
+    frame = da.from_array(values, chunks=(4, 1)).to_dask_dataframe(columns=["a", "b"])
+    assert frame.npartitions == 2 and frame.divisions == (0, 4, 5)
+    pd.testing.assert_frame_equal(frame.compute(), pd.DataFrame(values, columns=["a", "b"]))
+    series = da.ones(5, chunks=2).map_blocks(pd.Series, meta=pd.Series([], dtype=float))
+    assert series.npartitions == 3 and not series.known_divisions
+    assert len(series.compute()) == 5
 
 
 # -- pictures ----------------------------------------------------------------------------

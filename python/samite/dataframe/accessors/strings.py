@@ -15,8 +15,8 @@ class StringAccessor(
     _Strings,
     methods="""capitalize casefold center contains count decode encode endswith extract find findall
         fullmatch get index isalnum isalpha isascii isdecimal isdigit islower isnumeric isspace
-        istitle isupper join len ljust lower lstrip match normalize pad partition removeprefix
-        removesuffix repeat replace rfind rindex rjust rpartition rstrip slice slice_replace
+        istitle isupper join len ljust lower lstrip match normalize pad removeprefix
+        removesuffix repeat replace rfind rindex rjust rstrip slice slice_replace
         startswith strip swapcase title translate upper wrap zfill""",
 ):
     """The methods of strings, value by value.
@@ -58,7 +58,26 @@ class StringAccessor(
         from samite.dataframe.collections import new_collection
         from samite.dataframe.expressions.texts import SplitColumns
 
-        return new_collection(SplitColumns(self._series.expr, method, pat, n))
+        keywords = {"pat": pat, "n": n}
+        return new_collection(SplitColumns(self._series.expr, method, keywords, n + 1))
+
+    def partition(self, sep: str = " ", expand: bool = True) -> Any:
+        """The parts before, of and after the first ``sep``: three columns, or tuples without
+        ``expand``."""
+        return self._partition("partition", sep, expand)
+
+    def rpartition(self, sep: str = " ", expand: bool = True) -> Any:
+        """The parts before, of and after the last ``sep``: three columns, or tuples without
+        ``expand``."""
+        return self._partition("rpartition", sep, expand)
+
+    def _partition(self, method: str, sep: str, expand: bool) -> Any:
+        if not expand:
+            return self._call(method, sep, expand=False)
+        from samite.dataframe.collections import new_collection
+        from samite.dataframe.expressions.texts import SplitColumns
+
+        return new_collection(SplitColumns(self._series.expr, method, {"sep": sep}, 3))
 
     def cat(self, others: Any = None, sep: str | None = None, na_rep: str | None = None) -> Any:
         """Strings joined: with those of ``others`` row by row, or all of them to one.

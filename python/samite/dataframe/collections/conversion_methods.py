@@ -10,6 +10,24 @@ from samite.dataframe.collections.mixin import Mixin
 class ConversionMethods(Mixin):
     """Conversion to other collections, and display. For frames and series alike."""
 
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Any:
+        """The same with partitions of another library.
+
+        Parameters
+        ----------
+        backend:
+            Its name; by default what the setting ``dataframe.backend`` says.
+
+        Raises
+        ------
+        ValueError
+            No such library is registered.
+        """
+        from samite.dataframe.creation import dataframe_creation_dispatch
+
+        chosen = backend or dataframe_creation_dispatch.backend
+        return dataframe_creation_dispatch.dispatch(chosen).to_backend(self, **kwargs)
+
     def to_dask_array(self, lengths: Any = None, meta: Any = None, optimize: bool = True) -> Any:
         """The values as a lazy array, with a block for each partition.
 
@@ -42,18 +60,6 @@ class ConversionMethods(Mixin):
 
         warn_of_extension_dtypes(self)
         return to_array(self, None, None, True)
-
-    def to_records(self, index: Any = False, lengths: Any = None) -> Any:
-        """The rows as a lazy array of records; see :meth:`to_dask_array`.
-
-        Parameters
-        ----------
-        index:
-            Whether the labels of the rows are a field, or its names.
-        """
-        from samite.dataframe.arrays import to_records
-
-        return to_records(self, index, lengths)
 
     def to_bag(self, index: bool = False, format: str = "tuple") -> Any:
         """The rows as a bag.
@@ -97,10 +103,45 @@ class ConversionMethods(Mixin):
             return pd.Index(array, name=meta.name)
         return pd.Series(array, index=index, name=meta.name)
 
+    def repeat(self, repeats: Any = None, axis: Any = None) -> Any:
+        """Refused: the labels of repeated rows would not be unique to a partition.
+
+        Raises
+        ------
+        NotImplementedError
+            Always.
+        """
+        raise NotImplementedError(
+            "`repeat` is not implemented for lazy frames; use map_partitions, or the array of "
+            "`.values`"
+        )
+
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
         from samite.dataframe.arrays import call_ufunc
 
         return call_ufunc(ufunc, method, inputs, kwargs)
+
+    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Any:
+        """The rows in partitions of another library.
+
+        Parameters
+        ----------
+        backend:
+            The name of the library; by default that of the setting ``dataframe.backend``.
+        kwargs:
+            For the library.
+
+        Raises
+        ------
+        ValueError
+            There is no such library.
+        """
+        from samite.dataframe.backends import dataframe_creation_dispatch
+
+        library = dataframe_creation_dispatch.dispatch(
+            backend or dataframe_creation_dispatch.backend
+        )
+        return library.to_backend(self, **kwargs)
 
     def memory_usage_per_partition(self, index: bool = True, deep: bool = False) -> Any:
         """The bytes of each partition, as a series.
@@ -133,6 +174,45 @@ class ConversionMethods(Mixin):
 
 class ConversionMethodsOfFrame(Mixin):
     """Conversion to other collections, and display. For frames."""
+
+    def categorize(
+        self, columns: Any = None, index: bool | None = None, split_every: Any = None, **kwargs: Any
+    ) -> Any:
+        """A frame with columns made categorical; their categories are computed.
+
+        Parameters
+        ----------
+        columns:
+            A label or a list of them; by default the columns of text and objects, and those
+            whose categories are not known.
+        index:
+            Whether the index is made categorical; by default if it is of text or objects, or its
+            categories are not known.
+        split_every:
+            How many partitions' categories are joined at a time, or False for all at once.
+        kwargs:
+            For ``compute``.
+
+        Raises
+        ------
+        ValueError
+            ``split_every`` is another.
+        """
+        from samite.dataframe.categorical import categorize
+
+        return categorize(self, columns, index, split_every, **kwargs)
+
+    def to_records(self, index: Any = True, lengths: Any = None) -> Any:
+        """The rows as a lazy array of records; see :meth:`to_dask_array`.
+
+        Parameters
+        ----------
+        index:
+            Whether the labels of the rows are a field, or its names.
+        """
+        from samite.dataframe.arrays import to_records
+
+        return to_records(self, index, lengths)
 
     def memory_usage(self, deep: bool = False, index: bool = True) -> Any:
         """The bytes of each column, as a series.

@@ -13,7 +13,7 @@ from samite.dataframe.collections.joining_methods import JoiningMethodsOfFrame
 from samite.dataframe.collections.output_methods import OutputMethodsOfFrame
 from samite.dataframe.collections.partition_methods import PartitionMethodsOfFrame
 from samite.dataframe.collections.reduction_methods import ReductionMethodsOfFrame
-from samite.dataframe.elementwise import aligned, filtered, operand_of
+from samite.dataframe.elementwise import aligned, filtered
 from samite.dataframe.expressions.elementwise import Assign
 from samite.dataframe.expressions.selection import Projection
 
@@ -116,6 +116,8 @@ class DataFrame(
             if key.ndim == 1:
                 return filtered(self, key)
             self._meta[key._meta]  # raises pandas' error
+        if hasattr(type(key), "numblocks"):
+            return filtered(self, key)
         if isinstance(key, slice):
             return self._slice_rows(key)
         if isinstance(key, tuple) and key not in self._meta.columns:
@@ -140,7 +142,9 @@ class DataFrame(
         )
 
     def __setitem__(self, key: Any, value: Any) -> None:
-        if isinstance(key, (tuple, list)) and not (
+        import pandas as pd
+
+        if isinstance(key, (tuple, list, pd.Index)) and not (
             isinstance(key, tuple) and key in self._meta.columns
         ):
             if isinstance(value, DataFrame):
@@ -169,7 +173,7 @@ class DataFrame(
         return result
 
     def _with_column(self, label: Any, value: Any) -> Any:
-        frame, operand = aligned(self.expr, column_operand(self, operand_of(value)))
+        frame, operand = aligned(self.expr, column_operand(self, value))
         if isinstance(frame, Assign) and not _reads(operand, frame):
             return new_collection(Assign(*frame.operands, label, operand))
         return new_collection(Assign(frame, label, operand))

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from samite._collections import new_collection
+from samite.base import is_dask_collection
 from samite.dataframe.collections.mixin import Mixin
 from samite.dataframe.elementwise import (
     apply_user_function,
@@ -13,6 +14,7 @@ from samite.dataframe.elementwise import (
     method_call,
     rows_function,
     rows_method_call,
+    rows_of,
 )
 from samite.dataframe.metadata import no_default
 
@@ -30,15 +32,6 @@ class ElementwiseMethods(Mixin):
         """
         return method_call(self, "abs")
 
-    def add_prefix(self, prefix: str) -> Any:
-        """A frame with ``prefix`` before each column label, a series with it before each index
-        label."""
-        return _with_affix(self, "add_prefix", prefix)
-
-    def add_suffix(self, suffix: str) -> Any:
-        """Like :meth:`add_prefix`, with text behind."""
-        return _with_affix(self, "add_suffix", suffix)
-
     def align(
         self, other: Any, join: str = "outer", axis: Any = None, fill_value: Any = None
     ) -> tuple[Any, Any]:
@@ -46,6 +39,7 @@ class ElementwiseMethods(Mixin):
         partitions, which are cut at the same divisions first."""
         from samite.dataframe import methods
 
+        other = rows_of(other, self._meta.ndim)
         return (
             rows_function(methods.aligned_side, self, other, 0, join, axis, fill_value),
             rows_function(methods.aligned_side, self, other, 1, join, axis, fill_value),
@@ -63,7 +57,7 @@ class ElementwiseMethods(Mixin):
 
     def combine_first(self, other: Any) -> Any:
         """The elements, and those of ``other`` where there are none."""
-        return rows_method_call(self, "combine_first", other)
+        return rows_method_call(self, "combine_first", rows_of(other, self._meta.ndim))
 
     def fillna(self, value: Any = None, axis: Any = None) -> Any:
         """The elements, with ``value`` where they are missing.
@@ -74,8 +68,8 @@ class ElementwiseMethods(Mixin):
             ``axis`` is of the columns.
         """
         axis = self._validate_axis(axis)
-        if axis == 1:
-            raise NotImplementedError("fillna is only possible along the rows, axis=0")
+        if axis == 1 and not isinstance(value, (int, float, str)):
+            raise NotImplementedError("fillna with axis=1 takes a scalar value")
         return method_call(self, "fillna", value=value)
 
     def isin(self, values: Any) -> Any:
@@ -106,11 +100,11 @@ class ElementwiseMethods(Mixin):
 
     def mask(self, cond: Any, other: Any = float("nan")) -> Any:
         """The elements, and those of ``other`` where ``cond`` is true."""
-        return method_call(self, "mask", _condition(self, cond), other)
+        return _chosen(self, "mask", cond, other)
 
     def where(self, cond: Any, other: Any = float("nan")) -> Any:
         """The elements where ``cond`` is true, elsewhere those of ``other``."""
-        return method_call(self, "where", _condition(self, cond), other)
+        return _chosen(self, "where", cond, other)
 
     def pipe(self, func: Any, *args: Any, **kwargs: Any) -> Any:
         """``func(self, *args, **kwargs)``; ``func`` may be a pair of a function and the name of
@@ -164,6 +158,20 @@ class ElementwiseMethods(Mixin):
 class ElementwiseMethodsOfFrame(Mixin):
     """Methods that keep the rows, for frames."""
 
+    def add_prefix(self, prefix: str, axis: Any = None) -> Any:
+        """The frame with ``prefix`` before each column label.
+
+        Raises
+        ------
+        NotImplementedError
+            ``axis`` is of the rows.
+        """
+        return _with_affix(self, "add_prefix", prefix, axis)
+
+    def add_suffix(self, suffix: str, axis: Any = None) -> Any:
+        """Like :meth:`add_prefix`, with text behind."""
+        return _with_affix(self, "add_suffix", suffix, axis)
+
     def apply(
         self,
         function: Callable[..., Any],
@@ -202,7 +210,7 @@ class ElementwiseMethodsOfFrame(Mixin):
     def combine(self, other: Any, func: Any, fill_value: Any = None, overwrite: bool = True) -> Any:
         """``func`` of the pairs of columns of two frames; see pandas."""
         return rows_method_call(
-            self, "combine", other, func, fill_value=fill_value, overwrite=overwrite
+            self, "combine", rows_of(other, 2), func, fill_value=fill_value, overwrite=overwrite
         )
 
     def drop(
@@ -248,7 +256,7 @@ class ElementwiseMethodsOfFrame(Mixin):
             raise TypeError("You cannot set both the how and thresh arguments at the same time.")
         given = {"how": how, "subset": subset, "thresh": thresh}
         return rows_method_call(
-            self, "dropna", **{k: v for k, v in given.items() if v not in (no_default, None)}
+            self, "dropna", **{k: v for k, v in given.items() if v is not no_default}
         )
 
     def eval(self, expr: str, **kwargs: Any) -> Any:
@@ -363,6 +371,18 @@ class ElementwiseMethodsOfFrame(Mixin):
 class ElementwiseMethodsOfSeries(Mixin):
     """Methods that keep the rows, for series."""
 
+    def add_prefix(self, prefix: str) -> Any:
+        """The series with ``prefix`` before each label of the index."""
+        from samite.dataframe.relabelling import with_affix
+
+        return with_affix(self, "add_prefix", prefix)
+
+    def add_suffix(self, suffix: str) -> Any:
+        """The series with ``suffix`` behind each label of the index."""
+        from samite.dataframe.relabelling import with_affix
+
+        return with_affix(self, "add_suffix", suffix)
+
     def apply(
         self, function: Any, *args: Any, meta: Any = no_default, axis: Any = 0, **kwargs: Any
     ) -> Any:
@@ -411,7 +431,7 @@ class ElementwiseMethodsOfSeries(Mixin):
 
     def combine(self, other: Any, func: Any, fill_value: Any = None) -> Any:
         """``func`` of the pairs of elements of two series, or of elements and a scalar."""
-        return rows_method_call(self, "combine", other, func, fill_value=fill_value)
+        return rows_method_call(self, "combine", rows_of(other, 1), func, fill_value=fill_value)
 
     def dropna(self) -> Any:
         """The elements that are there."""
@@ -448,22 +468,28 @@ class ElementwiseMethodsOfSeries(Mixin):
         if not hasattr(other, "expr"):
             raise TypeError("The second operand must be a dask dataframe or dask series")
         if isinstance(other, DataFrame):
-            return other.mul(self, axis="index").sum(skipna=False)
-        return (self * other).sum(skipna=False)
+            result = other.mul(self, axis="index").sum(skipna=False)
+        else:
+            result = (self * other).sum(skipna=False)
+        name = getattr(meta, "name", None)
+        return result if name is None else result.rename(name)
 
 
-def _condition(frame: Any, condition: Any) -> Any:
-    return condition(frame) if callable(condition) and not hasattr(condition, "expr") else condition
+def _chosen(frame: Any, method: str, condition: Any, other: Any) -> Any:
+    ndim = frame._meta.ndim
+    values = [
+        rows_of(value(frame) if callable(value) and not is_dask_collection(value) else value, ndim)
+        for value in (condition, other)
+    ]
+    return method_call(frame, method, *values)
 
 
-def _with_affix(frame: Any, method: str, text: str) -> Any:
-    if frame._meta.ndim == 2:
-        from samite.dataframe.renaming import with_columns
+def _with_affix(frame: Any, method: str, text: str, axis: Any) -> Any:
+    from samite.dataframe.renaming import with_columns
 
-        return with_columns(frame, getattr(frame._meta, method)(text).columns)
-    from samite.dataframe.relabelling import with_affix
-
-    return with_affix(frame, method, text)
+    if axis is not None and frame._validate_axis(axis) == 0:
+        raise NotImplementedError(f"{method} is only possible for the columns, axis=1")
+    return with_columns(frame, getattr(frame._meta, method)(text).columns)
 
 
 def _parts(frame: Any) -> Iterator[Any]:
@@ -518,7 +544,8 @@ def _flexible_call(
     keywords: dict[str, Any] = {"axis": axis}
     if fill_value is not None:
         keywords["fill_value"] = fill_value
-    return method_call(frame, name, other, **keywords)
+    ndim = frame._meta.ndim if axis == 1 or getattr(other, "ndim", 0) == 2 else 1
+    return method_call(frame, name, rows_of(other, ndim), **keywords)
 
 
 for _name in _ARITHMETIC + _COMPARISON:

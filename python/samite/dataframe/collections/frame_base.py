@@ -275,7 +275,7 @@ class FrameBase(
         parts = Partitions(self.expr, list(range(npartitions)))
         expr: Any = HeadOfPartitions(parts, n, npartitions == 1 and self.npartitions > 1)
         if npartitions > 1:
-            expr = First(expr, n)
+            expr = First(HeadOfPartitions(parts, n), n, safe=npartitions < self.npartitions)
         result = new_collection(expr)
         return result.compute() if compute else result
 
@@ -315,6 +315,11 @@ class FrameBase(
         expr = self._expr
         if name in type(expr)._parameters or hasattr(type(expr), name):
             return getattr(expr, name)
+        own = getattr(type(self), name, None)
+        if isinstance(own, property) and own.fget is not None:
+            return own.fget(self)  # raises its error again, which Python has caught
+        if name in getattr(type(self), "_accessors", ()):
+            getattr(self._meta, name)  # raises pandas' error, which tells what the dtype lacks
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def copy(self, deep: bool = False) -> Any:
@@ -349,10 +354,12 @@ def _persisted(
     *,
     rename: Mapping[str, str] | None = None,
 ) -> Any:
-    from samite.dataframe.expressions.sources import FromGraph
+    from samite.dataframe.expressions.sources import FromGraph, Persisted
 
     keys = list(graph)
     if rename:
         keys = [(rename.get(key[0], key[0]), *key[1:]) for key in keys]
         graph = dict(zip(keys, graph.values(), strict=True))
-    return new_collection(FromGraph(graph, meta, divisions, keys, prefix))
+    own = bool(keys) and keys == [(keys[0][0], i) for i in range(len(keys))]
+    kind = Persisted if own else FromGraph
+    return new_collection(kind(graph, meta, divisions, keys, prefix))

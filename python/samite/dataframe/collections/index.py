@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite.dataframe.accessors.attached import IndexAccessors
+from samite.dataframe.collections.conversion_methods import ConversionMethodsOfIndex
 from samite.dataframe.collections.frame_base import new_collection
 from samite.dataframe.collections.reduction_methods import ReductionMethodsOfIndex
 from samite.dataframe.collections.series import Series
@@ -11,7 +13,7 @@ from samite.dataframe.elementwise import rows_function
 from samite.dataframe.metadata import no_default
 
 
-class Index(ReductionMethodsOfIndex, Series):
+class Index(IndexAccessors, ConversionMethodsOfIndex, ReductionMethodsOfIndex, Series):
     """The labels of the rows of a data frame, in the frame's partitions."""
 
     @property
@@ -37,9 +39,17 @@ class Index(ReductionMethodsOfIndex, Series):
         # of dates.
         from samite.dataframe.index_attributes import ATTRIBUTES, attribute_of_index
 
+        if name in type(self)._accessors:
+            getattr(self._meta, name)  # raises pandas' error, which tells what the dtype lacks
         if name not in ATTRIBUTES:
             raise AttributeError(f"'Index' object has no attribute {name!r}")
         return attribute_of_index(self, name)
+
+    def __dir__(self) -> list[str]:
+        from samite.dataframe.index_attributes import ATTRIBUTES
+
+        own = (name for name in ATTRIBUTES if hasattr(self._meta, name))
+        return sorted({*super().__dir__(), *own})
 
     def to_series(self, index: Any = None, name: Any = no_default) -> Any:
         """The labels as a series, with themselves as its index.

@@ -7,13 +7,14 @@ from samite.dataframe.collections.conversion_methods import (
     ConversionMethodsOfFrame,
     ConversionMethodsOfSeries,
 )
+from samite.dataframe.collections.writing_methods import WritingMethods, WritingMethodsOfFrame
 
 
-class OutputMethods(ConversionMethods):
+class OutputMethods(WritingMethods, ConversionMethods):
     """Writing, conversion to other collections, and display. For frames and series alike."""
 
 
-class OutputMethodsOfFrame(ConversionMethodsOfFrame):
+class OutputMethodsOfFrame(WritingMethodsOfFrame, ConversionMethodsOfFrame):
     """Writing, conversion to other collections, and display. For frames."""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samite.dataframe.collections.mixin import Mixin
+from samite.dataframe.metadata import no_default
 
 
 class PartitionMethods(Mixin):
@@ -133,9 +134,152 @@ class PartitionMethods(Mixin):
             self, on, ignore_index, npartitions, shuffle_method, on_index, force, options
         )
 
+    @property
+    def loc(self) -> Any:
+        """Rows by label, slices of labels, lists of labels or conditions; for frames also
+        columns: ``df.loc["a":"c", ["x"]]``. A single label gives rows as well."""
+        from samite.dataframe.indexing import LocIndexer
+
+        return LocIndexer(self)
+
+    def map_overlap(
+        self,
+        func: Any,
+        before: Any,
+        after: Any,
+        *args: Any,
+        meta: Any = no_default,
+        enforce_metadata: bool = True,
+        transform_divisions: bool = True,
+        clear_divisions: bool = False,
+        align_dataframes: bool = True,
+        **kwargs: Any,
+    ) -> Any:
+        """Apply a function to partitions that have rows of their neighbours; see
+        :func:`samite.dataframe.map_overlap`."""
+        from samite.dataframe.map_overlap import map_overlap
+
+        return map_overlap(
+            func,
+            self,
+            before,
+            after,
+            *args,
+            meta=meta,
+            enforce_metadata=enforce_metadata,
+            transform_divisions=transform_divisions,
+            clear_divisions=clear_divisions,
+            align_dataframes=align_dataframes,
+            **kwargs,
+        )
+
+    def shift(self, periods: int = 1, freq: Any = None, axis: Any = 0) -> Any:
+        """The rows moved by ``periods`` against their index, or the index by that many steps of
+        ``freq``."""
+        from samite.dataframe.map_overlap import moved, shifted_by_frequency
+
+        if freq is not None:
+            return shifted_by_frequency(self, periods, freq)
+        return moved(self, "shift", periods, axis)
+
+    def diff(self, periods: int = 1, axis: Any = 0) -> Any:
+        """The difference to the row ``periods`` before."""
+        from samite.dataframe.map_overlap import moved
+
+        return moved(self, "diff", periods, axis)
+
+    def ffill(self, axis: Any = 0, limit: int | None = None) -> Any:
+        """Missing values replaced by the last value before them, at most ``limit`` in a row."""
+        from samite.dataframe.map_overlap import filled
+
+        return filled(self, True, axis, limit)
+
+    def bfill(self, axis: Any = 0, limit: int | None = None) -> Any:
+        """Missing values replaced by the next value after them, at most ``limit`` in a row."""
+        from samite.dataframe.map_overlap import filled
+
+        return filled(self, False, axis, limit)
+
+    def sample(
+        self,
+        n: Any = None,
+        frac: float | None = None,
+        replace: bool = False,
+        random_state: Any = None,
+    ) -> Any:
+        """A fraction of the rows of each partition, chosen at random.
+
+        Raises
+        ------
+        ValueError
+            A number of rows ``n`` is given, or no fraction between 0 and 1.
+        """
+        from samite.dataframe.sampling import sample
+
+        return sample(self, n, frac, replace, random_state)
+
+    def random_split(self, frac: Any, random_state: Any = None, shuffle: bool = False) -> list[Any]:
+        """The rows divided at random in parts of the fractions ``frac``, which sum to 1.
+
+        ``shuffle`` also brings the rows of each partition in a random order.
+
+        Raises
+        ------
+        ValueError
+            The fractions do not sum to 1.
+        """
+        from samite.dataframe.sampling import random_split
+
+        return random_split(self, frac, random_state, shuffle)
+
 
 class PartitionMethodsOfFrame(Mixin):
     """Moving rows between partitions, choosing rows by label. For frames."""
+
+    @property
+    def iloc(self) -> Any:
+        """Columns by position: ``df.iloc[:, [0, 2]]``."""
+        from samite.dataframe.indexing import ILocIndexer
+
+        return ILocIndexer(self)
+
+    def drop_duplicates(
+        self,
+        subset: Any = None,
+        split_every: Any = None,
+        split_out: Any = True,
+        shuffle_method: str | None = None,
+        ignore_index: bool = False,
+        keep: Any = "first",
+    ) -> Any:
+        """The rows whose values are not there already.
+
+        Parameters
+        ----------
+        subset:
+            Labels of the columns to look at; all by default.
+        split_out:
+            How many partitions the result has; True for as many as there are.
+        split_every:
+            How many partitions are joined at a time where the result is one.
+        keep:
+            Which of equal rows stays, "first" or "last".
+
+        Raises
+        ------
+        NotImplementedError
+            ``keep`` is False.
+        """
+        from samite.dataframe.duplicates import dropped
+
+        return dropped(self, subset, split_every, split_out, shuffle_method, ignore_index, keep)
+
+    def explode(self, column: Any) -> Any:
+        """A row for each element of the lists in a column."""
+        from samite.dataframe.collections.frame_base import new_collection
+        from samite.dataframe.expressions.explode import Explode
+
+        return new_collection(Explode(self.expr, column))
 
     def set_index(
         self,
@@ -264,3 +408,32 @@ class PartitionMethodsOfFrame(Mixin):
 
 class PartitionMethodsOfSeries(Mixin):
     """Moving rows between partitions, choosing rows by label. For series."""
+
+    def drop_duplicates(
+        self,
+        split_every: Any = None,
+        split_out: Any = True,
+        shuffle_method: str | None = None,
+        ignore_index: bool = False,
+        keep: Any = "first",
+    ) -> Any:
+        """The values that are not there already; see :meth:`DataFrame.drop_duplicates`."""
+        from samite.dataframe.duplicates import dropped
+
+        return dropped(self, None, split_every, split_out, shuffle_method, ignore_index, keep)
+
+    def unique(
+        self, split_every: Any = None, split_out: Any = True, shuffle_method: str | None = None
+    ) -> Any:
+        """The different values, as a series; in the order in which they first occur if
+        ``split_out`` is 1. See :meth:`drop_duplicates` for the parameters."""
+        from samite.dataframe.duplicates import unique_values
+
+        return unique_values(self, split_every, split_out, shuffle_method)
+
+    def explode(self) -> Any:
+        """A row for each element of the lists."""
+        from samite.dataframe.collections.frame_base import new_collection
+        from samite.dataframe.expressions.explode import Explode
+
+        return new_collection(Explode(self.expr, None))

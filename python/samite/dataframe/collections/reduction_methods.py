@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from samite.dataframe import reductions
+from samite.dataframe._lazy import statistics
 from samite.dataframe.collections.mixin import Mixin
 from samite.dataframe.metadata import no_default
 from samite.dataframe.reductions import extreme_labels, moment, reduced
@@ -271,11 +272,38 @@ class ReductionMethods(Mixin):
             **kwargs,
         )
 
+    def nunique_approx(self, split_every: Any = None) -> Any:
+        """An estimate of the number of different rows, with a standard error of about 0.4 %."""
+        return statistics.nunique_approx(self, split_every)
+
+    def cumsum(self, axis: Any = 0, skipna: bool = True, **kwargs: Any) -> Any:
+        """The running sum of each column; ``axis=1`` of each row."""
+        _checked_out(kwargs, "cumsum")
+        return reductions.running(self, "cumsum", axis, skipna)
+
+    def cumprod(self, axis: Any = 0, skipna: bool = True, **kwargs: Any) -> Any:
+        """The running product of each column; ``axis=1`` of each row."""
+        _checked_out(kwargs, "cumprod")
+        return reductions.running(self, "cumprod", axis, skipna)
+
+    def cummax(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """The greatest value of each column so far; ``axis=1`` of each row."""
+        return reductions.running(self, "cummax", axis, skipna)
+
+    def cummin(self, axis: Any = 0, skipna: bool = True) -> Any:
+        """The least value of each column so far; ``axis=1`` of each row."""
+        return reductions.running(self, "cummin", axis, skipna)
+
     def __len__(self) -> int:
         from samite.dataframe.collections.frame_base import new_collection
         from samite.dataframe.expressions.reductions import Length
 
         return int(new_collection(Length(self.expr)).compute())
+
+
+def _check_pearson(method: str) -> None:
+    if method != "pearson":
+        raise NotImplementedError(f"Only Pearson correlation has been implemented, got {method!r}")
 
 
 def _is_rows(axis: Any) -> bool:
@@ -296,9 +324,218 @@ def _check_shape(axis: Any, nan_policy: str, operation: str) -> None:
 class ReductionMethodsOfFrame(Mixin):
     """Methods that reduce rows to few. For frames."""
 
+    def nunique(self, axis: Any = 0, dropna: bool = True, split_every: Any = None) -> Any:
+        """The number of different values of each column; ``axis=1`` of each row."""
+        return statistics.nunique(self, axis, dropna, split_every)
+
+    def mode(
+        self, dropna: bool = True, split_every: Any = None, numeric_only: bool = False
+    ) -> Any:
+        """The most frequent values of each column, in order."""
+        return statistics.mode(self, dropna, split_every, numeric_only)
+
+    def quantile(
+        self,
+        q: Any = 0.5,
+        axis: Any = 0,
+        numeric_only: bool = False,
+        method: str = "default",
+    ) -> Any:
+        """Quantiles of each column.
+
+        They are exact up to 200,000 values in a column; beyond, each time that partial results
+        are joined their ranks may move by one in forty thousand.
+
+        Parameters
+        ----------
+        q:
+            A number between 0 and 1, or several.
+        method:
+            Taken for compatibility: 'default', 'dask' and 'tdigest' are the same.
+
+        Raises
+        ------
+        ValueError
+            ``method`` is another, or ``q`` has several numbers where ``axis`` is 1.
+        """
+        return statistics.quantile(self, q, axis, numeric_only, method)
+
+    def median(self, axis: Any = 0, numeric_only: bool = False) -> Any:
+        """The median of each column of a frame of one partition; ``axis=1`` of each row.
+
+        Raises
+        ------
+        NotImplementedError
+            There are more partitions; see :meth:`median_approximate`.
+        """
+        return statistics.median(self, axis, numeric_only)
+
+    def median_approximate(
+        self, axis: Any = 0, method: str = "default", numeric_only: bool = False
+    ) -> Any:
+        """The median of each column; as exact as :meth:`quantile`."""
+        return statistics.median_approximate(self, axis, method, numeric_only)
+
+    def cov(
+        self, min_periods: int | None = None, numeric_only: bool = False, split_every: Any = None
+    ) -> Any:
+        """The covariances of all pairs of columns, of the rows where both are there."""
+        return statistics.covariance(self, "cov", min_periods, numeric_only, split_every)
+
+    def corr(
+        self,
+        method: str = "pearson",
+        min_periods: int | None = None,
+        numeric_only: bool = False,
+        split_every: Any = None,
+    ) -> Any:
+        """The correlations of all pairs of columns, of the rows where both are there.
+
+        Raises
+        ------
+        NotImplementedError
+            ``method`` is another than Pearson's.
+        """
+        _check_pearson(method)
+        return statistics.covariance(self, "corr", min_periods, numeric_only, split_every)
+
+    def describe(
+        self,
+        split_every: Any = None,
+        percentiles: Any = None,
+        percentiles_method: str = "default",
+        include: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """Summaries of the columns: counts, moments and percentiles of numbers, the most frequent
+        value of others.
+
+        Parameters
+        ----------
+        percentiles:
+            Numbers between 0 and 1, by default the quartiles.
+        include, exclude:
+            Which dtypes to take or leave, as in pandas.
+
+        Raises
+        ------
+        ValueError
+            There is no column.
+        """
+        return statistics.describe(
+            self, split_every, percentiles, percentiles_method, include, exclude
+        )
+
+    def nlargest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> Any:
+        """The ``n`` rows with the greatest values in ``columns``, in descending order."""
+        return reductions.ends(self, "nlargest", n, columns, split_every)
+
+    def nsmallest(self, n: int = 5, columns: Any = None, split_every: Any = None) -> Any:
+        """The ``n`` rows with the least values in ``columns``, in ascending order."""
+        return reductions.ends(self, "nsmallest", n, columns, split_every)
+
 
 class ReductionMethodsOfSeries(Mixin):
     """Methods that reduce rows to few. For series."""
+
+    def nunique(
+        self, dropna: bool = True, split_every: Any = None, split_out: Any = True
+    ) -> Any:
+        """The number of different values."""
+        return statistics.nunique(self, 0, dropna, split_every)
+
+    def value_counts(
+        self,
+        sort: bool | None = None,
+        ascending: bool = False,
+        dropna: bool = True,
+        normalize: bool = False,
+        split_every: Any = None,
+        split_out: Any = no_default,
+    ) -> Any:
+        """How often each value is there.
+
+        Parameters
+        ----------
+        sort:
+            Whether to sort each partition of the result by the counts; by default, yes.
+        normalize:
+            Whether to give shares of all values.
+        split_out:
+            The number of partitions of the result, True for as many as there are. By default one,
+            and more for many categories.
+        """
+        return statistics.value_counts(
+            self, sort, ascending, dropna, normalize, split_every, split_out
+        )
+
+    def mode(self, dropna: bool = True, split_every: Any = None) -> Any:
+        """The most frequent values, in order."""
+        return statistics.mode(self, dropna, split_every, False)
+
+    def quantile(self, q: Any = 0.5, method: str = "default") -> Any:
+        """Quantiles of the values; see :meth:`DataFrame.quantile`."""
+        return statistics.quantile(self, q, 0, False, method)
+
+    def median(self) -> Any:
+        """The median of a series of one partition; see :meth:`DataFrame.median`."""
+        return statistics.median(self, 0, False)
+
+    def median_approximate(self, method: str = "default") -> Any:
+        """The median; as exact as :meth:`quantile`."""
+        return statistics.median_approximate(self, 0, method, False)
+
+    def cov(self, other: Any, min_periods: int | None = None, split_every: Any = None) -> Any:
+        """The covariance with another series, of the rows where both are there."""
+        return statistics.covariance_of_series(self, other, "cov", min_periods, split_every)
+
+    def corr(
+        self,
+        other: Any,
+        method: str = "pearson",
+        min_periods: int | None = None,
+        split_every: Any = None,
+    ) -> Any:
+        """The correlation with another series, of the rows where both are there.
+
+        Raises
+        ------
+        NotImplementedError
+            ``method`` is another than Pearson's.
+        """
+        _check_pearson(method)
+        return statistics.covariance_of_series(self, other, "corr", min_periods, split_every)
+
+    def autocorr(self, lag: int = 1, split_every: Any = None) -> Any:
+        """The correlation with the series itself, ``lag`` rows later.
+
+        Raises
+        ------
+        TypeError
+            ``lag`` is no integer.
+        """
+        if not isinstance(lag, int):
+            raise TypeError(f"lag must be an integer, got {type(lag).__name__}")
+        return self.corr(self if lag == 0 else self.shift(lag), split_every=split_every)
+
+    def describe(
+        self,
+        split_every: Any = None,
+        percentiles: Any = None,
+        percentiles_method: str = "default",
+        include: Any = None,
+        exclude: Any = None,
+    ) -> Any:
+        """A summary of the values; see :meth:`DataFrame.describe`."""
+        return statistics.describe(self, split_every, percentiles, percentiles_method, None, None)
+
+    def nlargest(self, n: int = 5, split_every: Any = None) -> Any:
+        """The ``n`` greatest values, in descending order."""
+        return reductions.ends(self, "nlargest", n, None, split_every)
+
+    def nsmallest(self, n: int = 5, split_every: Any = None) -> Any:
+        """The ``n`` least values, in ascending order."""
+        return reductions.ends(self, "nsmallest", n, None, split_every)
 
     @property
     def is_monotonic_increasing(self) -> Any:

@@ -68,7 +68,7 @@ class Series(
     def __getitem__(self, key: Any) -> Any:
         from samite.dataframe.elementwise import filtered
 
-        if isinstance(key, Series):
+        if isinstance(key, Series) or hasattr(type(key), "numblocks"):
             return filtered(self, key)
         of_column = getattr(self.expr, "of_column", None)
         if of_column is not None and key in self.expr.frame.columns:

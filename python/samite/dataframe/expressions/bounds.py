@@ -37,6 +37,7 @@ class ResolveDivisions(Elementwise):
     """``frame`` as it is, with divisions that the caller vouches for."""
 
     _parameters = ["frame", "new_divisions"]
+    _knows_position = True
     operation = staticmethod(operator.pos)
 
     @property
@@ -60,6 +61,7 @@ class EnforceRuntimeDivisions(Elementwise):
 
     _parameters = ["frame"]
     _knows_position = True
+    _keeps_labels = True
 
     @property
     def _meta(self) -> Any:  # type: ignore[override]

@@ -88,7 +88,7 @@ def _values_of(x: Any) -> pd.Index:
         return x.categories
     if isinstance(x, pd.Series) and isinstance(x.dtype, pd.CategoricalDtype):
         return x.cat.categories
-    return pd.Index(x.dropna().drop_duplicates())
+    return pd.Index(x.dropna().drop_duplicates()).rename(None)
 
 
 def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:
@@ -106,3 +106,54 @@ def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:
         return result.sort_values()
     except TypeError:  # of types that do not compare
         return result
+
+
+class Categorized(Elementwise):
+    """A frame with columns, and the index unless ``index`` is None, made categorical."""
+
+    _parameters = ["frame", "categories", "index"]
+
+    @staticmethod
+    def operation(frame: Any, categories: dict[Any, pd.Index], index: Any) -> Any:
+        frame = frame.copy(deep=False)
+        for column, found in categories.items():
+            frame[column] = _as_categorical(frame[column], found)
+        if index is not None:
+            labels = frame.index
+            values = pd.Categorical(labels, categories=index, ordered=_is_ordered(labels.dtype))
+            frame.index = pd.CategoricalIndex(values, name=labels.name)
+        return frame
+
+    def _divisions(self) -> Any:
+        # Categories need not be in the order of the labels.
+        divisions = self.frame.divisions
+        return divisions if self.operand("index") is None else (None,) * len(divisions)
+
+    def _with_projected_operands(self, columns: Any) -> Expr | None:
+        from samite.dataframe.expressions.selection import Projection
+
+        listed = columns if isinstance(columns, list) else [columns]
+        kept = {c: found for c, found in self.categories.items() if c in listed}
+        frame = Projection(self.frame, listed)
+        made = frame if not kept and self.index is None else Categorized(frame, kept, self.index)
+        return made if isinstance(columns, list) else Projection(made, columns)
+
+    def _simplify_up(self, parent: Expr, dependents: Any) -> Any:
+        from samite.dataframe.expressions.selection import Projection
+
+        if not isinstance(parent, Projection) or not self._meta.columns.is_unique:
+            return None
+        columns = parent.operand("columns")
+        listed = columns if isinstance(columns, list) else [columns]
+        if listed == list(self.columns):
+            return None
+        return self._with_projected_operands(columns)
+
+
+def _is_ordered(dtype: Any) -> bool:
+    return bool(getattr(dtype, "ordered", False))
+
+
+def _as_categorical(column: pd.Series, categories: pd.Index) -> pd.Series:
+    values = pd.Categorical(column, categories=categories, ordered=_is_ordered(column.dtype))
+    return pd.Series(values, index=column.index, name=column.name)

@@ -11,6 +11,10 @@ import pandas as pd
 from samite.dataframe.expressions.node import Partitionwise
 
 
+def _is_extension(dtype: Any) -> bool:
+    return isinstance(dtype, pd.api.extensions.ExtensionDtype)
+
+
 class RowsAsArray(Partitionwise):
     """The values as arrays of NumPy."""
 
@@ -19,7 +23,13 @@ class RowsAsArray(Partitionwise):
 
     @staticmethod
     def operation(frame: Any) -> np.ndarray:
-        return np.asarray(frame.values)
+        values = frame.values
+        if isinstance(frame, pd.DataFrame):
+            extensions = any(_is_extension(dtype) for dtype in frame.dtypes)
+        else:
+            extensions = not isinstance(values, np.ndarray)
+        # Whether values are missing must not decide on the dtype.
+        return np.asarray(values, dtype=object) if extensions else values
 
     @functools.cached_property
     def _meta(self) -> np.ndarray:
@@ -34,7 +44,8 @@ class RowsAsRecords(Partitionwise):
 
     @staticmethod
     def operation(frame: Any, index: Any) -> Any:
-        return frame.to_records(index=index)
+        # Joined blocks are plain arrays of records.
+        return np.asarray(frame.to_records(index=index))
 
     @functools.cached_property
     def _meta(self) -> Any:

@@ -12,9 +12,14 @@ import pandas as pd
 from samite._expr import Expr
 from samite._task_spec import Task
 from samite.dataframe import methods
-from samite.dataframe.expressions.node import Elementwise, Partitionwise, readable
+from samite.dataframe.expressions.node import (
+    Elementwise,
+    Partitionwise,
+    partitionwise_divisions,
+    readable,
+)
 from samite.dataframe.known_categories import with_unfound_categories
-from samite.dataframe.metadata import make_meta
+from samite.dataframe.metadata import make_meta, meta_nonempty
 
 SYMBOLS = {
     "add": "+",
@@ -89,6 +94,8 @@ class _CallOfMethod(Partitionwise):
     """
 
     _parameters = ["frame", "method", "names"]
+    # Methods that take a user's function, which says nothing of its results without rows.
+    _of_functions = frozenset({"combine"})
 
     @functools.cached_property
     def _funcname(self) -> str:
@@ -192,6 +199,10 @@ class RowsMethodCall(_CallOfMethod):
         return self.keeps_divisions
 
 
+# Methods of strings whose result is a frame.
+_SPREADING = frozenset({"extract"})
+
+
 class AccessorCall(MethodCall):
     """``frame.accessor.method(*args)`` of pandas, or ``frame.accessor.method`` if it is no
     function; see :class:`MethodCall` for the arguments.
@@ -208,11 +219,18 @@ class AccessorCall(MethodCall):
     @functools.cached_property
     def _meta(self) -> Any:
         metas = [o._meta if isinstance(o, Expr) else o for o in self._given()]
-        return make_meta(
-            methods.call_accessor(
-                self.frame._meta, self.accessor, self.method, self.is_property, self.names, *metas
-            )
+        meta = self.frame._meta
+        # How many columns there are shows in rows alone.
+        frame = meta_nonempty(meta) if self.method in _SPREADING else meta
+        result = methods.call_accessor(
+            frame, self.accessor, self.method, self.is_property, self.names, *metas
         )
+        return make_meta(result)
+
+    def _divisions(self) -> Sequence[Any]:
+        # Of an index, pandas numbers the rows of a frame anew.
+        keeps = self._keeps_labels or hasattr(self.frame._meta, "index")
+        return partitionwise_divisions(self, keeps)
 
     def _task(self, key: Any, index: int) -> Task:
         arguments = [self._argument(operand, index) for operand in self._given()]

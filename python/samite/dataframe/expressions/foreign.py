@@ -44,7 +44,12 @@ class ArrayBlocks(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
-        return self.array._meta
+        meta = self.array._meta
+        if meta.ndim == 2 and self.array.shape[1] == self.array.shape[1]:
+            import numpy as np
+
+            return np.empty((0, int(self.array.shape[1])), dtype=self.array.dtype)
+        return meta
 
     def _divisions(self) -> Sequence[Any]:
         count = self.array.numblocks[0] if self.array.ndim else 1
@@ -59,6 +64,16 @@ class ArrayBlocks(FrameExpr):
         for index, key in enumerate(flatten(array.__dask_keys__())):
             graph[(self._name, index)] = Alias((self._name, index), key)
         return graph
+
+    def __dask_tokenize__(self) -> Any:
+        if not self._determ_token:
+            from samite.tokenize import tokenize
+
+            array = self.array
+            self._determ_token = tokenize(
+                type(self).__name__, array.name, array.chunks, array.dtype
+            )
+        return self._determ_token
 
     def _operands_for_repr(self) -> list[str]:
         return [f"array={self.array.name}"]

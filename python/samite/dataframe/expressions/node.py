@@ -260,6 +260,16 @@ def partitionwise_divisions(expr: FrameExpr, keep: bool = True) -> Sequence[Any]
 def row_sources(expr: Expr) -> set[str]:
     """The names of the nodes that decide on the rows of ``expr``: those below its elementwise
     operations. Frames with equal sources have the same rows in the same partitions."""
+    return _sources(expr, Elementwise)
+
+
+def partition_sources(expr: Expr) -> set[str]:
+    """The names of the nodes that decide which rows are in which partition: those below
+    functions of partitions."""
+    return _sources(expr, Partitionwise)
+
+
+def _sources(expr: Expr, through: type) -> set[str]:
     found: set[str] = set()
     stack, seen = [expr], set()
     while stack:
@@ -268,7 +278,7 @@ def row_sources(expr: Expr) -> set[str]:
             continue
         seen.add(node._name)
         frames = frames_among(node.dependencies())
-        if isinstance(node, Elementwise) and frames:
+        if isinstance(node, through) and frames:
             stack.extend(frames)
         else:
             found.add(node._name)
@@ -276,11 +286,10 @@ def row_sources(expr: Expr) -> set[str]:
 
 
 def are_co_aligned(*exprs: Expr) -> bool:
-    """Whether partition i of each has the same rows, by construction."""
-    frames = frames_among(exprs)
+    """Whether partition i of each is made of the same rows, by construction."""
     sources: set[str] = set()
-    for frame in frames:
-        sources |= row_sources(frame)
+    for frame in frames_among(exprs):
+        sources |= partition_sources(frame)
     return len(sources) <= 1
 
 

@@ -251,6 +251,41 @@ class IsMonotonic(TreeReduction):
         return {"decreasing": self.decreasing}
 
 
+class EndRows(TreeReduction):
+    """The rows with the greatest or least values; ``how`` is nlargest or nsmallest."""
+
+    _parameters = ["frame", "how", "n", "by", "split_every"]
+    _defaults = {"by": None, "split_every": None}
+    chunk = staticmethod(partition_reductions.end_rows)
+    aggregate = staticmethod(partition_reductions.join_end_rows)
+
+    @functools.cached_property
+    def _funcname(self) -> str:
+        return self.how
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return make_meta(partition_reductions.end_rows(self.frame._meta, self.how, self.n, self.by))
+
+    @property
+    def chunk_keywords(self) -> dict[str, Any]:
+        return {"how": self.how, "n": self.n, "by": self.by}
+
+    @property
+    def aggregate_keywords(self) -> dict[str, Any]:
+        return self.chunk_keywords
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if not isinstance(parent, Projection) or self.ndim < 2:
+            return None
+        by = self.by if isinstance(self.by, list) else [self.by]
+        wanted = [c for c in self.frame.columns if c in parent.columns or c in by]
+        if wanted == list(self.frame.columns):
+            return None
+        inner = self.substitute_parameters({"frame": Projection(self.frame, wanted)})
+        return Projection(inner, parent.operand("columns"))
+
+
 class UserReduction(TreeReduction):
     """A reduction by three functions of a user; ``joining`` is the one of the middle step."""
 

@@ -117,7 +117,9 @@ class Partitions(FrameExpr):
             return type(frame)(*operands)
         if isinstance(frame, Partitions):
             return Partitions(frame.frame, [frame.partitions[i] for i in self.partitions])
-        return None
+        # A source makes no others than those.
+        choose = getattr(frame, "_with_partitions", None)
+        return None if choose is None else choose(self.partitions, self.divisions)
 
 
 class _EndOfPartitions(Partitionwise):
@@ -163,10 +165,11 @@ class TailOfPartitions(_EndOfPartitions):
 
 
 class First(FrameExpr):
-    """The first ``n`` rows of the partitions of a frame, which are one partition here."""
+    """The first ``n`` rows of the partitions of a frame, which are one partition here; ``safe``
+    warns where there are fewer."""
 
-    _parameters = ["frame", "n", "last"]
-    _defaults = {"last": False}
+    _parameters = ["frame", "n", "safe"]
+    _defaults = {"safe": False}
 
     @functools.cached_property
     def _meta(self) -> Any:
@@ -181,4 +184,4 @@ class First(FrameExpr):
 
         key = (self._name, 0)
         parts = nested_references(self.frame.__dask_keys__())
-        return {key: Task(key, methods.first_rows, parts, self.n, self.last, self.frame._meta)}
+        return {key: Task(key, methods.first_rows, parts, self.n, self.safe, self.frame._meta)}

@@ -218,9 +218,7 @@ class TaskShuffle(FrameExpr):
                     inputs = nested_references([found[first] for found in together])
                     if last:
                         key = (name, first)
-                        layer[key] = Task(
-                            key, shuffling.join_last, inputs, meta, self.ignore_index
-                        )
+                        layer[key] = Task(key, shuffling.join_last, inputs, meta, self.ignore_index)
                     else:
                         key = (f"join-{level}-{name}", number, first)
                         layer[key] = Task(key, shuffling.join_held, inputs, meta)

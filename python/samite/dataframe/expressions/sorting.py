@@ -24,6 +24,7 @@ class SetIndexBlockwise(Partitionwise):
     _parameters = ["frame", "on", "drop", "append", "new_divisions"]
     _defaults = {"drop": True, "append": False, "new_divisions": None}
     _hidden = ("new_divisions",)
+    _knows_position = True
 
     @staticmethod
     def operation(frame: Any, on: Any, drop: bool, append: bool) -> Any:
@@ -315,5 +316,3 @@ class SortPartitions(Partitionwise):
     def _meta(self) -> Any:
         meta = self.frame._meta
         return meta.reset_index(drop=True) if self.ignore_index else meta
-
-

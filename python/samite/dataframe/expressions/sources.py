@@ -35,9 +35,9 @@ class FromGraph(FrameExpr):
         if not self._determ_token:
             from samite.tokenize import tokenize
 
-            # What the tasks of a graph give is known by their keys.
+            # Keys of one's own making say nothing of what the tasks give.
             self._determ_token = tokenize(
-                type(self).__name__, self._meta, self.divisions, self.operand("keys")
+                type(self).__name__, self._meta, self.divisions, self.operand("keys"), self.layer
             )
         return self._determ_token
 
@@ -53,6 +53,18 @@ class FromGraph(FrameExpr):
 
     def _operands_for_repr(self) -> list[str]:
         return [f"partitions={self.npartitions}"]
+
+
+class Persisted(FromGraph):
+    """Partitions that were computed before, under the keys that they were computed with."""
+
+    @functools.cached_property
+    def _name(self) -> str:
+        return self.operand("keys")[0][0]
+
+    @property
+    def deterministic_token(self) -> str:
+        return self._name.rpartition("-")[2]
 
 
 class FromPandas(FrameExpr):
@@ -102,6 +114,16 @@ class FromPandas(FrameExpr):
             return None
         operands[3] = wanted
         return Projection(type(self)(*operands), parent.operand("columns"))
+
+    def _with_partitions(self, chosen: Sequence[int], divisions: Sequence[Any]) -> Any:
+        """This source with those partitions alone, if they follow one another."""
+        if not chosen or list(chosen) == list(range(self.npartitions)):
+            return None
+        if list(chosen) != list(range(chosen[0], chosen[-1] + 1)):
+            return None
+        starts = list(self.starts)[chosen[0] : chosen[-1] + 2]
+        frame, _, _, *others = self.operands
+        return type(self)(frame, starts, tuple(divisions), *others)
 
     def _operands_for_repr(self) -> list[str]:
         parts = ["frame='<pandas>'", f"npartitions={self.npartitions}"]

@@ -12,25 +12,27 @@ from samite.dataframe.expressions.tree import TreeReduction
 
 
 class SplitColumns(Elementwise):
-    """``split`` or ``rsplit`` of strings into ``n`` + 1 columns."""
+    """``frame.str.method(**keywords)`` with strings cut into ``width`` columns."""
 
-    _parameters = ["frame", "method", "pat", "n"]
+    _parameters = ["frame", "method", "keywords", "width"]
     _passes_projection = False
 
     @staticmethod
-    def operation(frame: Any, method: str, pat: str | None, n: int) -> Any:
-        result = getattr(frame.str, method)(pat=pat, n=n, expand=True)
+    def operation(frame: Any, method: str, keywords: dict[str, Any], width: int) -> Any:
+        result = getattr(frame.str, method)(expand=True, **keywords)
         # How many columns pandas makes depends on the rows of the partition.
-        if result.shape[1] <= n and isinstance(result, pd.DataFrame):
-            result = result.reindex(columns=range(n + 1))
+        if isinstance(result, pd.DataFrame) and result.shape[1] < width:
+            result = result.copy(deep=False)
+            dtype = result.dtypes.iloc[0] if result.shape[1] else object
+            for column in range(result.shape[1], width):
+                result[column] = pd.Series(None, index=result.index, dtype=dtype)
         return result
 
     @functools.cached_property
     def _meta(self) -> Any:
-        meta = self.frame._meta
-        words = [(self.pat or " ").join(["a"] * (self.n + 1))]
-        made = _example(meta, words)
-        return getattr(made.str, self.method)(pat=self.pat, n=self.n, expand=True)[:0]
+        word = (self.keywords.get("sep") or self.keywords.get("pat") or " ").join(["a"] * self.width)
+        made = _example(self.frame._meta, [word])
+        return self.operation(made, self.method, self.keywords, self.width)[:0]
 
 
 def _example(meta: Any, values: list[Any]) -> Any:

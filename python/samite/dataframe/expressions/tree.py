@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from samite._expr import Expr
 from samite._expr.graphs import nested_references
@@ -31,6 +32,7 @@ class TreeReduction(FrameExpr):
       default what ``aggregate`` does;
     - ``aggregate(parts, **aggregate_keywords)``: a list of such, made the result.
 
+    For a result of several partitions ``split(part, count)`` cuts a part into pieces.
     ``split_every``, an operand if the subclass has one, is how many are joined at a time (False:
     all at once).
     """
@@ -38,6 +40,7 @@ class TreeReduction(FrameExpr):
     chunk: Any = None
     combine: Any = None
     aggregate: Any = None
+    split: Any = None
 
     @property
     def chunk_keywords(self) -> dict[str, Any]:
@@ -58,7 +61,7 @@ class TreeReduction(FrameExpr):
         return make_meta(self.aggregate([part], **self.aggregate_keywords))
 
     def _divisions(self) -> Sequence[Any]:
-        return (None, None)
+        return (None,) * (self._count_out + 1)
 
     def _inputs(self) -> list[Expr]:
         """The operands whose partitions ``chunk`` is called with."""
@@ -81,6 +84,11 @@ class TreeReduction(FrameExpr):
             raise ValueError(f"split_every must be greater than 1 or False, got {given!r}")
         return int(given)
 
+    @property
+    def _count_out(self) -> int:
+        """The number of partitions of the result; more than one needs ``split``."""
+        return 1
+
     def _layer(self) -> Mapping[Any, Any]:
         inputs = self._inputs()
         count = len(partitionwise_divisions(_Together(inputs))) - 1
@@ -91,21 +99,91 @@ class TreeReduction(FrameExpr):
             arguments = [TaskRef((o._name, index if o.npartitions > 1 else 0)) for o in inputs]
             layer[key] = Task(key, self.chunk, *arguments, **self.chunk_keywords)
             keys.append(key)
-        width = self._width()
-        combine = self.combine or self.aggregate
-        level = 0
-        while len(keys) > width:
-            joined = []
-            for index, start in enumerate(range(0, len(keys), width)):
-                key = (f"{self._name}-combine-{level}", index)
-                parts = nested_references(keys[start : start + width])
-                layer[key] = Task(key, combine, parts, **self.combine_keywords)
-                joined.append(key)
-            keys = joined
-            level += 1
-        key = (self._name, 0)
-        layer[key] = Task(key, self.aggregate, nested_references(keys), **self.aggregate_keywords)
+        add_tree(
+            layer,
+            self._name,
+            keys,
+            self._width(),
+            Step(self.combine or self.aggregate, self.combine_keywords),
+            Step(self.aggregate, self.aggregate_keywords),
+            self._count_out,
+            None if self.split is None else Step(self.split, {}),
+        )
         return layer
+
+
+class Step(NamedTuple):
+    """A function of a list of parts, or of one part, and its keywords."""
+
+    function: Any
+    keywords: Mapping[str, Any]
+
+
+def add_tree(
+    layer: dict[Any, Any],
+    name: str,
+    keys: list[Any],
+    width: int,
+    combine: Step,
+    finish: Step,
+    count: int = 1,
+    split: Step | None = None,
+) -> None:
+    """Add the tasks that join the parts ``keys`` to ``count`` results ``(name, i)``.
+
+    For more than one result ``split`` cuts a part into pieces, and those for the same result are
+    joined. That takes a task for each pair of part and result, so parts are joined first until
+    these are not much more than there were parts.
+    """
+    if count == 1 or split is None:
+        keys = _joined(layer, keys, width, combine, f"{name}-combine")
+        layer[name, 0] = Task(
+            (name, 0), finish.function, nested_references(keys), **finish.keywords
+        )
+        return
+    most = 8 * len(keys) + 64
+    level = 0
+    while len(keys) > width and len(keys) * count > most:
+        keys = _joined_once(layer, keys, width, combine, f"{name}-gather-{level}")
+        level += 1
+    pieces: list[list[Any]] = [[] for _ in range(count)]
+    keywords = {
+        label: value(keys) if callable(value) else value for label, value in split.keywords.items()
+    }
+    for index, source in enumerate(keys):
+        key = (f"{name}-split", index)
+        layer[key] = Task(key, split.function, TaskRef(source), count, **keywords)
+        for place in range(count):
+            piece = (f"{name}-piece-{place}", index)
+            layer[piece] = Task(piece, operator.getitem, TaskRef(key), place)
+            pieces[place].append(piece)
+    for place in range(count):
+        joined = _joined(layer, pieces[place], width, combine, f"{name}-combine-{place}")
+        layer[name, place] = Task(
+            (name, place), finish.function, nested_references(joined), **finish.keywords
+        )
+
+
+def _joined(
+    layer: dict[Any, Any], keys: list[Any], width: int, combine: Step, prefix: str
+) -> list[Any]:
+    level = 0
+    while len(keys) > width:
+        keys = _joined_once(layer, keys, width, combine, f"{prefix}-{level}")
+        level += 1
+    return keys
+
+
+def _joined_once(
+    layer: dict[Any, Any], keys: list[Any], width: int, combine: Step, prefix: str
+) -> list[Any]:
+    joined = []
+    for index, start in enumerate(range(0, len(keys), width)):
+        key = (prefix, index)
+        parts = nested_references(keys[start : start + width])
+        layer[key] = Task(key, combine.function, parts, **combine.keywords)
+        joined.append(key)
+    return joined
 
 
 class _Together:

@@ -48,8 +48,7 @@ def check(
         now = {field.name: field.type for field in schema}
         if set(now) != set(before):
             raise ValueError(
-                "Appended columns not the same.\n"
-                f"Previous: {sorted(before)} | New: {sorted(now)}"
+                f"Appended columns not the same.\nPrevious: {sorted(before)} | New: {sorted(now)}"
             )
         skipped = loose | set(partition_on)
         differing = [

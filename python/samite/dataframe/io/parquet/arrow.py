@@ -23,8 +23,9 @@ class ReadSettings:
 
     ``columns`` are those of the result, in order; ``index`` the columns of its index (empty:
     none). ``folder_fields`` are the columns that the names of folders hold, each with its
-    categories, or None for plain values. ``keeps_labels``: filtered rows have the positions in
-    the file as labels that they have without a filter.
+    categories, or None for plain values. ``decodes``: columns that were written as categoricals
+    are plain ones unless they are among ``categories``. ``keeps_labels``: filtered rows have the
+    positions in the file as labels that they have without a filter.
     """
 
     filesystem: Any
@@ -32,12 +33,13 @@ class ReadSettings:
     columns: list[str]
     index: list[str]
     filters: Any = None
-    categories: Any = None
+    categories: list[str] = dataclasses.field(default_factory=list)
+    decodes: bool = False
     folder_fields: dict[str, list[Any] | None] = dataclasses.field(default_factory=dict)
     keeps_range_index: bool = True
     keeps_labels: bool = False
     dtype_backend: str | None = None
-    convert_string: bool = False
+    convert_string: bool | None = None
     arrow_to_pandas: dict[str, Any] = dataclasses.field(default_factory=dict)
     read_options: dict[str, Any] = dataclasses.field(default_factory=dict)
 
@@ -125,10 +127,13 @@ class ArrowDatasetEngine(Engine):
     @classmethod
     def frame_of(cls, table: Any, settings: ReadSettings, folder_values: Any = ()) -> pd.DataFrame:
         """A table as a pandas frame with the wanted columns and index."""
+        if not table.column_names:
+            # Arrow forgets how many rows a table without columns has.
+            table, rows = _with_pandas_metadata(table, settings), table.num_rows
+            noted = (table.schema.pandas_metadata or {}).get("index_columns", [])
+            return _bare_frame(rows, noted, settings, folder_values)
         table = _with_pandas_metadata(table, settings)
-        categories = settings.categories
-        if categories:
-            categories = [c for c in categories if c in table.column_names]
+        categories = [c for c in settings.categories if c in table.column_names]
         frame = cls._arrow_table_to_pandas(
             table,
             categories,
@@ -136,14 +141,10 @@ class ArrowDatasetEngine(Engine):
             convert_string=settings.convert_string,
             **settings.arrow_to_pandas,
         )
-        given = dict(folder_values)
-        for name, values in settings.folder_fields.items():
-            if values is not None and name in _needed(settings):
-                dtype = _folder_dtype(settings, name, values)
-                code = dtype.categories.get_loc(given[name]) if given.get(name) is not None else -1
-                frame[name] = pd.Categorical.from_codes([code] * len(frame), dtype=dtype)
+        frame = _with_folder_columns(frame, settings, folder_values)
         if settings.index:
-            frame = frame.set_index(settings.index)
+            if not _pandas_makes_index(settings):
+                frame = frame.set_index(settings.index)
             if settings.index == [NULL_INDEX]:
                 frame.index.name = None
         names = frame.columns.name
@@ -157,7 +158,7 @@ class ArrowDatasetEngine(Engine):
         arrow_table: Any,
         categories: Any,
         dtype_backend: str | None = None,
-        convert_string: bool = False,
+        convert_string: bool | None = None,
         **kwargs: Any,
     ) -> pd.DataFrame:
         """An Arrow table as pandas has it.
@@ -169,7 +170,8 @@ class ArrowDatasetEngine(Engine):
         dtype_backend:
             "numpy_nullable", "pyarrow" or None.
         convert_string:
-            Whether strings become ``string[pyarrow]`` instead of pandas' own default.
+            Whether strings become ``string[pyarrow]`` instead of pandas' own default. False: nor do
+            dates and decimals become Arrow's, but objects.
         """
         options = {"use_threads": False, **kwargs}
         mapper = types_mapper(options.pop("types_mapper", None), dtype_backend, convert_string)
@@ -268,6 +270,12 @@ def _needed(settings: ReadSettings) -> list[str]:
     return list(dict.fromkeys([*settings.columns, *settings.index]))
 
 
+def _pandas_makes_index(settings: ReadSettings) -> bool:
+    """Whether the wanted index is what pandas noted, so that it knows its name and dtype."""
+    noted = (settings.schema.pandas_metadata or {}).get("index_columns", [])
+    return settings.index == noted and not set(settings.index) & set(settings.columns)
+
+
 def _is_categorical(settings: ReadSettings, column: str) -> bool:
     return settings.folder_fields.get(column) is not None
 
@@ -279,6 +287,28 @@ def _folder_dtype(settings: ReadSettings, name: str, values: list[Any]) -> pd.Ca
     if pa.types.is_integer(kind):
         return pd.CategoricalDtype(pd.Index(values, dtype=kind.to_pandas_dtype()))
     return pd.CategoricalDtype(pd.Index(values))
+
+
+def _with_folder_columns(frame: pd.DataFrame, settings: ReadSettings, values: Any) -> pd.DataFrame:
+    """The frame with the categorical columns that the names of folders hold."""
+    given = dict(values)
+    for name, categories in settings.folder_fields.items():
+        if categories is not None and name in _needed(settings):
+            dtype = _folder_dtype(settings, name, categories)
+            code = dtype.categories.get_loc(given[name]) if given.get(name) is not None else -1
+            frame[name] = pd.Categorical.from_codes([code] * len(frame), dtype=dtype)
+    return frame
+
+
+def _bare_frame(rows: int, noted: Any, settings: ReadSettings, values: Any) -> pd.DataFrame:
+    """Rows of which no column is in the file."""
+    index = pd.RangeIndex(rows)
+    for found in noted:
+        if isinstance(found, dict):
+            given = pd.RangeIndex(found["start"], found["stop"], found["step"], name=found["name"])
+            index = given if len(given) == rows else index.rename(found["name"])
+    frame = _with_folder_columns(pd.DataFrame(index=index), settings, values)
+    return frame.set_index(settings.index)[settings.columns] if settings.index else frame
 
 
 def _empty_table(settings: ReadSettings) -> Any:
@@ -293,8 +323,9 @@ def _with_pandas_metadata(table: Any, settings: ReadSettings) -> Any:
         return table
     noted = json.loads(raw)
     ranges = [c for c in noted.get("index_columns", []) if isinstance(c, dict)]
-    noted["index_columns"] = ranges if settings.keeps_range_index and not settings.index else []
-    if settings.categories is not None:
+    if not _pandas_makes_index(settings):
+        noted["index_columns"] = ranges if settings.keeps_range_index and not settings.index else []
+    if settings.decodes:
         for column in noted["columns"]:
             dropped = column["pandas_type"] == "categorical"
             if dropped and column["field_name"] not in settings.categories:
@@ -316,11 +347,11 @@ def _decoded(table: Any, name: str) -> Any:
     return table.set_column(position, name, column.cast(column.type.value_type))
 
 
-def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool) -> Any:
+def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool | None) -> Any:
     """Which pandas dtype an Arrow type becomes, as ``Table.to_pandas`` asks for it.
 
-    Dates and decimals stay Arrow's, since pandas has only objects for them; what ``given`` says
-    goes first.
+    Dates and decimals stay Arrow's, since pandas has only objects for them, unless
+    ``convert_string`` is False; what ``given`` says goes first.
     """
     import pyarrow as pa
 
@@ -342,7 +373,7 @@ def types_mapper(given: Any, dtype_backend: str | None, convert_string: bool) ->
             return strings
         if kind in nullable:
             return nullable[kind]
-        if pa.types.is_date(kind) or pa.types.is_decimal(kind):
+        if convert_string is not False and (pa.types.is_date(kind) or pa.types.is_decimal(kind)):
             return pd.ArrowDtype(kind)
         return None
 

@@ -45,6 +45,10 @@ def write_parts(
         frame = frame.rename_axis(index=NULL_INDEX)
     if not settings.index:
         frame = frame.reset_index(drop=True)
+    if partition_on and not settings.index and set(frame.columns) <= set(partition_on):
+        raise ValueError(
+            "No data left to save outside partition columns: `partition_on` names all columns"
+        )
     parts = [("", frame)] if not partition_on else _by_folder(frame, partition_on)
     written = []
     for folder, rows in parts:
@@ -60,8 +64,6 @@ def write_parts(
 
 def _by_folder(frame: pd.DataFrame, names: list[str]) -> Iterator[tuple[str, pd.DataFrame]]:
     kept = [c for c in frame.columns if c not in names]
-    if not kept:
-        raise ValueError("No data left to save outside partition columns")
     grouped = frame.groupby(names, dropna=False, observed=True, sort=True)
     for values, rows in grouped:
         folders = [f"{n}={_folder_name(v)}" for n, v in zip(names, values, strict=True)]

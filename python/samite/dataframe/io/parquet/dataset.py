@@ -50,22 +50,25 @@ def list_files(
         if info["type"] == "directory":
             return _of_folder(filesystem, path, extensions, ignore_metadata_file)
         return Listing((path,), (_version(info),), None, None)
-    found: dict[str, dict[str, Any]] = {}
+    files: list[str] = []
+    versions: list[str] = []
     for path in paths:
         if is_pattern(path):
             matches = spec.glob(path, detail=True)
             for name in sorted(matches, key=natural_sort_key):
-                found[name] = matches[name]
-        else:
-            info = spec.info(path)
-            if info["type"] == "directory":
-                inner = _of_folder(filesystem, path, extensions, True)
-                found.update((f, {"name": f, "version": v}) for f, v in zip(*inner[:2]))
-            else:
-                found[path] = info
-    files = [f for f, info in found.items() if info.get("type") != "directory"]
-    files = [f for f in files if not _is_hidden(f.rsplit("/", 1)[-1])]
-    return Listing(tuple(files), tuple(_version(found[f]) for f in files), _base_of(files), None)
+                if matches[name]["type"] != "directory" and not _is_hidden(name.rsplit("/", 1)[-1]):
+                    files.append(name)
+                    versions.append(_version(matches[name]))
+            continue
+        info = spec.info(path)
+        if info["type"] == "directory":
+            inner = _of_folder(filesystem, path.rstrip("/"), extensions, True)
+            files.extend(inner.files)
+            versions.extend(inner.versions)
+        elif path.rsplit("/", 1)[-1] not in METADATA_FILES:
+            files.append(path)
+            versions.append(_version(info))
+    return Listing(tuple(files), tuple(versions), _base_of(files), None)
 
 
 def _of_folder(
@@ -213,19 +216,13 @@ class ParquetDataset:
         """By fragment, the values that the names of its folders give."""
         import pyarrow.dataset as ds
 
-        if self.arrow is None or self.arrow.partitioning is None:
-            return [{} for _ in self.fragments]
-        if not len(self.arrow.partitioning.schema):
-            return [{} for _ in self.fragments]
-        names = self.arrow.partitioning.schema.names
         found = [ds.get_partition_keys(f.partition_expression) for f in self.fragments]
+        names = [n for n in self.schema.names if any(n in keys for keys in found)]
         return [{name: keys.get(name) for name in names} for keys in found]
 
     @functools.cached_property
     def fields_of_folders(self) -> dict[str, list[Any] | None]:
-        if self.arrow is None or self.arrow.partitioning is None:
-            return {}
-        names = self.arrow.partitioning.schema.names
+        names = list(self.values_of_folders[0]) if self.values_of_folders else []
         given = self._given_partitioning
         plain = isinstance(given, dict) and given.get("schema") is not None
         in_files = set(self._names_in_files) if names else set()

@@ -23,8 +23,8 @@ class Plan(NamedTuple):
     """The partitions of a dataset.
 
     ``rows`` are the numbers of rows by partition before row-wise filters, None where no footers
-    were read. ``bounds`` are the least and greatest index value by partition, if they are known. ``splits_files``: row groups of
-    one file may be in different partitions.
+    were read. ``bounds`` are the least and greatest index value by partition, if they are known.
+    ``splits_files``: row groups of one file may be in different partitions.
     """
 
     pieces: tuple[tuple[Piece, ...], ...]

@@ -8,8 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from samite import config
 from samite._expr import Expr
 from samite._task_spec import Task
+from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.expressions.node import FrameExpr, columns_wanted
 from samite.dataframe.io.filesystems import Filesystem, find_filesystem
 from samite.dataframe.io.parquet.arrow import NULL_INDEX, ReadSettings
@@ -74,7 +76,7 @@ class ReadParquet(FrameExpr):
         "split_row_groups": "infer",
         "blocksize": DEFAULT_BLOCKSIZE,
         "aggregate_files": None,
-        "convert_string": False,
+        "convert_string": None,
         "engine": None,
         "options": None,
         "keeps_labels": False,
@@ -131,7 +133,10 @@ class ReadParquet(FrameExpr):
         if chosen is not None:
             return list(chosen)
         left_out = {*self.index_columns, NULL_INDEX}
-        return [c for c in self.dataset.schema.names if c not in left_out]
+        first = [c for c in self.noted_index_columns if c not in left_out]
+        if self.operand("index") is not False:
+            first = []
+        return first + [c for c in self.dataset.schema.names if c not in {*left_out, *first}]
 
     @property
     def kinds_of_columns(self) -> dict[str, str]:
@@ -194,7 +199,7 @@ class ReadParquet(FrameExpr):
         chosen = self.operand("_partitions")
         return list(pieces) if chosen is None else [pieces[i] for i in chosen]
 
-    def row_counts(self) -> list[int] | None:
+    def _row_counts(self) -> list[int] | None:
         """The numbers of rows by partition, from the footers; None where filters choose rows."""
         if self.operand("filters"):
             return None
@@ -235,7 +240,8 @@ class ReadParquet(FrameExpr):
             columns=self.data_columns,
             index=self.index_columns,
             filters=self.operand("filters"),
-            categories=self.operand("categories"),
+            categories=self._categorical_columns(),
+            decodes=self.operand("categories") is not None,
             folder_fields=fields,
             keeps_range_index=self.operand("index") is None,
             keeps_labels=self.operand("keeps_labels"),
@@ -244,6 +250,15 @@ class ReadParquet(FrameExpr):
             arrow_to_pandas=options.get("arrow_to_pandas", {}),
             read_options=options.get("read", {}),
         )
+
+    def _categorical_columns(self) -> list[str]:
+        chosen = self.operand("categories")
+        if chosen is not None:
+            return list(chosen)
+        noted = (self.dataset.schema.pandas_metadata or {}).get("columns", ())
+        if self.operand("dtype_backend") == "pyarrow":
+            return []
+        return [c["field_name"] for c in noted if c["pandas_type"] == "categorical"]
 
     @functools.cached_property
     def _meta(self) -> Any:
@@ -287,9 +302,7 @@ class ReadParquet(FrameExpr):
         if isinstance(parent, Partitions):
             before = self.operand("_partitions")
             chosen = list(parent.partitions)
-            return self._with(
-                _partitions=chosen if before is None else [before[i] for i in chosen]
-            )
+            return self._with(_partitions=chosen if before is None else [before[i] for i in chosen])
         return None
 
     def filtered_by(self, parent: Any, dependents: Mapping[str, Any]) -> ReadParquet | None:
@@ -361,6 +374,7 @@ _LEGACY_OPTIONS = {
 }
 
 
+@dataframe_creation_dispatch.register_inplace("pandas")
 def read_parquet(
     path: Any = None,
     columns: Any = None,
@@ -462,7 +476,7 @@ def read_parquet(
         _checked_split(split_row_groups),
         _bytes(blocksize),
         aggregate_files,
-        _converts_strings(),
+        config.get("dataframe.convert-string", None),
         None if chosen_engine is get_engine(None) else chosen_engine,
         {kind: given for kind, given in options.items() if given},
     )
@@ -505,12 +519,6 @@ def _bytes(blocksize: Any) -> int | None:
     if blocksize == "default":
         return DEFAULT_BLOCKSIZE
     return None if blocksize is None else int(parse_bytes(blocksize))
-
-
-def _converts_strings() -> bool:
-    from samite import config
-
-    return bool(config.get("dataframe.convert-string", None))
 
 
 def _check_columns(expr: ReadParquet) -> None:

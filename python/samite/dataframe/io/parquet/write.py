@@ -191,7 +191,7 @@ def to_parquet(
         filesystem=found,
         schema=None if full_schema is None else _without(full_schema, partition_on),
         index=bool(write_index),
-        loose=frozenset(loose),
+        loose=frozenset(loose).difference(partition_on),
         compression="snappy" if compression == "default" else compression,
         metadata=custom or None,
         options=dict(kwargs),
@@ -249,7 +249,9 @@ def _check_frame(
         raise ValueError("Cannot use both `overwrite=True` and `append=True`!")
     missing = [c for c in partition_on if c not in frame.columns]
     if missing:
-        raise ValueError(f"to_parquet: the columns {missing} of `partition_on` are not in the frame")
+        raise ValueError(
+            f"to_parquet: the columns {missing} of `partition_on` are not in the frame"
+        )
     if NULL_INDEX in frame.columns:
         if write_index and frame._meta.index.name is None:
             raise ValueError(
