@@ -57,7 +57,7 @@ impl FrameBatches {
         let batches = self.batches.batches.clone().into_iter().map(Ok);
         let reader: Box<dyn RecordBatchReader + Send> =
             Box::new(RecordBatchIterator::new(batches, self.batches.schema.clone()));
-        PyCapsule::new(py, FFI_ArrowArrayStream::new(reader), Some(STREAM.into()))
+        PyCapsule::new_with_value(py, FFI_ArrowArrayStream::new(reader), STREAM)
     }
 }
 
@@ -73,7 +73,7 @@ impl FrameSchema {
     fn __arrow_c_schema__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyCapsule>> {
         let schema = FFI_ArrowSchema::try_from(self.schema.as_ref())
             .map_err(|error| raised(error.into()))?;
-        PyCapsule::new(py, schema, Some(SCHEMA.into()))
+        PyCapsule::new_with_value(py, schema, SCHEMA)
     }
 
     /// The names of the columns.

@@ -34,10 +34,9 @@ WORTHWHILE = frozenset(
         "Merge",
         "SortValues",
         "DropDuplicates",
-        "NLargest",
-        "NSmallest",
+        "EndRows",
         "ValueCounts",
-        "NUnique",
+        "CountDifferent",
         "SqlQuery",
     }
 )
@@ -394,6 +393,123 @@ def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
     return dataclasses.replace(rows, plan=plan, source=expr._name)
 
 
+def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
+    keeps = index and not expr.ignore_index
+    if expr.keep not in ("first", "last"):
+        raise NotNative(f"duplicates with keep={expr.keep!r}")
+    given = translation.rows(expr.frame, keeps)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    _no_categories(given)
+    rows, names, _ = settled(given, keeps)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    labels = [c.label for c in rows.columns] if expr.subset is None else expr.subset
+    labels = labels if isinstance(labels, list) else [labels]
+    if any(label not in places for label in labels):
+        raise NotNative("duplicates by the index")
+    plan = engine(rows.plan.distinct, [places[label] for label in labels], expr.keep)
+    index_of = rows.index if keeps else None
+    return dataclasses.replace(
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False, index=index_of
+    )
+
+
+def _no_categories(rows: Rows) -> None:
+    import pandas as pd
+
+    if any(isinstance(c.dtype, pd.CategoricalDtype) for c in rows.columns):
+        raise NotNative("categories")
+
+
+def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
+    if not expr.sort:
+        raise NotNative("counts in the order of the values")
+    given = translation.rows(expr.frame, False)
+    _no_categories(given)
+    column = given.only
+    plan = engine(given.plan.project, [("value", column.scalar)])
+    plan = engine(plan.row_number, "row")
+    calls = [("count", "size", None), ("first", "min", "row")]
+    plan = engine(plan.aggregate, ["value"], calls, expr.dropna is not False)
+    order = [("count", not expr.ascending, False), ("first", False, False)]
+    plan = engine(plan.sort, order, None, False)
+    meta = expr._meta
+    scalar = _engine.FrameScalar.column
+    return Rows(
+        plan,
+        expr._name,
+        (Column(meta.name, scalar("count"), meta.dtype),),
+        (Column(meta.index.name, scalar("value"), meta.index.dtype),),
+        1,
+        worthwhile=True,
+        partitioned=False,
+    )
+
+
+def _count_different(translation: Translation, expr: Any, index: bool) -> Reduced:
+    if not expr.dropna or expr.frame.ndim != 1:
+        raise NotNative("different values of several columns")
+    rows = translation.rows(expr.frame, False)
+    _no_categories(rows)
+    return _aggregated(rows, [("nunique", rows.only)])
+
+
+def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
+    given = translation.rows(expr.frame, index)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    _no_categories(given)
+    rows, names, _ = settled(given, index)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    by = names if expr.frame.ndim == 1 else expr.by
+    by = by if isinstance(by, list) else [by]
+    if expr.frame.ndim == 2:
+        if any(label not in places for label in by):
+            raise NotNative("an order by the index")
+        by = [places[label] for label in by]
+    descends = expr.how == "nlargest"
+    keys = [(name, descends, False) for name in by]
+    if not isinstance(expr.n, int) or expr.n < 0:
+        raise NotNative("a number of rows that is none")
+    plan = engine(rows.plan.sort, keys, expr.n, True)
+    return dataclasses.replace(
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False
+    )
+
+
+def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.axis != 0 or expr._plan != "stack":
+        raise NotNative("frames side by side")
+    parts = []
+    for frame in expr.frames:
+        if frame.ndim != expr._meta.ndim:
+            raise NotNative("frames and series")
+        rows = translation.rows(frame, index)
+        _no_categories(rows)
+        found = labelled(expr._meta)
+        if [(c.label, c.dtype) for c in rows.columns] != found:
+            raise NotNative("frames with different columns")
+        if index and (rows.index is None or len(rows.index) != 1):
+            raise NotNative("labels that count the rows")
+        if index and rows.index[0].dtype != expr._meta.index.dtype:
+            raise NotNative("labels of different kinds")
+        if index:
+            level = dataclasses.replace(rows.index[0], label="index")
+            rows = dataclasses.replace(rows, index=(level,))
+        parts.append((rows, *settled(rows, index)))
+    first = parts[0][1]
+    plan = engine(_engine.FramePlan.concat, [settled_rows.plan for _, settled_rows, *_ in parts])
+    given = [rows for rows, *_ in parts]
+    return dataclasses.replace(
+        first,
+        plan=plan,
+        source=expr._name,
+        worthwhile=any(rows.worthwhile for rows in given),
+        one_by_one=any(rows.one_by_one for rows in given),
+        partitioned=all(rows.partitioned for rows in given),
+    )
+
+
 HOWS = {
     "inner": "inner",
     "left": "left",
@@ -483,6 +599,11 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "SortValues": _sort,
         "GroupByAggregation": _group_by,
         "Merge": _merge,
+        "DropDuplicates": _drop_duplicates,
+        "ValueCounts": _value_counts,
+        "CountDifferent": _count_different,
+        "EndRows": _end_rows,
+        "Concat": _concat,
         "RowsMethodCall": _rows_method,
         "SqlQuery": _sql,
     }
