@@ -16,6 +16,8 @@ DEFAULTS: dict = {
     },
     "dataframe": {
         "backend": "pandas",
+        # Whether the engine computes what it has the same meaning for as pandas.
+        "native": True,
         "shuffle": {"method": None, "compression": None},
         "parquet": {
             # Files per task that reads metadata, on local and on remote storage.

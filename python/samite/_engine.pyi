@@ -397,3 +397,144 @@ class ArrayExpr:
     def __reduce__(self) -> tuple[Any, ...]: ...
     @staticmethod
     def _decode(bytes: bytes) -> ArrayExpr: ...
+
+# ---- data frames ---------------------------------------------------------------------------------
+
+_Piece = tuple[int, tuple[int, int] | None]
+
+@final
+class FrameScalar:
+    """An expression over the columns of a relation."""
+
+    @staticmethod
+    def column(name: str) -> FrameScalar: ...
+    @staticmethod
+    def literal(value: bool | int | float | str | None) -> FrameScalar:
+        """A plain value; None and NaN are missing ones."""
+
+    @staticmethod
+    def timestamp(value: int, unit: str, zone: str | None = None) -> FrameScalar:
+        """A moment since 1970, in UTC."""
+
+    @staticmethod
+    def duration(value: int, unit: str) -> FrameScalar: ...
+    @staticmethod
+    def call(function: str, arguments: Sequence[FrameScalar]) -> FrameScalar:
+        """A function by its name. Raises NotImplementedError where the engine has none."""
+
+    def cast(self, to: str) -> FrameScalar:
+        """The value as another type, by Arrow's name."""
+
+    def is_in(self, values: Sequence[FrameScalar]) -> FrameScalar:
+        """Whether the value is one of some literals."""
+
+    def __repr__(self) -> str: ...
+
+@final
+class FrameSchema:
+    """The columns of a relation."""
+
+    def __arrow_c_schema__(self) -> Any: ...
+    def names(self) -> list[str]: ...
+    def types(self) -> list[tuple[str, bool]]:
+        """For each column Arrow's name of its type, and whether values may be missing."""
+
+@final
+class FrameBatches:
+    """Computed rows, as a stream of Arrow."""
+
+    def __len__(self) -> int: ...
+    def __arrow_c_stream__(self, requested_schema: Any = None) -> Any: ...
+
+@final
+class FramePlan:
+    """A relation that is to be computed.
+
+    Methods that make plans raise NotImplementedError where there is no native form with pandas'
+    meaning.
+    """
+
+    @staticmethod
+    def parquet(
+        paths: Sequence[str | PathLike[str]],
+        columns: Sequence[str] | None = None,
+        partitions: Sequence[Sequence[_Piece]] | None = None,
+    ) -> FramePlan:
+        """Rows of Parquet files; a partition has parts of files: the file's position in ``paths``,
+        and the first of its row groups and the one after the last, None for all."""
+
+    @staticmethod
+    def memory(partitions: Sequence[Any]) -> FramePlan:
+        """Rows in memory: a partition for each object with ``__arrow_c_stream__``."""
+
+    @staticmethod
+    def concat(plans: Sequence[FramePlan]) -> FramePlan: ...
+    @staticmethod
+    def sql(query: str, tables: Sequence[tuple[str, FramePlan]]) -> FramePlan: ...
+    @staticmethod
+    def from_bytes(bytes: bytes) -> FramePlan: ...
+    def to_bytes(self) -> bytes: ...
+    def __reduce__(self) -> tuple[Any, tuple[bytes]]: ...
+    def project(self, columns: Sequence[tuple[str, FrameScalar]]) -> FramePlan: ...
+    def filter(self, condition: FrameScalar) -> FramePlan: ...
+    def aggregate(
+        self,
+        keys: Sequence[str],
+        aggregations: Sequence[tuple[str, str, str | None]],
+        drop_missing: bool,
+    ) -> FramePlan:
+        """A row for each group; an aggregation is a name, a function and a column."""
+
+    def join(
+        self,
+        right: FramePlan,
+        kind: str,
+        on: Sequence[tuple[str, str]],
+        output: Sequence[tuple[str, str, str | int]],
+    ) -> FramePlan:
+        """Pairs of rows with equal keys; ``output`` has (name, "left", column),
+        (name, "right", column) and (name, "key", position)."""
+
+    def sort(
+        self,
+        keys: Sequence[tuple[str, bool, bool]],
+        limit: int | None = None,
+        stable: bool = True,
+    ) -> FramePlan:
+        """The rows in an order; a key is a column, whether it descends, and whether missing
+        values come first."""
+
+    def limit(self, offset: int, count: int) -> FramePlan: ...
+    def distinct(self, subset: Sequence[str], keep: str) -> FramePlan:
+        """The "first", the "last" or "any" one of rows with equal values in ``subset``."""
+
+    def row_number(self, name: str) -> FramePlan: ...
+    @property
+    def schema(self) -> FrameSchema: ...
+    @property
+    def partitions(self) -> int:
+        """How many partitions there are that can be computed one by one."""
+
+    def partition(self, position: int) -> FramePlan: ...
+    def row_groups(self) -> list[list[int]] | None:
+        """Rows of each row group of each file; None for what is no scan of files."""
+
+    def execute(
+        self,
+        threads: int,
+        memory_limit: int | None = None,
+        spill_folder: str | PathLike[str] | None = None,
+        large_text: bool = True,
+    ) -> FrameBatches: ...
+    def explain(self, threads: int = 1) -> tuple[str, str, str]:
+        """The plan as it was made, after the passes, and the engine's operators."""
+
+    def analyze(
+        self,
+        threads: int,
+        memory_limit: int | None = None,
+        spill_folder: str | PathLike[str] | None = None,
+    ) -> tuple[FrameBatches, list[tuple[int, str, int, int, float]]]:
+        """The rows, and for each operator its depth, text, rows, bytes and seconds."""
+
+    def __repr__(self) -> str: ...

@@ -6,6 +6,7 @@ that Dask's collections, and those of libraries that know Dask, can be computed 
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -322,7 +323,8 @@ def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[
     theirs = [collection for collection in collections if is_dasks(collection)]
     ours = [collection for collection in collections if not is_dasks(collection)]
     if not theirs:
-        expr = FinalizeCompute(collections_to_expr(ours, optimize_graph)).optimize()
+        expr = _nativized(collections_to_expr(ours, optimize_graph), final=True)
+        expr = FinalizeCompute(expr).optimize()
         return expr, list(flatten(expr.__dask_keys__()))
     graph, keys = finalized(theirs, optimize_graph)
     if ours:
@@ -334,6 +336,15 @@ def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[
     return graph, [
         next(of_theirs if is_dasks(collection) else of_ours) for collection in collections
     ]
+
+
+def _nativized(expr: Any, final: bool) -> Any:
+    """``expr`` with the parts of data frames that the engine computes itself."""
+    if "samite.dataframe" not in sys.modules or not config.get("dataframe.native", True):
+        return expr
+    from samite.dataframe._native import nativized
+
+    return nativized(expr, final)
 
 
 def _run_nodes(schedule: Any, nodes: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
@@ -382,7 +393,7 @@ def persist(
 
         exprs = collections_to_expr(collections, optimize_graph)
         with limited_to(kwargs.get("memory_limit")):
-            expr = exprs.optimize()
+            expr = _nativized(exprs, final=False).optimize()
             keys = list(flatten(expr.__dask_keys__()))
             graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []

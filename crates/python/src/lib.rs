@@ -8,6 +8,7 @@ mod arrays;
 mod bags;
 mod compile;
 mod error;
+mod frames;
 mod gil;
 mod helpers;
 mod node;
@@ -48,6 +49,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
     bags::register(module)?;
+    frames::register(module)?;
     error::register(module)?;
     gil::register_exit(module)
 }

@@ -1,0 +1,36 @@
+//! Data frames: plans of relational operators with pandas' meaning, passes over them, and their
+//! execution in DataFusion over Arrow batches.
+//!
+//! A [`Plan`] is made of other plans and of [`Scalar`] expressions. Making one checks types and
+//! reads no rows; what has no native form with pandas' meaning is
+//! [`FrameError::Unsupported`], so that the caller can compute it in another way. [`collect`]
+//! runs a plan.
+
+mod encode;
+mod error;
+mod explain;
+mod functions;
+mod lower;
+mod memory;
+mod parquet;
+mod partitions;
+mod passes;
+mod plan;
+mod row_number;
+mod run;
+mod scalar;
+mod sql;
+mod types;
+
+pub use arrow;
+pub use error::{FrameError, Result};
+pub use explain::{Explained, Figures, analyze, explain, tree};
+pub use memory::Memory;
+pub use parquet::{ParquetScan, Piece};
+pub use plan::{
+    AggregateFunction, Aggregation, JoinColumn, JoinKind, Keep, Operator, Plan, SortKey,
+};
+pub use run::{Batches, Execution, Options, collect, start};
+pub use scalar::{Function, Literal, Scalar, Unit};
+pub use sql::sql;
+pub use types::Typed;

@@ -1,0 +1,431 @@
+//! Parquet files as relations.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use arrow::datatypes::{Field, Schema, SchemaRef};
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::Statistics;
+use datafusion::common::stats::Precision;
+use datafusion::config::TableParquetOptions;
+use datafusion::datasource::listing::PartitionedFile;
+use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
+use datafusion::datasource::physical_plan::parquet::{
+    CachedParquetFileReaderFactory, ParquetAccessPlan,
+};
+use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
+use datafusion::datasource::source::DataSourceExec;
+use datafusion::datasource::{TableProvider, TableType};
+use datafusion::error::{DataFusionError, Result as EngineResult};
+use datafusion::execution::object_store::ObjectStoreUrl;
+use datafusion::logical_expr::Expr;
+use datafusion::object_store::local::LocalFileSystem;
+use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
+use datafusion::parquet::arrow::parquet_to_arrow_schema;
+use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::physical_plan::ExecutionPlan;
+use futures::{StreamExt, TryStreamExt, stream};
+use serde::{Deserialize, Serialize};
+
+use crate::encode;
+use crate::error::{FrameError, Result};
+use crate::run;
+use crate::scalar::Scalar;
+use crate::types::{canonical, is_float};
+
+/// How many footers are read at a time.
+const FOOTERS_AT_ONCE: usize = 32;
+
+/// Rows of Parquet files.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ParquetScan {
+    #[serde(with = "encode::shared")]
+    files: Arc<[DataFile]>,
+    partitions: Vec<Vec<Piece>>,
+    #[serde(with = "encode::schema")]
+    schema: SchemaRef,
+    predicate: Option<Scalar>,
+}
+
+/// A file as it was when the plan was made.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct DataFile {
+    path: PathBuf,
+    bytes: u64,
+    modified: Duration,
+    row_groups: Vec<u64>,
+}
+
+/// A part of a file: some of its row groups.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Piece {
+    /// The position of the file in the list.
+    pub file: usize,
+    /// The first row group and the one after the last; all of them if there is no range.
+    pub row_groups: Option<(usize, usize)>,
+}
+
+impl ParquetScan {
+    /// Reads the footers of `paths`. Without `partitions` each file is one.
+    pub fn open(
+        paths: &[PathBuf],
+        columns: Option<&[String]>,
+        partitions: Option<Vec<Vec<Piece>>>,
+    ) -> Result<Self> {
+        if paths.is_empty() {
+            return Err(FrameError::Invalid {
+                operation: "read_parquet",
+                detail: "there are no files".into(),
+            });
+        }
+        let files: Vec<DataFile> = paths.iter().map(|path| look(path)).collect::<Result<_>>()?;
+        let footers = run::block_on(footers(&files))??;
+        let mut schema: Option<Schema> = None;
+        let mut missing = Vec::new();
+        for (file, footer) in files.iter().zip(&footers) {
+            let own = schema_of(file, footer)?;
+            match &schema {
+                None => {
+                    missing = vec![Some(0); own.fields().len()];
+                    schema = Some(own);
+                }
+                Some(first) => same_columns(&files[0].path, first, &file.path, &own)?,
+            }
+            if let Some(schema) = &schema {
+                count_missing(schema, footer, &mut missing);
+            }
+        }
+        let schema = schema.unwrap_or_else(Schema::empty);
+        let fields: Vec<Field> = schema
+            .fields()
+            .iter()
+            .zip(&missing)
+            .map(|(field, missing)| {
+                // A file may hold NaN, which no statistics tell of.
+                let nullable =
+                    field.is_nullable() && *missing != Some(0) || is_float(field.data_type());
+                Field::new(field.name(), field.data_type().clone(), nullable)
+            })
+            .collect();
+        let schema = Schema::new(fields);
+        let schema = match columns {
+            None => schema,
+            Some(columns) => {
+                let positions = columns
+                    .iter()
+                    .map(|name| {
+                        schema.index_of(name).map_err(|_| {
+                            let names = schema.fields().iter().map(|field| field.name().as_str());
+                            FrameError::missing("read_parquet", name, names)
+                        })
+                    })
+                    .collect::<Result<Vec<_>>>()?;
+                schema.project(&positions)?
+            }
+        };
+        let files: Vec<DataFile> = files
+            .into_iter()
+            .zip(&footers)
+            .map(|(file, footer)| DataFile {
+                row_groups: footer
+                    .row_groups()
+                    .iter()
+                    .map(|group| u64::try_from(group.num_rows()).unwrap_or(0))
+                    .collect(),
+                ..file
+            })
+            .collect();
+        let partitions = match partitions {
+            Some(partitions) => {
+                check_pieces(&files, &partitions)?;
+                partitions
+            }
+            None => (0..files.len()).map(|file| vec![Piece { file, row_groups: None }]).collect(),
+        };
+        Ok(Self { files: files.into(), partitions, schema: Arc::new(schema), predicate: None })
+    }
+
+    /// The columns.
+    pub fn schema(&self) -> &SchemaRef {
+        &self.schema
+    }
+
+    /// The parts of files that each partition has.
+    pub fn partitions(&self) -> &[Vec<Piece>] {
+        &self.partitions
+    }
+
+    /// Rows of each row group of each file.
+    pub fn row_groups(&self) -> Vec<Vec<u64>> {
+        self.files.iter().map(|file| file.row_groups.clone()).collect()
+    }
+
+    /// The condition that the rows fulfil.
+    pub fn predicate(&self) -> Option<&Scalar> {
+        self.predicate.as_ref()
+    }
+
+    /// The rows that fulfil `predicate` too.
+    pub(crate) fn with_predicate(&self, predicate: Scalar) -> Self {
+        let both = self.predicate.iter().cloned().chain([predicate]);
+        Self { predicate: Scalar::all(both), ..self.clone() }
+    }
+
+    /// The rows of some partitions.
+    pub(crate) fn subset(&self, range: std::ops::Range<usize>) -> Self {
+        let partitions = self.partitions.get(range).map(<[_]>::to_vec).unwrap_or_default();
+        Self { partitions, ..self.clone() }
+    }
+
+    /// What a plan's description says of it.
+    pub(crate) fn describe(&self) -> String {
+        let first = self.files.first().map(|file| file.path.display().to_string());
+        format!(
+            "{} file(s) in {} partition(s), first {}",
+            self.files.len(),
+            self.partitions.len(),
+            first.unwrap_or_default()
+        )
+    }
+
+    fn whole(&self) -> bool {
+        self.partitions.iter().flatten().all(|piece| piece.row_groups.is_none())
+    }
+}
+
+impl DataFile {
+    fn meta(&self) -> EngineResult<ObjectMeta> {
+        Ok(ObjectMeta {
+            location: StorePath::from_absolute_path(&self.path)
+                .map_err(|wrong| DataFusionError::External(Box::new(wrong)))?,
+            last_modified: (SystemTime::UNIX_EPOCH + self.modified).into(),
+            size: self.bytes,
+            e_tag: None,
+            version: None,
+        })
+    }
+}
+
+/// The file with its size and age.
+fn look(path: &Path) -> Result<DataFile> {
+    let failed = |source| FrameError::File { path: path.to_owned(), source };
+    let path_there = std::fs::canonicalize(path).map_err(failed)?;
+    let metadata = std::fs::metadata(&path_there).map_err(failed)?;
+    let modified = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
+        .unwrap_or_default();
+    Ok(DataFile { path: path_there, bytes: metadata.len(), modified, row_groups: Vec::new() })
+}
+
+/// The footers of all files, from the process's cache where they are there already.
+async fn footers(files: &[DataFile]) -> Result<Vec<Arc<ParquetMetaData>>> {
+    let cache = run::footer_cache()?;
+    let store = LocalFileSystem::new();
+    let (store, cache) = (&store, &cache);
+    let read = |file: &DataFile| {
+        let (meta, path) = (file.meta(), file.path.clone());
+        async move {
+            let meta = meta?;
+            DFParquetMetadata::new(store, &meta)
+                .with_file_metadata_cache(Some(cache.clone()))
+                .fetch_metadata()
+                .await
+                .map_err(|wrong| FrameError::Corrupt { path, detail: wrong.to_string() })
+        }
+    };
+    let futures: Vec<_> = files.iter().map(read).collect();
+    stream::iter(futures).buffered(FOOTERS_AT_ONCE).try_collect().await
+}
+
+/// The columns of a file in the types of relations.
+fn schema_of(file: &DataFile, footer: &ParquetMetaData) -> Result<Schema> {
+    let metadata = footer.file_metadata();
+    let schema =
+        parquet_to_arrow_schema(metadata.schema_descr(), metadata.key_value_metadata()).map_err(
+            |wrong| FrameError::Corrupt { path: file.path.clone(), detail: wrong.to_string() },
+        )?;
+    let fields: Vec<Field> = schema
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type =
+                canonical(field.data_type()).unwrap_or_else(|| field.data_type().clone());
+            Field::new(field.name(), data_type, field.is_nullable())
+        })
+        .collect();
+    Ok(Schema::new(fields))
+}
+
+fn same_columns(first: &Path, left: &Schema, second: &Path, right: &Schema) -> Result<()> {
+    let mismatch = |detail: String| {
+        Err(FrameError::SchemaMismatch {
+            first: first.to_owned(),
+            second: second.to_owned(),
+            detail,
+        })
+    };
+    for field in left.fields() {
+        match right.field_with_name(field.name()) {
+            Err(_) => return mismatch(format!("the second has no column {:?}", field.name())),
+            Ok(other) if other.data_type() != field.data_type() => {
+                return mismatch(format!(
+                    "column {:?} is {} in one and {} in the other",
+                    field.name(),
+                    field.data_type(),
+                    other.data_type()
+                ));
+            }
+            Ok(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// Adds up how many values of each column are missing, as far as the footer tells.
+fn count_missing(schema: &Schema, footer: &ParquetMetaData, missing: &mut [Option<u64>]) {
+    let columns = footer.file_metadata().schema_descr().columns();
+    for (field, count) in schema.fields().iter().zip(missing) {
+        let position = columns.iter().position(|column| {
+            let parts = column.path().parts();
+            parts.len() == 1 && parts[0] == *field.name()
+        });
+        let own = position.and_then(|position| {
+            footer
+                .row_groups()
+                .iter()
+                .map(|group| group.column(position).statistics()?.null_count_opt())
+                .try_fold(0, |sum, nulls| Some(sum + nulls?))
+        });
+        *count = count.zip(own).map(|(left, right)| left + right);
+    }
+}
+
+fn check_pieces(files: &[DataFile], partitions: &[Vec<Piece>]) -> Result<()> {
+    for piece in partitions.iter().flatten() {
+        let fits = files.get(piece.file).is_some_and(|file| match piece.row_groups {
+            None => true,
+            Some((begin, end)) => begin <= end && end <= file.row_groups.len(),
+        });
+        if !fits {
+            return Err(FrameError::Invalid {
+                operation: "read_parquet",
+                detail: format!(
+                    "a partition asks for file {} and row groups {:?}, which are not there",
+                    piece.file, piece.row_groups
+                ),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// A scan as DataFusion sees it. Its columns may hold NaN.
+#[derive(Debug)]
+pub(crate) struct ParquetTable {
+    scan: ParquetScan,
+    schema: SchemaRef,
+}
+
+impl ParquetTable {
+    pub(crate) fn new(scan: ParquetScan) -> Self {
+        let fields: Vec<Field> = scan
+            .schema
+            .fields()
+            .iter()
+            .map(|field| field.as_ref().clone().with_nullable(true))
+            .collect();
+        Self { scan, schema: Arc::new(Schema::new(fields)) }
+    }
+
+    fn file(&self, piece: &Piece) -> EngineResult<PartitionedFile> {
+        let Some(file) = self.scan.files.get(piece.file) else {
+            return Err(DataFusionError::Internal("a piece of no file".into()));
+        };
+        let partitioned = PartitionedFile::new_from_meta(file.meta()?);
+        Ok(match piece.row_groups {
+            None => partitioned,
+            Some((begin, end)) => {
+                let mut access = ParquetAccessPlan::new_none(file.row_groups.len());
+                (begin..end).for_each(|group| access.scan(group));
+                partitioned.with_extension(access)
+            }
+        })
+    }
+
+    fn rows(&self) -> u64 {
+        let of_piece = |piece: &Piece| -> u64 {
+            let Some(file) = self.scan.files.get(piece.file) else { return 0 };
+            let (begin, end) = piece.row_groups.unwrap_or((0, file.row_groups.len()));
+            file.row_groups.get(begin..end).unwrap_or_default().iter().sum()
+        };
+        self.scan.partitions.iter().flatten().map(of_piece).sum()
+    }
+}
+
+#[async_trait]
+impl TableProvider for ParquetTable {
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn table_type(&self) -> TableType {
+        TableType::Base
+    }
+
+    async fn scan(
+        &self,
+        state: &dyn Session,
+        projection: Option<&Vec<usize>>,
+        _filters: &[Expr],
+        limit: Option<usize>,
+    ) -> EngineResult<Arc<dyn ExecutionPlan>> {
+        let environment = state.runtime_env();
+        let url = ObjectStoreUrl::local_filesystem();
+        let store = environment.object_store(&url)?;
+        let cache = environment.cache_manager.get_file_metadata_cache();
+
+        let pieces: Vec<&Piece> = self.scan.partitions.iter().flatten().collect();
+        let mut files =
+            pieces.iter().map(|piece| self.file(piece)).collect::<EngineResult<Vec<_>>>()?;
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        if self.scan.whole() {
+            let mut all = Vec::with_capacity(files.len());
+            for file in &mut files {
+                let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)
+                    .with_file_metadata_cache(Some(cache.clone()))
+                    .fetch_metadata()
+                    .await?;
+                let own =
+                    DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.schema)?;
+                file.statistics = Some(Arc::new(own.clone()));
+                all.push(own);
+            }
+            if !all.is_empty() {
+                statistics = Statistics::try_merge_iter(all.iter(), &self.schema)?;
+            }
+        } else {
+            let rows = usize::try_from(self.rows()).unwrap_or(usize::MAX);
+            statistics.num_rows = Precision::Exact(rows);
+        }
+
+        let options = TableParquetOptions {
+            global: state.config_options().execution.parquet.clone(),
+            ..TableParquetOptions::default()
+        };
+        let factory = Arc::new(CachedParquetFileReaderFactory::new(store, cache));
+        let source = ParquetSource::new(self.schema.clone())
+            .with_table_parquet_options(options)
+            .with_parquet_file_reader_factory(factory);
+        let config = FileScanConfigBuilder::new(url, Arc::new(source))
+            .with_file_group(FileGroup::new(files))
+            .with_statistics(statistics)
+            .with_projection_indices(projection.cloned())?
+            .with_limit(limit)
+            .build();
+        Ok(DataSourceExec::from_data_source(config))
+    }
+}

@@ -1,0 +1,58 @@
+//! Passes over plans. Each takes a plan and gives one with the same rows.
+//!
+//! What the engine does well by itself is left to it: it drops columns that nobody reads, moves
+//! conditions below projections and joins, and chooses the side of a join that is kept in memory
+//! by the sizes of files. The passes here do what it cannot know: they bring conditions to files
+//! before NaN is taken out, and compute once what a plan has twice.
+
+mod pushdown;
+mod shared;
+
+pub(crate) use shared::compute_shared;
+
+use crate::error::Result;
+use crate::plan::{Keep, Operator, Plan};
+
+/// The plan after all passes that read no data.
+pub(crate) fn optimize(plan: &Plan) -> Result<Plan> {
+    pushdown::pushdown(plan)
+}
+
+/// Whether rows would be taken in another order if there were several partitions: the first rows
+/// of an unordered relation are those of its first partition.
+pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
+    let mut open = vec![plan];
+    while let Some(plan) = open.pop() {
+        match plan.operator() {
+            Operator::Limit { input, .. } => {
+                if !matches!(input.operator(), Operator::Sort { .. }) {
+                    return true;
+                }
+            }
+            // What runs on several threads before these would lose the order that they go by.
+            Operator::RowNumber { input, .. } if !in_order(input) => return true,
+            Operator::Sort { input, stable: true, .. } if !in_order(input) => return true,
+            Operator::Distinct { input, keep: Keep::First | Keep::Last, .. }
+                if !in_order(input) =>
+            {
+                return true;
+            }
+            _ => {}
+        }
+        open.extend(plan.inputs());
+    }
+    false
+}
+
+/// Whether partitions of the engine hold the rows in their order, one partition after the other.
+pub(crate) fn in_order(plan: &Plan) -> bool {
+    match plan.operator() {
+        Operator::Parquet(_) | Operator::Memory(_) => true,
+        Operator::Project { input, .. }
+        | Operator::Filter { input, .. }
+        | Operator::RowNumber { input, .. } => in_order(input),
+        Operator::Concat { inputs } => inputs.iter().all(in_order),
+        Operator::Sort { .. } | Operator::Limit { .. } => true,
+        _ => false,
+    }
+}

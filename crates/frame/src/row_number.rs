@@ -1,0 +1,232 @@
+//! An operator that numbers rows in their order, without bringing them into one place: the
+//! partition's position is the number's upper part.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt64Array};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::RecordBatch;
+use async_trait::async_trait;
+use datafusion::catalog::Session;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::common::{DFSchema, DFSchemaRef, internal_err};
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::context::QueryPlanner;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
+use datafusion::logical_expr::{
+    Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
+};
+use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
+};
+use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
+use futures::StreamExt;
+
+/// Rows of one partition that can be told apart.
+const PARTITION_BITS: u32 = 40;
+
+/// The input with a column of numbers that grow from row to row.
+pub(crate) fn numbered(input: LogicalPlan, name: &str) -> Result<LogicalPlan> {
+    let node = RowNumber::new(input, Arc::from(name))?;
+    Ok(LogicalPlan::Extension(Extension { node: Arc::new(node) }))
+}
+
+#[derive(PartialEq, Eq, Hash)]
+struct RowNumber {
+    input: LogicalPlan,
+    name: Arc<str>,
+    schema: DFSchemaRef,
+}
+
+impl PartialOrd for RowNumber {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        self.name.partial_cmp(&other.name).filter(|order| order.is_ne() || self == other)
+    }
+}
+
+impl RowNumber {
+    fn new(input: LogicalPlan, name: Arc<str>) -> Result<Self> {
+        let number: Arc<Field> = Arc::new(Field::new(name.as_ref(), DataType::UInt64, false));
+        let fields = input
+            .schema()
+            .iter()
+            .map(|(qualifier, field)| (qualifier.cloned(), field.clone()))
+            .chain([(None, number)])
+            .collect();
+        let schema = DFSchema::new_with_metadata(fields, Default::default())?;
+        Ok(Self { input, name, schema: Arc::new(schema) })
+    }
+}
+
+impl fmt::Debug for RowNumber {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        UserDefinedLogicalNodeCore::fmt_for_explain(self, formatter)
+    }
+}
+
+impl UserDefinedLogicalNodeCore for RowNumber {
+    fn name(&self) -> &str {
+        "RowNumber"
+    }
+
+    fn inputs(&self) -> Vec<&LogicalPlan> {
+        vec![&self.input]
+    }
+
+    fn schema(&self) -> &DFSchemaRef {
+        &self.schema
+    }
+
+    fn expressions(&self) -> Vec<Expr> {
+        Vec::new()
+    }
+
+    fn fmt_for_explain(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RowNumber: {}", self.name)
+    }
+
+    fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
+        match <[LogicalPlan; 1]>::try_from(inputs) {
+            Ok([input]) => Self::new(input, self.name.clone()),
+            Err(_) => internal_err!("RowNumber has one input"),
+        }
+    }
+
+    fn necessary_children_exprs(&self, output_columns: &[usize]) -> Option<Vec<Vec<usize>>> {
+        let columns = self.input.schema().fields().len();
+        Some(vec![output_columns.iter().copied().filter(|column| *column < columns).collect()])
+    }
+}
+
+/// Plans the operator, beside what DataFusion plans itself.
+#[derive(Debug)]
+pub(crate) struct Planner;
+
+#[async_trait]
+impl QueryPlanner for Planner {
+    async fn create_physical_plan(
+        &self,
+        plan: &LogicalPlan,
+        state: &dyn Session,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Numbers)])
+            .create_physical_plan(plan, state)
+            .await
+    }
+}
+
+struct Numbers;
+
+#[async_trait]
+impl ExtensionPlanner for Numbers {
+    async fn plan_extension(
+        &self,
+        _planner: &dyn PhysicalPlanner,
+        node: &dyn UserDefinedLogicalNode,
+        _logical_inputs: &[&LogicalPlan],
+        physical_inputs: &[Arc<dyn ExecutionPlan>],
+        _state: &dyn Session,
+        _context: &PhysicalPlanningContext,
+    ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
+        let Some(node) = node.as_any().downcast_ref::<RowNumber>() else { return Ok(None) };
+        match physical_inputs {
+            [input] => Ok(Some(Arc::new(RowNumberExec::new(input.clone(), &node.name)))),
+            _ => internal_err!("RowNumber has one input"),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct RowNumberExec {
+    input: Arc<dyn ExecutionPlan>,
+    name: String,
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+}
+
+impl RowNumberExec {
+    fn new(input: Arc<dyn ExecutionPlan>, name: &str) -> Self {
+        let mut fields: Vec<Arc<Field>> = input.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(name, DataType::UInt64, false)));
+        let schema = Arc::new(Schema::new(fields));
+        let properties = PlanProperties::new(
+            EquivalenceProperties::new(schema.clone()),
+            input.properties().output_partitioning().clone(),
+            input.properties().emission_type,
+            input.properties().boundedness,
+        );
+        Self { input, name: name.to_owned(), schema, properties: Arc::new(properties) }
+    }
+}
+
+impl DisplayAs for RowNumberExec {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "RowNumberExec: {}", self.name)
+    }
+}
+
+impl ExecutionPlan for RowNumberExec {
+    fn name(&self) -> &str {
+        "RowNumberExec"
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn maintains_input_order(&self) -> Vec<bool> {
+        vec![true]
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self::new(input, &self.name))),
+            Err(_) => internal_err!("RowNumberExec has one input"),
+        }
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let input = self.input.execute(partition, context)?;
+        let schema = self.schema.clone();
+        let mut next = (partition as u64) << PARTITION_BITS;
+        let stream = input.map(move |batch| {
+            let batch = batch?;
+            let end = next + batch.num_rows() as u64;
+            let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(next..end));
+            next = end;
+            let columns = batch.columns().iter().cloned().chain([numbers]).collect();
+            RecordBatch::try_new(schema.clone(), columns).map_err(DataFusionError::from)
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
+    }
+}

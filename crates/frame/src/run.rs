@@ -1,0 +1,338 @@
+//! Execution: DataFusion's operators on threads of their own, within a budget of bytes.
+//!
+//! Threads are shared by all runs of the process and never touch Python. A run ends when its
+//! batches are there, when it fails, or soon after it is cancelled: operators look up between
+//! batches. What spills goes to a private folder that the run removes.
+
+use std::any::Any;
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::time::Duration;
+
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::execution::SessionState;
+use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
+use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
+use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsumersPool};
+use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
+use datafusion::execution::session_state::SessionStateBuilder;
+use datafusion::logical_expr::LogicalPlan;
+use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
+use datafusion::prelude::SessionConfig;
+use parking_lot::Mutex;
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::AbortHandle;
+
+use crate::error::{FrameError, Result};
+use crate::lower::{self, Lowering};
+use crate::passes;
+use crate::plan::Plan;
+use crate::row_number;
+
+/// How a plan is run.
+#[derive(Clone)]
+pub struct Options {
+    /// Threads that work on it.
+    pub threads: usize,
+    /// Bytes that operators may hold before they spill.
+    pub memory_limit: Option<usize>,
+    /// Where the private folder of spill files is made; the system's folder by default.
+    pub spill_folder: Option<PathBuf>,
+    /// Whether text is given as Arrow's large strings, which pandas takes without a copy,
+    /// rather than as views.
+    pub large_text: bool,
+    /// Something that lives until no thread works on the plan any more.
+    pub witness: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+        Self { threads, memory_limit: None, spill_folder: None, large_text: false, witness: None }
+    }
+}
+
+/// The rows of a plan.
+#[derive(Clone, Debug)]
+pub struct Batches {
+    /// The columns.
+    pub schema: SchemaRef,
+    /// The rows, in order.
+    pub batches: Vec<RecordBatch>,
+}
+
+impl Batches {
+    /// The number of rows.
+    pub fn rows(&self) -> usize {
+        self.batches.iter().map(RecordBatch::num_rows).sum()
+    }
+}
+
+/// A running computation. Dropping it cancels it.
+pub struct Execution<T> {
+    outcome: Receiver<Result<T>>,
+    abort: AbortHandle,
+}
+
+impl<T> Execution<T> {
+    /// The outcome, if it is there within `timeout`.
+    pub fn wait(&self, timeout: Duration) -> Option<Result<T>> {
+        match self.outcome.recv_timeout(timeout) {
+            Ok(outcome) => Some(outcome),
+            Err(RecvTimeoutError::Timeout) => None,
+            Err(RecvTimeoutError::Disconnected) => Some(Err(FrameError::Cancelled)),
+        }
+    }
+
+    /// The outcome, however long it takes.
+    pub fn join(self) -> Result<T> {
+        self.outcome.recv().unwrap_or(Err(FrameError::Cancelled))
+    }
+
+    /// Stops it soon.
+    pub fn cancel(&self) {
+        self.abort.abort();
+    }
+}
+
+impl<T> Drop for Execution<T> {
+    fn drop(&mut self) {
+        self.abort.abort();
+    }
+}
+
+/// Starts computing the rows of a plan.
+pub fn start(plan: &Plan, options: &Options) -> Result<Execution<Batches>> {
+    let (plan, session) = (plan.clone(), Session::new(options)?);
+    spawn(options.threads, async move {
+        let outcome = session.rows(&plan).await;
+        drop(plan);
+        outcome
+    })
+}
+
+/// Computes the rows of a plan.
+pub fn collect(plan: &Plan, options: &Options) -> Result<Batches> {
+    start(plan, options)?.join()
+}
+
+pub(crate) fn spawn<T: Send + 'static>(
+    threads: usize,
+    work: impl Future<Output = Result<T>> + Send + 'static,
+) -> Result<Execution<T>> {
+    let runtime = runtime(threads)?;
+    let (sender, outcome) = channel();
+    let task = runtime.spawn(async move {
+        // Nobody listens to a run that was cancelled.
+        let _ = sender.send(work.await);
+    });
+    Ok(Execution { outcome, abort: task.abort_handle() })
+}
+
+/// Waits for short work on the threads of the engine.
+pub(crate) fn block_on<T: Send + 'static>(work: impl Future<Output = T> + Send) -> Result<T> {
+    let runtime = runtime(Options::default().threads)?;
+    Ok(runtime.block_on(work))
+}
+
+/// The threads of this process; a forked child starts its own.
+fn runtime(threads: usize) -> Result<Arc<Runtime>> {
+    static RUNTIMES: Mutex<BTreeMap<(u32, usize), Arc<Runtime>>> = Mutex::new(BTreeMap::new());
+    let threads = threads.max(1);
+    let key = (std::process::id(), threads);
+    let mut runtimes = RUNTIMES.lock();
+    if let Some(runtime) = runtimes.get(&key) {
+        return Ok(runtime.clone());
+    }
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(threads)
+        .thread_name("samite-frame")
+        .thread_stack_size(8 << 20)
+        .enable_time()
+        .build()
+        .map_err(|source| FrameError::File { path: "the engine's threads".into(), source })?;
+    let runtime = Arc::new(runtime);
+    runtimes.insert(key, runtime.clone());
+    Ok(runtime)
+}
+
+/// The footers of Parquet files that this process has read.
+pub(crate) fn footer_cache() -> Result<Arc<FileMetadataCache>> {
+    static BASE: Mutex<Option<Arc<RuntimeEnv>>> = Mutex::new(None);
+    let mut base = BASE.lock();
+    let environment = match &*base {
+        Some(environment) => environment.clone(),
+        None => base.insert(RuntimeEnvBuilder::new().build_arc()?).clone(),
+    };
+    Ok(environment.cache_manager.get_file_metadata_cache())
+}
+
+/// What one run has for itself.
+pub(crate) struct Session {
+    state: SessionState,
+    large_text: bool,
+    /// Removed after all that may write into it.
+    _folder: tempfile::TempDir,
+    _witness: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl Session {
+    pub(crate) fn new(options: &Options) -> Result<Self> {
+        let failed = |source| FrameError::File {
+            path: options.spill_folder.clone().unwrap_or_else(std::env::temp_dir),
+            source,
+        };
+        let mut builder = tempfile::Builder::new();
+        builder.prefix("samite-frame-");
+        let folder = match &options.spill_folder {
+            Some(parent) => builder.tempdir_in(parent),
+            None => builder.tempdir(),
+        }
+        .map_err(failed)?;
+        let disk = DiskManagerBuilder::default()
+            .with_mode(DiskManagerMode::Directories(vec![folder.path().to_owned()]))
+            .with_max_temp_directory_size(u64::MAX);
+        let cache = CacheManagerConfig::default().with_file_metadata_cache(Some(footer_cache()?));
+        let mut environment =
+            RuntimeEnvBuilder::new().with_disk_manager_builder(disk).with_cache_manager(cache);
+        if let Some(limit) = options.memory_limit {
+            let named = NonZeroUsize::new(3).unwrap_or(NonZeroUsize::MIN);
+            let pool: Arc<dyn MemoryPool> =
+                Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), named));
+            environment = environment.with_memory_pool(pool);
+        }
+        let state = SessionStateBuilder::new()
+            .with_config(config(options))
+            .with_runtime_env(environment.build_arc()?)
+            .with_default_features()
+            .with_query_planner(Arc::new(row_number::Planner))
+            .build();
+        Ok(Self {
+            state,
+            large_text: options.large_text,
+            _folder: folder,
+            _witness: options.witness.clone(),
+        })
+    }
+
+    pub(crate) fn state(&self) -> &SessionState {
+        &self.state
+    }
+
+    /// The rows of a plan.
+    pub(crate) async fn rows(&self, plan: &Plan) -> Result<Batches> {
+        let plan = passes::optimize(plan)?;
+        let plan = passes::compute_shared(self, &plan).await?;
+        let physical = self.physical(&plan, self.large_text).await?;
+        self.run(&plan, physical, self.large_text).await
+    }
+
+    /// The rows of a part of a plan, as relations have them.
+    pub(crate) async fn part(&self, plan: &Plan) -> Result<Batches> {
+        let physical = self.physical(plan, false).await?;
+        self.run(plan, physical, false).await
+    }
+
+    pub(crate) async fn run(
+        &self,
+        plan: &Plan,
+        physical: Arc<dyn ExecutionPlan>,
+        large_text: bool,
+    ) -> Result<Batches> {
+        let schema = output_schema(plan, large_text);
+        let partitions = collect_partitioned(physical, self.state.task_ctx()).await?;
+        let batches = partitions
+            .into_iter()
+            .flatten()
+            .filter(|batch| batch.num_rows() > 0)
+            .map(|batch| {
+                let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+                let columns = batch.columns().to_vec();
+                Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
+            })
+            .collect::<Result<_>>()?;
+        Ok(Batches { schema, batches })
+    }
+
+    /// The engine's plan for a plan that the passes have seen.
+    pub(crate) async fn physical(
+        &self,
+        plan: &Plan,
+        large_text: bool,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let logical = self.logical(plan, large_text)?;
+        let state = self.state_for(plan);
+        let optimized = state.optimize(&logical)?;
+        Ok(state.query_planner().create_physical_plan(&optimized, &state).await?)
+    }
+
+    /// The engine's logical plan with the types that go out.
+    fn logical(&self, plan: &Plan, large_text: bool) -> Result<LogicalPlan> {
+        let logical = Lowering::new(&self.state).lower(plan)?;
+        let columns = plan
+            .schema()
+            .fields()
+            .iter()
+            .map(|field| {
+                let value = lower::scalar::column(field.name());
+                match output_type(field.data_type(), large_text) {
+                    Some(data_type) => {
+                        lower::scalar::cast(value, &data_type).alias(field.name().as_str())
+                    }
+                    None => value,
+                }
+            })
+            .collect();
+        lower::project(logical, columns)
+    }
+
+    /// The session's state, for plans that depend on the order of rows with one partition where
+    /// several could not keep it.
+    fn state_for(&self, plan: &Plan) -> SessionState {
+        let mut state = self.state.clone();
+        if passes::needs_one_partition(plan) {
+            state.config_mut().options_mut().execution.target_partitions = 1;
+        }
+        state
+    }
+}
+
+fn output_type(data_type: &DataType, large_text: bool) -> Option<DataType> {
+    match data_type {
+        DataType::Utf8View if large_text => Some(DataType::LargeUtf8),
+        DataType::BinaryView if large_text => Some(DataType::LargeBinary),
+        _ => None,
+    }
+}
+
+fn output_schema(plan: &Plan, large_text: bool) -> SchemaRef {
+    let fields: Vec<Field> = plan
+        .schema()
+        .fields()
+        .iter()
+        .map(|field| {
+            let data_type = output_type(field.data_type(), large_text);
+            let data_type = data_type.unwrap_or_else(|| field.data_type().clone());
+            Field::new(field.name(), data_type, true)
+        })
+        .collect();
+    Arc::new(Schema::new(fields))
+}
+
+fn config(options: &Options) -> SessionConfig {
+    let mut config = SessionConfig::new().with_target_partitions(options.threads.max(1));
+    let all = config.options_mut();
+    // Rows stay in the order of their partitions: no batch is dealt out to another one.
+    all.optimizer.enable_round_robin_repartition = false;
+    all.execution.enable_file_stream_work_stealing = false;
+    all.execution.parquet.pushdown_filters = false;
+    all.execution.spill_compression = datafusion::config::SpillCompression::Lz4Frame;
+    all.execution.collect_statistics = true;
+    all.sql_parser.enable_ident_normalization = true;
+    config
+}

@@ -1,0 +1,87 @@
+//! Budgets, cancellation, and what is computed once.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use samite_frame::arrow::array::{ArrayRef, Int64Array};
+use samite_frame::arrow::record_batch::RecordBatch;
+use samite_frame::{
+    AggregateFunction, Aggregation, FrameError, JoinColumn, JoinKind, Memory, Options, Plan,
+    SortKey, analyze, collect, start,
+};
+
+use crate::options;
+
+fn numbers(count: i64) -> Plan {
+    let values: Vec<i64> = (0..count).map(|number| number * 7_919 % count).collect();
+    let column: ArrayRef = Arc::new(Int64Array::from(values));
+    let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+    Plan::memory(Memory::new(&batch.schema(), vec![vec![batch.clone()]]).unwrap())
+}
+
+fn sorted(plan: Plan) -> Plan {
+    let key = SortKey { column: "n".into(), descending: false, missing_first: false };
+    plan.sort(vec![key], None, false).unwrap()
+}
+
+#[test]
+fn a_sort_of_more_than_the_budget_spills() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = Options {
+        memory_limit: Some(24 << 20),
+        spill_folder: Some(folder.path().to_owned()),
+        ..options()
+    };
+    let (batches, figures) =
+        analyze(&sorted(numbers(4_000_000)), &limited).unwrap().join().unwrap();
+    assert_eq!(batches.rows(), 4_000_000);
+    let mut last = -1;
+    for batch in &batches.batches {
+        let column = batch.column(0).as_any().downcast_ref::<Int64Array>().unwrap();
+        for value in column.values() {
+            assert!(*value > last);
+            last = *value;
+        }
+    }
+    assert!(figures.iter().any(|each| each.bytes > 0), "nothing was spilled: {figures:?}");
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_budget_that_is_too_small_is_a_typed_error() {
+    let limited = Options { memory_limit: Some(1 << 10), ..options() };
+    let failed = collect(&sorted(numbers(1_000_000)), &limited).unwrap_err();
+    assert!(matches!(failed, FrameError::MemoryLimit { .. }), "{failed:?}");
+}
+
+#[test]
+fn a_run_that_is_cancelled_ends_soon() {
+    let left = numbers(20_000);
+    // All pairs: far more than could be counted in the time of a test.
+    let constant = |plan: Plan| {
+        let one = samite_frame::Scalar::Literal(samite_frame::Literal::Integer(1));
+        plan.project(vec![("one".into(), one)]).unwrap()
+    };
+    let output = vec![("one".into(), JoinColumn::Key(0))];
+    let joined = constant(left.clone())
+        .join(constant(left), JoinKind::Inner, vec![("one".into(), "one".into())], output)
+        .unwrap();
+    let again = joined
+        .clone()
+        .join(
+            joined,
+            JoinKind::Inner,
+            vec![("one".into(), "one".into())],
+            vec![("one".into(), JoinColumn::Key(0))],
+        )
+        .unwrap();
+    let count = Aggregation { name: "c".into(), function: AggregateFunction::Size, column: None };
+    let plan = again.aggregate(vec![], vec![count], true).unwrap();
+    let execution = start(&plan, &options()).unwrap();
+    assert!(execution.wait(Duration::from_millis(200)).is_none());
+    let begun = Instant::now();
+    execution.cancel();
+    let outcome = execution.wait(Duration::from_secs(5));
+    assert!(matches!(outcome, Some(Err(FrameError::Cancelled))), "{outcome:?}");
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}

@@ -1,0 +1,74 @@
+"""The node that stands for a native part of an expression."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from samite._run import memory_of_run
+from samite._task_spec import Task, TaskRef
+from samite.dataframe._native import results
+from samite.dataframe.expressions.node import FrameExpr
+
+
+class NativeRows(FrameExpr):
+    """The rows of a plan of the engine, in place of the expression called ``origin``.
+
+    ``mode`` is "whole" (one partition), "partitions" (one by one), or "split" (computed at once
+    and then cut into as many parts as the divisions say).
+    """
+
+    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode"]
+
+    @functools.cached_property
+    def _funcname(self) -> str:
+        return "native"
+
+    def __dask_tokenize__(self) -> Any:
+        if not self._determ_token:
+            from samite.tokenize import tokenize
+
+            self._determ_token = tokenize(
+                "NativeRows",
+                self.operand("origin"),
+                self.operand("mode"),
+                self.operand("divisions"),
+            )
+        return self._determ_token
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.operand("_meta")
+
+    @property
+    def divisions(self) -> tuple[Any, ...]:  # type: ignore[override]
+        return tuple(self.operand("divisions"))
+
+    def _divisions(self) -> Sequence[Any]:
+        return self.divisions
+
+    def _layer(self) -> Mapping[Any, Any]:
+        from samite.system import CPU_COUNT
+
+        plan, layout, mode = self.operand("plan"), self.operand("layout"), self.operand("mode")
+        limit, folder = memory_of_run()
+        if mode == "partitions":
+            # The scheduler's threads compute partitions side by side.
+            return {
+                (self._name, i): Task(
+                    (self._name, i), results.compute, plan.partition(i), layout, 1, limit, folder
+                )
+                for i in range(self.npartitions)
+            }
+        key = (self._name, 0) if mode == "whole" else (f"{self._name}-whole", 0)
+        layer = {key: Task(key, results.compute, plan, layout, CPU_COUNT, limit, folder)}
+        if mode == "split":
+            count = self.npartitions
+            for i in range(count):
+                own = (self._name, i)
+                layer[own] = Task(own, results.part, TaskRef(key), i, count)
+        return layer
+
+    def _operands_for_repr(self) -> list[str]:
+        return [f"mode={self.operand('mode')!r}"]

@@ -1,0 +1,166 @@
+"""Rows of the engine as objects of pandas, with the dtypes that the metadata promises."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from samite import _engine
+
+
+class Layout(NamedTuple):
+    """How columns of a plan make an object of pandas.
+
+    ``columns`` are the names of its columns in the plan, ``levels`` those of the index (None for
+    a range). ``meta`` is the empty object. ``reduced`` is 1 for one row that is a series over
+    labels, 0 for one that is a scalar, else None.
+    """
+
+    meta: Any
+    columns: tuple[str, ...]
+    levels: tuple[str, ...] | None
+    reduced: int | None = None
+
+
+def compute(
+    plan: _engine.FramePlan, layout: Layout, threads: int, memory_limit: int | None, folder: Any
+) -> Any:
+    """Run a plan; an object of pandas."""
+    import pyarrow as pa
+
+    rows = plan.execute(threads, memory_limit, folder)
+    return to_pandas(pa.table(rows), layout)
+
+
+def part(whole: Any, position: int, count: int) -> Any:
+    """One of ``count`` about equal parts of rows."""
+    size = len(whole)
+    begin, end = size * position // count, size * (position + 1) // count
+    return whole[begin:end] if isinstance(whole, pd.Index) else whole.iloc[begin:end]
+
+
+def to_pandas(table: Any, layout: Layout) -> Any:
+    """The rows of a table of Arrow as ``layout`` has it."""
+    meta = layout.meta
+    if layout.reduced is not None:
+        return _reduced(table, layout)
+    index = _index(table, layout)
+    if isinstance(meta, pd.DataFrame):
+        arrays = [
+            _array(table.column(name), dtype)
+            for name, dtype in zip(layout.columns, meta.dtypes, strict=True)
+        ]
+        frame = pd.DataFrame(dict(enumerate(arrays)), index=index, copy=False)
+        frame.columns = meta.columns
+        return frame
+    if isinstance(meta, pd.Index):
+        return pd.Index(_array(table.column(layout.columns[0]), meta.dtype), name=meta.name)
+    array = _array(table.column(layout.columns[0]), meta.dtype)
+    return pd.Series(array, index=index, name=meta.name, copy=False)
+
+
+def _index(table: Any, layout: Layout) -> Any:
+    meta = layout.meta
+    if isinstance(meta, pd.Index):
+        return None
+    if layout.levels is None:
+        return pd.RangeIndex(table.num_rows, name=meta.index.name)
+    own = meta.index
+    if isinstance(own, pd.MultiIndex):
+        levels = [
+            pd.Index(_array(table.column(name), level.dtype))
+            for name, level in zip(layout.levels, own.levels, strict=True)
+        ]
+        return pd.MultiIndex.from_arrays(levels, names=own.names)
+    (level,) = layout.levels
+    return pd.Index(_array(table.column(level), own.dtype), name=own.name)
+
+
+def _array(column: Any, dtype: Any) -> Any:
+    """A column of Arrow as an array of the dtype. Integers with missing values are floats, and
+    booleans objects, as they are where pandas joins them."""
+    import pyarrow as pa
+
+    if isinstance(dtype, pd.CategoricalDtype):
+        return _categories(column, dtype)
+    if isinstance(dtype, (pd.StringDtype, pd.DatetimeTZDtype)):
+        array = dtype.__from_arrow__(column)
+        return array if array.dtype == dtype else array.astype(dtype)
+    if np.dtype(dtype).kind == "O":
+        return column.to_pandas().to_numpy()
+    if pa.types.is_null(column.type):
+        return np.full(len(column), np.nan)
+    values = column.to_numpy()
+    if values.dtype == dtype:
+        return values
+    if column.null_count:
+        if values.dtype.kind == "f" and np.dtype(dtype).kind == "f":
+            return values.astype(dtype)
+        return values
+    return values.astype(dtype)
+
+
+def _categories(column: Any, dtype: Any) -> Any:
+    import pyarrow as pa
+
+    if not pa.types.is_dictionary(column.type):
+        return pd.Categorical(column.to_pandas(), dtype=dtype)
+    codes = []
+    for chunk in column.chunks:
+        own = pd.Index(chunk.dictionary.to_pandas())
+        places = dtype.categories.get_indexer(own)
+        numbers = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        codes.append(np.where(numbers < 0, -1, np.append(places, -1)[numbers]))
+    joined = np.concatenate(codes) if codes else np.empty(0, "int8")
+    return pd.Categorical.from_codes(joined, dtype=dtype)
+
+
+def _reduced(table: Any, layout: Layout) -> Any:
+    values = [_scalar(table.column(name)) for name in layout.columns]
+    meta = layout.meta
+    if layout.reduced == 0:
+        return _as_kind(values[0], meta)
+    series = pd.Series(values, index=meta.index if len(meta.index) else None)
+    return series.astype(meta.dtype)
+
+
+def _scalar(column: Any) -> Any:
+    array = column.to_numpy()
+    return array[0] if len(array) else np.nan
+
+
+def _as_kind(value: Any, meta: Any) -> Any:
+    if isinstance(value, np.datetime64):
+        return pd.Timestamp(value)
+    if isinstance(value, np.timedelta64):
+        return pd.Timedelta(value)
+    if value is None:
+        return np.nan
+    if isinstance(value, np.generic) and isinstance(meta, np.generic):
+        missing = value.dtype.kind == "f" and np.isnan(value)
+        return value if missing else meta.dtype.type(value)
+    return value
+
+
+def reduced_meta(labels: Sequence[Any], meta: Any) -> Any:
+    """The metadata of a series over labels, with the labels."""
+    return pd.Series(np.zeros(len(labels)), index=pd.Index(labels)).astype(meta.dtype)
+
+
+def frame_of(table: Any) -> Any:
+    """A table of Arrow as a frame with the dtypes that pandas has for its types."""
+    import pyarrow as pa
+
+    def dtype_of(kind: Any) -> Any:
+        if pa.types.is_string_view(kind) or pa.types.is_large_string(kind):
+            return pd.StringDtype(na_value=np.nan)
+        return None
+
+    casts = [
+        field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field
+        for field in table.schema
+    ]
+    return table.cast(pa.schema(casts)).to_pandas(types_mapper=dtype_of)

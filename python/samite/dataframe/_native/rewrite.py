@@ -1,0 +1,157 @@
+"""Finding the native parts of an expression."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from samite._expr import Expr
+from samite.dataframe._native import results
+from samite.dataframe._native.node import NativeRows
+from samite.dataframe._native.rows import Column, NotNative, Reduced, Rows, settled
+from samite.dataframe._native.translate import Translation, is_worthwhile
+from samite.dataframe._native.types import matches
+from samite.dataframe.expressions.node import FrameExpr
+
+
+def nativized(expr: Expr, final: bool) -> Expr:
+    """``expr`` with its native parts as nodes that run plans of the engine.
+
+    ``final`` says that nothing but the joined partitions of the outermost nodes is wanted, so
+    that these need not keep their partitions.
+    """
+    if not any(is_worthwhile(node) for node in expr.walk()):
+        return expr
+    return _Rewrite(final).outermost(expr.simplify())
+
+
+class _Rewrite:
+    def __init__(self, final: bool) -> None:
+        self.final = final
+        self.translation = Translation()
+        self.done: dict[str, Expr] = {}
+        self.worth: dict[str, bool] = {}
+
+    def outermost(self, expr: Expr) -> Expr:
+        if isinstance(expr, FrameExpr):
+            return self.rewritten(expr, self.final)
+        operands = [
+            self.outermost(operand) if isinstance(operand, FrameExpr) else operand
+            for operand in expr.operands
+        ]
+        return _with_operands(expr, operands)
+
+    def rewritten(self, expr: Expr, final: bool = False) -> Expr:
+        """``expr`` or what takes its place; its native parts are as large as possible."""
+        if not isinstance(expr, FrameExpr) or not self._is_worthwhile(expr):
+            return expr
+        known = self.done.get(expr._name)
+        if known is not None and not final:
+            return known
+        try:
+            result: Expr = self._native(expr, final)
+        except NotNative:
+            operands = [
+                self.rewritten(operand) if isinstance(operand, Expr) else operand
+                for operand in expr.operands
+            ]
+            result = _with_operands(expr, operands)
+        if not final:
+            self.done[expr._name] = result
+        return result
+
+    def _is_worthwhile(self, expr: Expr) -> bool:
+        """Whether there is anything in an expression that the engine does better."""
+        stack = [expr]
+        while stack:
+            node = stack[-1]
+            if node._name in self.worth:
+                stack.pop()
+                continue
+            below = [child for child in node.dependencies() if child._name not in self.worth]
+            if below:
+                stack.extend(below)
+                continue
+            self.worth[node._name] = is_worthwhile(node) or any(
+                self.worth[child._name] for child in node.dependencies()
+            )
+            stack.pop()
+        return self.worth[expr._name]
+
+    def _native(self, expr: FrameExpr, final: bool) -> NativeRows:
+        found = self.translation.of(expr, index=_has_index(expr))
+        if isinstance(found, Reduced):
+            return _node(expr, found.plan, _layout_of_reduced(expr, found), "whole", expr.divisions)
+        if not found.worthwhile:
+            raise NotNative("nothing that pandas does not do as well")
+        rows, names, levels = settled(found, index=_has_index(expr))
+        _check_types(rows, names, levels)
+        layout = results.Layout(
+            _empty(expr._meta),
+            tuple(names),
+            tuple(levels) if rows.index is not None else None,
+        )
+        mode, divisions = _mode(expr, rows, final)
+        return _node(expr, rows.plan, layout, mode, divisions)
+
+
+def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]:
+    """How a plan is run, and the divisions that the result then has."""
+    count = expr.npartitions
+    same = rows.partitioned and rows.plan.partitions == count
+    if rows.one_by_one:
+        if not same:
+            raise NotNative("labels that count from the start of each partition")
+        return "partitions", expr.divisions
+    if final or count == 1:
+        return "whole", expr.divisions if count == 1 else (None, None)
+    if same:
+        return "partitions", expr.divisions
+    if not expr.known_divisions:
+        return "split", expr.divisions
+    raise NotNative("divisions that the plan does not keep")
+
+
+def _node(expr: FrameExpr, plan: Any, layout: Any, mode: str, divisions: Any) -> NativeRows:
+    return NativeRows(expr._name, plan, layout, expr._meta, tuple(divisions), mode)
+
+
+def _has_index(expr: FrameExpr) -> bool:
+    return isinstance(expr._meta, (pd.DataFrame, pd.Series))
+
+
+def _empty(meta: Any) -> Any:
+    return meta.iloc[:0] if isinstance(meta, (pd.DataFrame, pd.Series)) else meta[:0]
+
+
+def _layout_of_reduced(expr: FrameExpr, found: Reduced) -> results.Layout:
+    names = tuple(str(position) for position in range(len(found.columns)))
+    meta = expr._meta
+    if found.ndim == 1:
+        meta = results.reduced_meta([column.label for column in found.columns], meta)
+    return results.Layout(meta, names, None, found.ndim)
+
+
+def _check_types(rows: Rows, names: Sequence[str], levels: Sequence[str]) -> None:
+    """Raise if the columns of the plan cannot become what the metadata promises."""
+    import pyarrow as pa
+
+    schema = pa.schema(rows.plan.schema)
+    columns: list[Column] = list(rows.columns)
+    for column, name in zip(columns, names, strict=True):
+        _check_type(schema.field(name).type, column.dtype)
+    for column, name in zip(rows.index or (), levels, strict=False):
+        _check_type(schema.field(name).type, column.dtype)
+
+
+def _check_type(kind: Any, dtype: Any) -> None:
+    if not matches(kind, dtype):
+        raise NotNative(f"{kind} as {dtype}")
+
+
+def _with_operands(expr: Expr, operands: Sequence[Any]) -> Expr:
+    if all(new is old for new, old in zip(operands, expr.operands, strict=True)):
+        return expr
+    return type(expr)(*operands)

@@ -1,0 +1,115 @@
+"""What the translation of an expression gives: columns over a plan of the engine."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+
+class NotNative(Exception):
+    """An operation has no native form."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Column:
+    """A column of a result: its label, its value over the columns of the plan, and its dtype as
+    pandas has it."""
+
+    label: Any
+    scalar: Any
+    dtype: Any
+
+
+@dataclasses.dataclass(frozen=True)
+class Rows:
+    """Rows of a frame, series or index.
+
+    ``plan`` is a relation of the engine, and the columns are expressions over it. ``source``
+    names what decides on the rows: rows of equal sources belong together one by one.
+    """
+
+    plan: Any
+    source: str
+    columns: tuple[Column, ...]
+    # The levels of the index; None for a range that begins anew.
+    index: tuple[Column, ...] | None
+    ndim: int
+    # Whether anything is done that the engine does better than pandas.
+    worthwhile: bool = False
+    # Partitions have to be computed one by one, for labels that count from each one's start.
+    one_by_one: bool = False
+    # Whether the partitions of the plan are those of the expression.
+    partitioned: bool = True
+
+    def with_columns(self, columns: Sequence[Column], ndim: int | None = None) -> Rows:
+        """The same rows with other columns."""
+        ndim = self.ndim if ndim is None else ndim
+        return dataclasses.replace(self, columns=tuple(columns), ndim=ndim)
+
+    def column(self, label: Any) -> Column:
+        """The column of that label."""
+        found = [c for c in self.columns if c.label == label and type(c.label) is type(label)]
+        if len(found) != 1:
+            raise NotNative(f"there are {len(found)} columns {label!r}")
+        return found[0]
+
+    @property
+    def only(self) -> Column:
+        """The column of a series."""
+        if self.ndim != 1:
+            raise NotNative("not a series")
+        return self.columns[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class Reduced:
+    """One row: a scalar, or a series over labels."""
+
+    plan: Any
+    columns: tuple[Column, ...]
+    ndim: int
+
+
+def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
+    """The rows over a plan whose columns are those of the rows and no others; their names in
+    it, and those of the index."""
+    from samite import _engine
+
+    taken: set[str] = set()
+    pairs, names, levels = [], [], []
+    for column in rows.columns:
+        names.append(_name_for(column.label, taken))
+        pairs.append((names[-1], column.scalar))
+    if index:
+        for column in rows.index or ():
+            levels.append(_name_for(column.label, taken, prefix="index "))
+            pairs.append((levels[-1], column.scalar))
+    plan = engine(rows.plan.project, pairs)
+    scalar = _engine.FrameScalar.column
+    columns = tuple(
+        dataclasses.replace(c, scalar=scalar(n)) for c, n in zip(rows.columns, names, strict=True)
+    )
+    own: Any = rows.index if not index else None
+    if index and rows.index is not None:
+        own = tuple(
+            dataclasses.replace(c, scalar=scalar(n))
+            for c, n in zip(rows.index, levels, strict=True)
+        )
+    return dataclasses.replace(rows, plan=plan, columns=columns, index=own), names, levels
+
+
+def _name_for(label: Any, taken: set[str], prefix: str = "") -> str:
+    name = prefix + (label if isinstance(label, str) else repr(label))
+    while name in taken or "\x01" in name:
+        name = name.replace("\x01", " ") + "'"
+    taken.add(name)
+    return name
+
+
+def engine(function: Callable[..., Any], *arguments: Any) -> Any:
+    """Call the engine; what it has no native form for is :class:`NotNative`."""
+    try:
+        return function(*arguments)
+    except (NotImplementedError, KeyError, ValueError, TypeError, OverflowError) as failed:
+        raise NotNative(str(failed)) from failed

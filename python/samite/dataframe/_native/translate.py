@@ -1,0 +1,612 @@
+"""Expressions as plans of the engine, node by node."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+from samite import _engine
+from samite._expr import Expr
+from samite.dataframe._native import scalars, sources
+from samite.dataframe._native.rows import (
+    Column,
+    NotNative,
+    Reduced,
+    Rows,
+    engine,
+    settled,
+)
+from samite.dataframe._native.scalars import labelled
+from samite.dataframe._native.types import is_native, literal
+from samite.dataframe.expressions.node import FrameExpr
+from samite.dataframe.metadata import no_default
+
+# What the engine does better than pandas on partitions; by the names of nodes, which are in
+# modules that need not have been imported.
+WORTHWHILE = frozenset(
+    {
+        "ReadParquet",
+        "Reduction",
+        "MomentReduction",
+        "Length",
+        "GroupByAggregation",
+        "Merge",
+        "SortValues",
+        "DropDuplicates",
+        "EndRows",
+        "ValueCounts",
+        "CountDifferent",
+        "SqlQuery",
+    }
+)
+
+
+def is_worthwhile(node: Expr) -> bool:
+    """Whether the node is one that the engine does better than pandas."""
+    return type(node).__name__ in WORTHWHILE
+
+
+class Translation:
+    """Translates nodes, each once."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, bool], Rows | Reduced | NotNative] = {}
+
+    def of(self, expr: FrameExpr, index: bool) -> Rows | Reduced:
+        """The rows of ``expr``; ``index`` says whether its index is wanted.
+
+        Raises
+        ------
+        NotNative
+            There is no plan with the same meaning.
+        """
+        key = (expr._name, index)
+        found = self._known.get(key)
+        if found is None:
+            try:
+                found = self._of(expr, index)
+            except NotNative as refused:
+                found = refused
+            self._known[key] = found
+        if isinstance(found, NotNative):
+            raise found
+        return found
+
+    def _of(self, expr: FrameExpr, index: bool) -> Rows | Reduced:
+        handler = HANDLERS.get(type(expr).__name__)
+        if handler is None:
+            raise NotNative(type(expr).__name__)
+        return handler(self, expr, index)
+
+    def rows(self, expr: Any, index: bool) -> Rows:
+        """The rows of an operand."""
+        if not isinstance(expr, FrameExpr):
+            raise NotNative("a plain value in place of rows")
+        found = self.of(expr, index)
+        if isinstance(found, Reduced):
+            raise NotNative("a scalar in place of rows")
+        return found
+
+    def operand(self, value: Any, index: bool) -> Any:
+        """The rows of an operand that is an expression; other values as they are."""
+        return self.rows(value, index) if isinstance(value, Expr) else value
+
+
+def _projection(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    if rows.ndim != 2:
+        raise NotNative("a choice of rows")
+    chosen = expr.operand("columns")
+    if expr.ndim == 1:
+        return rows.with_columns([rows.column(chosen)], ndim=1)
+    return rows.with_columns([rows.column(label) for label in expr.columns])
+
+
+def _filter(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    predicate = translation.rows(expr.predicate, False)
+    if rows.source != predicate.source or predicate.ndim != 1:
+        raise NotNative("a condition of other rows")
+    plan = engine(rows.plan.filter, predicate.only.scalar)
+    source = f"{rows.source} where {expr.predicate._name}"
+    return dataclasses.replace(rows, plan=plan, source=source)
+
+
+def _operator(translation: Translation, expr: Any, index: bool) -> Rows:
+    left = translation.operand(expr.left, index)
+    right = translation.operand(expr.right, index)
+    return scalars.binary(expr.symbol, left, right, expr._meta)
+
+
+def _unary(translation: Translation, expr: Any, index: bool) -> Rows:
+    return scalars.unary(expr.symbol, translation.rows(expr.frame, index), expr._meta)
+
+
+def _method(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    arguments = [translation.operand(argument, False) for argument in expr.arguments]
+    keywords = {name: translation.operand(v, False) for name, v in expr.keywords.items()}
+    return scalars.method(rows, expr.method, arguments, keywords, expr._meta)
+
+
+def _accessor(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    return scalars.accessor(
+        rows,
+        expr.accessor,
+        expr.method,
+        expr.is_property,
+        expr.arguments,
+        expr.keywords,
+        expr._meta,
+    )
+
+
+def _assign(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    new: dict[Any, Any] = {}
+    dtypes = dict(labelled(expr._meta))
+    for label, value in zip(expr.labels, expr.values, strict=True):
+        if isinstance(value, Expr):
+            given = translation.rows(value, False)
+            if given.source != rows.source:
+                raise NotNative("values of other rows")
+            new[label] = given.only.scalar
+        else:
+            if not is_native(dtypes[label]):
+                raise NotNative(f"a column of {dtypes[label]}")
+            new[label] = literal(value)
+    columns = [
+        Column(label, new[label], dtype) if label in new else rows.column(label)
+        for label, dtype in labelled(expr._meta)
+    ]
+    return rows.with_columns(columns)
+
+
+def _relabelled(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    return scalars.each(rows, expr._meta, lambda column: column.scalar)
+
+
+def _to_frame(translation: Translation, expr: Any, index: bool) -> Rows:
+    rows = translation.rows(expr.frame, index)
+    if rows.ndim != 1 or not expr.operand("index"):
+        raise NotNative("a frame of an index")
+    return dataclasses.replace(scalars.each(rows, expr._meta, lambda column: column.scalar), ndim=2)
+
+
+def _aggregated(rows: Rows, functions: list[tuple[str, Column]]) -> Reduced:
+    """One row of aggregations of columns."""
+    plan = engine(
+        rows.plan.project,
+        [(str(i), column.scalar) for i, (_, column) in enumerate(functions)],
+    )
+    calls = [(str(i), function, str(i)) for i, (function, _) in enumerate(functions)]
+    plan = engine(plan.aggregate, [], calls, True)
+    return Reduced(plan, tuple(column for _, column in functions), rows.ndim - 1)
+
+
+def _reduction(translation: Translation, expr: Any, index: bool) -> Reduced:
+    how = expr.how
+    if not expr.skipna and how != "count":
+        raise NotNative("a reduction that keeps what is missing")
+    if expr.axis not in (0, "index") or how not in ("sum", "min", "max", "count", "any", "all"):
+        raise NotNative(f"the reduction {how}")
+    if how == "sum" and expr.min_count:
+        how = f"sum{expr.min_count}"
+    rows = translation.rows(expr.frame, False)
+    if expr.frame.ndim == 2 and list(expr._reduced_columns) != [c.label for c in rows.columns]:
+        raise NotNative("a reduction of some columns")
+    if not rows.columns:
+        raise NotNative("a reduction of no columns")
+    return _aggregated(rows, [(how, column) for column in rows.columns])
+
+
+def _moment(translation: Translation, expr: Any, index: bool) -> Reduced:
+    how = expr.how
+    if not expr.skipna or expr.axis not in (0, "index") or how not in ("mean", "var", "std"):
+        raise NotNative(f"the reduction {how}")
+    if how != "mean":
+        how = _with_ddof(how, expr.ddof)
+    rows = translation.rows(expr.frame, False)
+    if expr.frame.ndim == 2 and list(expr._reduced_columns) != [c.label for c in rows.columns]:
+        raise NotNative("a reduction of some columns")
+    if not rows.columns:
+        raise NotNative("a reduction of no columns")
+    return _aggregated(rows, [(how, column) for column in rows.columns])
+
+
+def _with_ddof(how: str, ddof: Any) -> str:
+    if ddof not in (0, 1):
+        raise NotNative("other degrees of freedom")
+    return how if ddof == 1 else f"{how}0"
+
+
+def _length(translation: Translation, expr: Any, index: bool) -> Reduced:
+    rows = translation.rows(expr.frame, False)
+    plan = engine(rows.plan.aggregate, [], [("0", "size", None)], True)
+    return Reduced(plan, (Column(None, None, None),), 0)
+
+
+def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.function is not None or expr.keywords:
+        raise NotNative("a sort by a function")
+    keeps = index and not expr.ignore_index
+    given = translation.rows(expr.frame, keeps)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    rows, names, _ = settled(given, keeps)
+    by = expr.by if isinstance(expr.by, list) else [expr.by]
+    ascending = expr.ascending
+    orders = list(ascending) if isinstance(ascending, (list, tuple)) else [ascending] * len(by)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    keys = []
+    for label, ascends in zip(by, orders, strict=True):
+        if label not in places:
+            raise NotNative("a sort by the index")
+        keys.append((places[label], not ascends, expr.na_position == "first"))
+    plan = engine(rows.plan.sort, keys, None, True)
+    return dataclasses.replace(
+        rows,
+        plan=plan,
+        source=expr._name,
+        worthwhile=True,
+        partitioned=False,
+        index=rows.index if keeps else None,
+    )
+
+
+GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique", "first", "last"})
+
+
+def _group_function(output: Any) -> str:
+    keywords = {name: value for name, value in output.keywords if value is not None}
+    keywords.pop("numeric_only", None)
+    if keywords.get("skipna") is True:
+        keywords.pop("skipna")
+    function = output.function
+    if function in ("var", "std"):
+        function = _with_ddof(function, keywords.pop("ddof", 1))
+    elif function == "sum":
+        least = keywords.pop("min_count", 0)
+        function = "sum" if least in (0, -1) else f"sum{least}"
+    elif function in ("first", "last", "min", "max"):
+        if keywords.pop("min_count", -1) not in (-1, 0, 1):
+            raise NotNative("a least number of values")
+    elif function not in GROUPED:
+        raise NotNative(f"the aggregation {function}")
+    if keywords:
+        raise NotNative(f"options of the aggregation {output.function}")
+    return function
+
+
+def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
+    import pandas as pd
+
+    rows = translation.rows(expr.frame, False)
+    keys: list[Column] = []
+    for key in expr.by:
+        if isinstance(key, Expr):
+            given = translation.rows(key, False)
+            if given.source != rows.source:
+                raise NotNative("keys of other rows")
+            keys.append(given.only)
+        else:
+            keys.append(rows.column(key))
+    if any(isinstance(key.dtype, pd.CategoricalDtype) for key in keys):
+        raise NotNative("groups of categories")
+    pairs = [(f"key {i}", key.scalar) for i, key in enumerate(keys)]
+    calls: list[tuple[str, str, str | None]] = []
+    for i, output in enumerate(expr.outputs):
+        function = _group_function(output)
+        if function == "size":
+            calls.append((f"result {i}", "size", None))
+            continue
+        column = rows.column(output.column)
+        if isinstance(column.dtype, pd.CategoricalDtype) and function not in ("count", "nunique"):
+            raise NotNative("an aggregation of categories")
+        pairs.append((f"value {i}", column.scalar))
+        calls.append((f"result {i}", function, f"value {i}"))
+    plan = engine(rows.plan.project, pairs)
+    names = [f"key {i}" for i in range(len(keys))]
+    plan = engine(plan.aggregate, names, calls, expr.dropna is not False)
+    if expr.sort is not False:
+        plan = engine(plan.sort, [(name, False, False) for name in names], None, False)
+    scalar = _engine.FrameScalar.column
+    meta = expr._meta
+    levels = meta.index.levels if isinstance(meta.index, pd.MultiIndex) else [meta.index]
+    own = tuple(
+        Column(key.label, scalar(name), level.dtype)
+        for key, name, level in zip(keys, names, levels, strict=True)
+    )
+    columns = [
+        Column(label, scalar(f"result {i}"), dtype)
+        for i, (label, dtype) in enumerate(labelled(meta))
+    ]
+    if len(columns) != len(calls):
+        raise NotNative("a result of other columns")
+    return Rows(
+        plan,
+        expr._name,
+        tuple(columns),
+        own,
+        meta.ndim,
+        worthwhile=True,
+        partitioned=False,
+    )
+
+
+def _rows_method(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.arguments:
+        raise NotNative(f"the arguments of {expr.method}")
+    if expr.method == "reset_index":
+        return _reset_index(translation, expr, index)
+    if expr.method == "dropna":
+        return _dropna(translation, expr, index)
+    raise NotNative(f"the method {expr.method}")
+
+
+def _reset_index(translation: Translation, expr: Any, index: bool) -> Rows:
+    keywords = dict(expr.keywords)
+    drop = keywords.pop("drop", False)
+    if keywords:
+        raise NotNative("options of reset_index")
+    rows = translation.rows(expr.frame, not drop)
+    if index and rows.partitioned:
+        raise NotNative("labels that count from the start of each partition")
+    columns = list(rows.columns)
+    if not drop:
+        if rows.index is None or rows.one_by_one:
+            raise NotNative("labels that count the rows")
+        columns = [*rows.index, *columns]
+    found = labelled(expr._meta)
+    if len(found) != len(columns):
+        raise NotNative("a result of other columns")
+    renamed = [
+        Column(label, column.scalar, dtype)
+        for column, (label, dtype) in zip(columns, found, strict=True)
+    ]
+    return dataclasses.replace(rows, columns=tuple(renamed), index=None, ndim=expr._meta.ndim)
+
+
+def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
+    keywords = {name: value for name, value in expr.keywords.items() if value is not None}
+    how = keywords.pop("how", "any")
+    subset = keywords.pop("subset", None)
+    if (
+        how is not no_default
+        and how != "any"
+        or keywords.pop("thresh", no_default) is not no_default
+    ):
+        raise NotNative("options of dropna")
+    if keywords.pop("axis", 0) not in (0, "index") or keywords.pop("ignore_index", False):
+        raise NotNative("options of dropna")
+    if keywords:
+        raise NotNative("options of dropna")
+    rows = translation.rows(expr.frame, index)
+    labels = [c.label for c in rows.columns] if subset is None else subset
+    labels = labels if isinstance(labels, list) else [labels]
+    plan = rows.plan
+    for label in labels:
+        plan = engine(plan.filter, scalars.call("not_missing", rows.column(label).scalar))
+    return dataclasses.replace(rows, plan=plan, source=expr._name)
+
+
+def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
+    keeps = index and not expr.ignore_index
+    if expr.keep not in ("first", "last"):
+        raise NotNative(f"duplicates with keep={expr.keep!r}")
+    given = translation.rows(expr.frame, keeps)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    _no_categories(given)
+    rows, names, _ = settled(given, keeps)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    labels = [c.label for c in rows.columns] if expr.subset is None else expr.subset
+    labels = labels if isinstance(labels, list) else [labels]
+    if any(label not in places for label in labels):
+        raise NotNative("duplicates by the index")
+    plan = engine(rows.plan.distinct, [places[label] for label in labels], expr.keep)
+    index_of = rows.index if keeps else None
+    return dataclasses.replace(
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False, index=index_of
+    )
+
+
+def _no_categories(rows: Rows) -> None:
+    import pandas as pd
+
+    if any(isinstance(c.dtype, pd.CategoricalDtype) for c in rows.columns):
+        raise NotNative("categories")
+
+
+def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
+    if not expr.sort:
+        raise NotNative("counts in the order of the values")
+    given = translation.rows(expr.frame, False)
+    _no_categories(given)
+    column = given.only
+    plan = engine(given.plan.project, [("value", column.scalar)])
+    plan = engine(plan.row_number, "row")
+    calls = [("count", "size", None), ("first", "min", "row")]
+    plan = engine(plan.aggregate, ["value"], calls, expr.dropna is not False)
+    order = [("count", not expr.ascending, False), ("first", False, False)]
+    plan = engine(plan.sort, order, None, False)
+    meta = expr._meta
+    scalar = _engine.FrameScalar.column
+    return Rows(
+        plan,
+        expr._name,
+        (Column(meta.name, scalar("count"), meta.dtype),),
+        (Column(meta.index.name, scalar("value"), meta.index.dtype),),
+        1,
+        worthwhile=True,
+        partitioned=False,
+    )
+
+
+def _count_different(translation: Translation, expr: Any, index: bool) -> Reduced:
+    if not expr.dropna or expr.frame.ndim != 1:
+        raise NotNative("different values of several columns")
+    rows = translation.rows(expr.frame, False)
+    _no_categories(rows)
+    return _aggregated(rows, [("nunique", rows.only)])
+
+
+def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
+    given = translation.rows(expr.frame, index)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    _no_categories(given)
+    rows, names, _ = settled(given, index)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    by = names if expr.frame.ndim == 1 else expr.by
+    by = by if isinstance(by, list) else [by]
+    if expr.frame.ndim == 2:
+        if any(label not in places for label in by):
+            raise NotNative("an order by the index")
+        by = [places[label] for label in by]
+    descends = expr.how == "nlargest"
+    keys = [(name, descends, False) for name in by]
+    if not isinstance(expr.n, int) or expr.n < 0:
+        raise NotNative("a number of rows that is none")
+    plan = engine(rows.plan.sort, keys, expr.n, True)
+    return dataclasses.replace(
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False
+    )
+
+
+def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.axis != 0 or expr._plan != "stack":
+        raise NotNative("frames side by side")
+    parts = []
+    for frame in expr.frames:
+        if frame.ndim != expr._meta.ndim:
+            raise NotNative("frames and series")
+        rows = translation.rows(frame, index)
+        _no_categories(rows)
+        found = labelled(expr._meta)
+        if [(c.label, c.dtype) for c in rows.columns] != found:
+            raise NotNative("frames with different columns")
+        if index and (rows.index is None or len(rows.index) != 1):
+            raise NotNative("labels that count the rows")
+        if index and rows.index[0].dtype != expr._meta.index.dtype:
+            raise NotNative("labels of different kinds")
+        if index:
+            level = dataclasses.replace(rows.index[0], label="index")
+            rows = dataclasses.replace(rows, index=(level,))
+        parts.append((rows, *settled(rows, index)))
+    first = parts[0][1]
+    plan = engine(_engine.FramePlan.concat, [settled_rows.plan for _, settled_rows, *_ in parts])
+    given = [rows for rows, *_ in parts]
+    return dataclasses.replace(
+        first,
+        plan=plan,
+        source=expr._name,
+        worthwhile=any(rows.worthwhile for rows in given),
+        one_by_one=any(rows.one_by_one for rows in given),
+        partitioned=all(rows.partitioned for rows in given),
+    )
+
+
+HOWS = {
+    "inner": "inner",
+    "left": "left",
+    "right": "right",
+    "outer": "outer",
+    "leftsemi": "leftsemi",
+    "left_anti": "leftanti",
+}
+
+
+def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
+    how = HOWS.get(expr.how)
+    left_on, right_on = expr.left_on, expr.right_on
+    if how is None or expr.left_index or expr.right_index or expr.indicator:
+        raise NotNative("a merge by index")
+    if not isinstance(left_on, list) or not isinstance(right_on, list):
+        raise NotNative("a merge by a series")
+    one_sided = how in ("leftsemi", "leftanti")
+    if index and one_sided:
+        raise NotNative("labels of the left side")
+    left, left_names, _ = settled(translation.rows(expr.left, False), False)
+    right, right_names, _ = settled(translation.rows(expr.right, False), False)
+    left_places = {c.label: n for c, n in zip(left.columns, left_names, strict=True)}
+    right_places = {c.label: n for c, n in zip(right.columns, right_names, strict=True)}
+    if len(left_places) < len(left_names) or len(right_places) < len(right_names):
+        raise NotNative("columns with equal labels")
+    on = []
+    for mine, theirs in zip(left_on, right_on, strict=True):
+        if mine not in left_places or theirs not in right_places:
+            raise NotNative("a level of the index as a key")
+        on.append((left_places[mine], right_places[theirs]))
+    shared = {mine for mine, theirs in zip(left_on, right_on, strict=True) if mine == theirs}
+    parts: list[tuple[str, str | int]] = [
+        ("key", left_on.index(c.label)) if c.label in shared else ("left", left_places[c.label])
+        for c in left.columns
+    ]
+    if not one_sided:
+        parts += [("right", right_places[c.label]) for c in right.columns if c.label not in shared]
+    found = labelled(expr._meta)
+    if len(found) != len(parts):
+        raise NotNative("a merge with other columns")
+    output = [(f"column {i}", side, place) for i, (side, place) in enumerate(parts)]
+    plan = engine(left.plan.join, right.plan, how, on, output)
+    scalar = _engine.FrameScalar.column
+    columns = tuple(
+        Column(label, scalar(f"column {i}"), dtype) for i, (label, dtype) in enumerate(found)
+    )
+    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+
+
+def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
+    tables = []
+    for name, frame in zip(expr.operand("names"), expr.frames, strict=True):
+        given = translation.rows(frame, False)
+        labels = [column.label for column in given.columns]
+        bare = [repr(column.scalar) for column in given.columns]
+        if bare == labels and given.plan.schema.names() == labels:
+            # A table that is a file is planned with all that is known of the file.
+            tables.append((name, given.plan))
+            continue
+        rows, names, _ = settled(given, False)
+        if names != labels:
+            raise NotNative("labels that are no names")
+        tables.append((name, rows.plan))
+    plan = engine(_engine.FramePlan.sql, expr.operand("query"), tables)
+    scalar = _engine.FrameScalar.column
+    columns = tuple(Column(label, scalar(label), dtype) for label, dtype in labelled(expr._meta))
+    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+
+
+def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduced]]:
+    return {
+        "FromPandas": lambda _, expr, index: sources.from_pandas(expr, index),
+        "ReadParquet": lambda _, expr, index: sources.read_parquet(expr, index),
+        "Projection": _projection,
+        "Filter": _filter,
+        "Operator": _operator,
+        "UnaryOperator": _unary,
+        "MethodCall": _method,
+        "AccessorCall": _accessor,
+        "Assign": _assign,
+        "RenameColumns": _relabelled,
+        "ToFrame": _to_frame,
+        "Reduction": _reduction,
+        "MomentReduction": _moment,
+        "Length": _length,
+        "SortValues": _sort,
+        "GroupByAggregation": _group_by,
+        "Merge": _merge,
+        "DropDuplicates": _drop_duplicates,
+        "ValueCounts": _value_counts,
+        "CountDifferent": _count_different,
+        "EndRows": _end_rows,
+        "Concat": _concat,
+        "RowsMethodCall": _rows_method,
+        "SqlQuery": _sql,
+    }
+
+
+HANDLERS = _with_sources()
