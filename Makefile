@@ -58,7 +58,7 @@ wheel: $(VENV)/.tools ## dist/*.whl: one file for Python 3.10 and later
 	$(BIN)/maturin build --release $(LOCKED) --out dist
 
 .PHONY: conformance
-conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: SUITE=delayed, core or array
+conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: SUITE=delayed, core, array or bag
 	@mkdir -p conformance/results
 	cd conformance/results && $(BIN)/python ../conform.py --package samite --suite $(SUITE) \
 	  --jobs $(JOBS) --baseline ../baseline/$(SUITE).txt --json $(SUITE).json $(ARGS)

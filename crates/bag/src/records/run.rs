@@ -136,7 +136,7 @@ impl Program for RecordsProgram {
         inputs: &mut Vec<Stored>,
     ) -> Result<Stored, OperationError> {
         let job = &self.jobs[operation.index() / 2];
-        if operation.index() % 2 == 0 {
+        if operation.index().is_multiple_of(2) {
             let part = job.read(index as usize, context).map_err(OperationError::new)?;
             return Ok(Arc::new(Part(part)));
         }
