@@ -231,6 +231,11 @@ impl TileSteps {
         Self { columns, rows }
     }
 
+    /// Of one stream.
+    pub(super) fn of_one(column: isize, row: isize) -> Self {
+        Self { columns: SmallVec::from_elem(column, 1), rows: SmallVec::from_elem(row, 1) }
+    }
+
     /// How a stream's elements of a tile lie.
     pub(super) fn layout(&self, stream: usize, tile: &Tile<'_>) -> Layout {
         Layout {

@@ -14,7 +14,7 @@ use crate::expr::BlockFunction;
 use crate::grid::{Grid, Offsets};
 use crate::kernels::evaluate;
 use crate::kernels::random::{self, Distribution};
-use crate::kernels::reduce::{self, Partial, Reduction};
+use crate::kernels::reduce::{self, Asked, Bundle, Partial};
 use crate::kernels::scan::{self, Scan};
 use crate::kernels::{copy, matmul};
 use crate::lower::fragment::{Fragment, Ready, checked};
@@ -98,18 +98,17 @@ pub(crate) enum Kind {
     Fragment(Fragment),
     /// As above, written to its place in the result.
     FragmentInto { fragment: Fragment, target: Arc<Target> },
-    /// As above, reduced.
+    /// As above, reduced; in several ways where there are several reductions of the same elements.
     Partial {
         fragment: Fragment,
-        reduction: Reduction,
+        asked: SmallVec<[Asked; 1]>,
         axes: SmallVec<[bool; 4]>,
-        accumulator: Option<DType>,
         whole: Shape,
     },
-    /// Joins partial results.
-    Combine { name: &'static str },
+    /// Joins partial results, those of this number where a block has several.
+    Combine { name: &'static str, part: usize },
     /// Joins partial results to the result.
-    Finish { name: &'static str, output: DType, ddof: f64 },
+    Finish { name: &'static str, part: usize, output: DType, ddof: f64 },
     /// What a block of a running total starts from.
     Prefix { scan: Scan, output: DType },
     /// A block of a running total.
@@ -165,8 +164,8 @@ impl Operation {
     pub fn name(&self) -> String {
         match &self.kind {
             Kind::Fragment(_) | Kind::FragmentInto { .. } => "elementwise".into(),
-            Kind::Partial { reduction, .. } => format!("{}-chunk", reduction.name()),
-            Kind::Combine { name } => format!("{name}-combine"),
+            Kind::Partial { asked, .. } => chunk_name(asked),
+            Kind::Combine { name, .. } => format!("{name}-combine"),
             Kind::Finish { name, .. } => format!("{name}-aggregate"),
             Kind::Prefix { .. } => "cumulative-prefix".into(),
             Kind::Scan { .. } | Kind::ScanInto { .. } => "cumulative".into(),
@@ -234,29 +233,36 @@ impl Kind {
                 fragment.release(&ready);
                 Arc::new(Unit)
             }
-            Self::Partial { fragment, reduction, axes, accumulator, whole } => {
+            Self::Partial { fragment, asked, axes, whole } => {
                 let ready = fragment.ready(index, inputs)?;
                 let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape.
-                let partial = unsafe {
-                    reduce::reduce(
+                let mut found = unsafe {
+                    reduce::reduce_all(
                         &fragment.program,
                         operands,
                         shape,
                         axes,
-                        *reduction,
-                        *accumulator,
+                        asked,
                         origin,
                         whole,
                         cancelled,
                     )
                 }?;
                 fragment.release(&ready);
-                Arc::new(partial)
+                match found.pop() {
+                    Some(only) if found.is_empty() => Arc::new(only),
+                    last => {
+                        found.extend(last);
+                        Arc::new(Bundle::new(found))
+                    }
+                }
             }
-            Self::Combine { name } => Arc::new(Partial::combine(&partials(name, inputs)?)?),
-            Self::Finish { name, output, ddof } => {
-                let parts = partials(name, inputs)?;
+            Self::Combine { name, part } => {
+                Arc::new(Partial::combine(&partials(name, inputs, *part)?)?)
+            }
+            Self::Finish { name, part, output, ddof } => {
+                let parts = partials(name, inputs, *part)?;
                 Arc::new(match &*parts {
                     [only] => only.finish(*output, *ddof)?,
                     several => Partial::combine(several)?.finish(*output, *ddof)?,
@@ -264,9 +270,9 @@ impl Kind {
             }
             Self::Prefix { scan, output } => match inputs {
                 [] => Arc::new(Unit),
-                [total] => Arc::new(partial("cumulative", total)?.finish(*output, 0.0)?),
+                [total] => Arc::new(partial("cumulative", total, 0)?.finish(*output, 0.0)?),
                 [before, total, ..] => {
-                    let total = partial("cumulative", total)?.finish(*output, 0.0)?;
+                    let total = partial("cumulative", total, 0)?.finish(*output, 0.0)?;
                     match Chunk::of(before) {
                         Some(before) => Arc::new(scan::combine_initial(*scan, before, &total)?),
                         None => Arc::new(total),
@@ -405,21 +411,31 @@ impl Kind {
     }
 }
 
+/// What a task that reduces a block is called.
+pub(crate) fn chunk_name(asked: &[Asked]) -> String {
+    let names: Vec<&str> = asked.iter().map(|(reduction, _)| reduction.name()).collect();
+    format!("{}-chunk", names.join("-"))
+}
+
 fn partial<'value>(
     operation: &'static str,
     value: &'value Value,
+    part: usize,
 ) -> Result<&'value Partial, ArrayError> {
     let any: &dyn Any = value.as_any();
-    any.downcast_ref::<Partial>().ok_or_else(|| ArrayError::WrongChunk {
-        operation,
-        found: "a whole value".to_owned(),
-        wanted: "a partial result".to_owned(),
-    })
+    any.downcast_ref::<Partial>()
+        .or_else(|| any.downcast_ref::<Bundle>().and_then(|bundle| bundle.part(part)))
+        .ok_or_else(|| ArrayError::WrongChunk {
+            operation,
+            found: "a whole value".to_owned(),
+            wanted: "a partial result".to_owned(),
+        })
 }
 
 fn partials<'value>(
     operation: &'static str,
     inputs: &'value [Value],
+    part: usize,
 ) -> Result<Vec<&'value Partial>, ArrayError> {
-    inputs.iter().map(|value| partial(operation, value)).collect()
+    inputs.iter().map(|value| partial(operation, value, part)).collect()
 }
