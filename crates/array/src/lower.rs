@@ -105,7 +105,9 @@ pub fn lower(
     let (blocks, lowered) = (FxHashMap::default(), Lowered::default());
     let partials = FxHashMap::default();
     let mut lowering = Lowering { limits, stored, together, partials, blocks, lowered };
-    let direct = |op: &Op| is_inline(op) || matches!(op, Op::Gather { .. } | Op::Scan { .. });
+    let direct = |op: &Op| {
+        is_inline(op) || matches!(op, Op::Gather { .. } | Op::Scan { .. } | Op::MatMul(..))
+    };
     let read: FxHashSet<usize> =
         order.iter().flat_map(|expr| expr.op().inputs()).map(Expr::address).collect();
     let written: FxHashSet<usize> = roots
@@ -366,15 +368,8 @@ impl Lowering<'_> {
                 self.add(&name, layer)
             }
             Op::MatMul(one, other) => {
-                let (first, second) = (self.read(one)?, self.read(other)?);
                 let operation = self.operation(Kind::MatMul);
-                let (left, right) = (one.grid().counts(), other.grid().counts());
-                let inputs = [
-                    BlockInput { blocks: first, shape: &left, labels: &[0, 2] },
-                    BlockInput { blocks: second, shape: &right, labels: &[2, 1] },
-                ];
-                let layer = Blockwise::new(operation, &[0, 1], &inputs, &[])?;
-                self.add(&name, layer)
+                self.product(expr, one, other, operation)
             }
             _ => {
                 let (fragment, reads) = self.fragment(expr)?;
@@ -383,6 +378,24 @@ impl Lowering<'_> {
                 self.add(&name, layer)
             }
         }
+    }
+
+    /// The layer of a product of matrices whose blocks an operation computes.
+    fn product(
+        &mut self,
+        expr: &Expr,
+        one: &Expr,
+        other: &Expr,
+        operation: OperationId,
+    ) -> Result<Blocks, ArrayError> {
+        let (first, second) = (self.read(one)?, self.read(other)?);
+        let (left, right) = (one.grid().counts(), other.grid().counts());
+        let inputs = [
+            BlockInput { blocks: first, shape: &left, labels: &[0, 2] },
+            BlockInput { blocks: second, shape: &right, labels: &[2, 1] },
+        ];
+        let layer = Blockwise::new(operation, &[0, 1], &inputs, &[])?;
+        self.add(&expr.op().name(), layer)
     }
 
     fn reduce(&mut self, expr: &Expr, reduce: &Reduce) -> Result<Blocks, ArrayError> {
@@ -501,6 +514,10 @@ impl Lowering<'_> {
         let known = self.blocks.get(&root.address()).copied();
         if let (Op::Scan { input, scan, axis }, None) = (root.op(), known) {
             return self.scan(root, input, *scan, *axis, Some(target));
+        }
+        if let (Op::MatMul(one, other), None) = (root.op(), known) {
+            let operation = self.operation(Kind::matmul_into(root.grid(), target));
+            return self.product(root, one, other, operation);
         }
         if let (Op::Gather { input, axes }, None) = (root.op(), known) {
             let plan = Arc::new(GatherPlan::new(axes, input.grid(), root.grid()));

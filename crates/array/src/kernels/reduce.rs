@@ -247,6 +247,10 @@ struct Header {
 /// The most rows that are folded into columns at once.
 const ROWS: usize = 16;
 
+/// The bytes of a line that does not follow its predecessor in memory which are asked for early:
+/// what comes after them the processor finds by itself.
+const BEGINNING: usize = 1 << 10;
+
 /// Lines of no more elements than this are folded as columns.
 const SHORT: usize = 16;
 
@@ -354,12 +358,21 @@ pub unsafe fn reduce_all(
             fold: if column.reduced { folding.rows() } else { folding.columns() },
         })
         .collect();
+    let mut last = std::ptr::null();
     walk::each_tile(&walked, tiling, &streams.starts, cancelled, &mut |tile| {
         let direct = in_place
             && load::is_aligned(tile.starts[0], dtype)
             && row_step(0) % dtype.size().min(8) as isize == 0;
         let (start, between) = if direct {
-            (tile.starts[0], row_step(0))
+            // The next tile mostly lies as far from this one as this one from the last.
+            let start = tile.starts[0];
+            let ahead = (start as isize).wrapping_sub(last as isize);
+            last = start;
+            if tile.rows == 1 && ahead.unsigned_abs() > tile.columns * dtype.size() {
+                let bytes = (tile.columns * dtype.size()).min(BEGINNING);
+                load::prefetch(start.wrapping_offset(ahead), bytes);
+            }
+            (start, row_step(0))
         } else {
             // SAFETY: the tile lies within the shape, over which operands can be read.
             let start = unsafe { evaluator.run(tile, &steps, None) };

@@ -131,6 +131,8 @@ pub(crate) enum Kind {
     Reshape { grid: Grid },
     /// A block of a product of matrices: a row of blocks, then a column.
     MatMul,
+    /// As above, written to its place in the result.
+    MatMulInto { counts: SmallVec<[u32; 4]>, grid: Grid, offsets: Offsets, target: Arc<Target> },
     /// A block of random numbers.
     Random { distribution: Distribution, seed: [u64; 4], dtype: DType, grid: Grid },
     /// A block that is at hand.
@@ -142,6 +144,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) fn matmul_into(grid: &Grid, target: Arc<Target>) -> Self {
+        let (counts, offsets) = (grid.counts(), Offsets::of(grid));
+        Self::MatMulInto { counts, grid: grid.clone(), offsets, target }
+    }
+
     pub(crate) fn deposit(grid: &Grid, target: Arc<Target>) -> Self {
         let (counts, offsets) = (grid.counts(), Offsets::of(grid));
         Self::Deposit { counts, grid: grid.clone(), offsets, target }
@@ -175,7 +182,7 @@ impl Operation {
             Kind::Join { .. } => "rechunk-merge".into(),
             Kind::Pass => "concatenate".into(),
             Kind::Reshape { .. } => "reshape".into(),
-            Kind::MatMul => "matmul".into(),
+            Kind::MatMul | Kind::MatMulInto { .. } => "matmul".into(),
             Kind::Random { .. } => "random".into(),
             Kind::Stored(_) => "stored".into(),
             Kind::Call { function, .. } => function.name(),
@@ -373,18 +380,29 @@ impl Kind {
                 // SAFETY: as many elements, in C order without gaps as before.
                 Arc::new(unsafe { whole.with_layout(0, &shape, &strides) })
             }
-            Self::MatMul => {
-                let chunks: Vec<&Chunk> = inputs.iter().filter_map(Chunk::of).collect();
-                if chunks.len() != inputs.len() || !chunks.len().is_multiple_of(2) {
-                    return Err(ArrayError::Internal { what: "a block of a product is missing" });
+            Self::MatMul => Arc::new(matmul::matmul(&factors(inputs)?)?),
+            Self::MatMulInto { counts, grid, offsets, target } => {
+                let pairs = factors(inputs)?;
+                let position = position_in(counts, index);
+                let start = target.at(&offsets.origin(&position));
+                let shape = grid.block_shape(&position);
+                let fits = pairs.iter().all(|(left, right)| {
+                    left.dtype() == target.dtype
+                        && left.shape().first() == shape.first()
+                        && right.shape().last() == shape.last()
+                });
+                // SAFETY: the block's place in the target is written by this task alone, has the
+                // block's shape, and its rows are without gaps.
+                let written =
+                    fits && unsafe { matmul::matmul_into(&pairs, start, target.strides[0]) }?;
+                if !written {
+                    let block = matmul::matmul(&pairs)?;
+                    let value: Value = Arc::new(block);
+                    let block = checked("matmul", Some(&value), target.dtype, &shape)?;
+                    // SAFETY: as above.
+                    unsafe { copy::copy(block, start, &target.strides) };
                 }
-                let (left, right) = chunks.split_at(chunks.len() / 2);
-                let pairs: Vec<(Chunk, Chunk)> = left
-                    .iter()
-                    .zip(right)
-                    .map(|(one, other)| ((*one).clone(), (*other).clone()))
-                    .collect();
-                Arc::new(matmul::matmul(&pairs)?)
+                Arc::new(Unit)
             }
             Self::Random { distribution, seed, dtype, grid } => {
                 let shape = grid.block_shape(&grid.position(index));
@@ -409,6 +427,17 @@ impl Kind {
             }
         })
     }
+}
+
+/// The factors of a block of a product: a row of blocks, then a column of as many.
+fn factors(inputs: &[Value]) -> Result<Vec<(Chunk, Chunk)>, ArrayError> {
+    let chunks: Vec<&Chunk> = inputs.iter().filter_map(Chunk::of).collect();
+    if chunks.len() != inputs.len() || !chunks.len().is_multiple_of(2) {
+        return Err(ArrayError::Internal { what: "a block of a product is missing" });
+    }
+    let (left, right) = chunks.split_at(chunks.len() / 2);
+    let pair = |(one, other): (&&Chunk, &&Chunk)| ((*one).clone(), (*other).clone());
+    Ok(left.iter().zip(right).map(pair).collect())
 }
 
 /// What a task that reduces a block is called.

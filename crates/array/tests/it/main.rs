@@ -5,6 +5,7 @@
 mod evaluate;
 mod expressions;
 mod fourier;
+mod interchange;
 mod layouts;
 mod linalg;
 mod matmul;
@@ -12,6 +13,7 @@ mod random;
 mod reduce;
 mod reduce_dtypes;
 mod scan;
+mod shared;
 mod ufuncs;
 mod values;
 mod views;
