@@ -6,9 +6,14 @@
     python benchmarks/arrays.py --json results.json
 
 Every repetition runs in a process of its own. Inputs are made before the clock starts, and arrays
-of NumPy are handed to the libraries then, too: Samite and Dask copy them. `seconds` is from writing
-the expression to the result, `peak_mb` how far resident memory rose meanwhile, and `native`
-whether the engine computed all results without NumPy. The results of one size must agree.
+of NumPy are handed to the libraries then, too: Samite and Dask copy them. Times are from writing
+the expression to the result, of several calls after a first one at the same size, for every
+contender alike; `processors` is the least time of all processors together. `peak_mb` is how far
+resident memory rose in the first call, by the kernel's mark: nothing runs beside the work. `native`
+is whether the engine computed all results without NumPy. The results of one size must agree.
+
+The first line tells what the machine's memory gives (`measure.bandwidth`), and the notes which part
+of it a row comes to, counting only the bytes that the work has to read and to write at the least.
 
 NumPy's linear algebra starts threads of its own, which get in the way of a library's threads. Where
 that matters, both libraries run with one such thread, as Dask's documentation advises, and again
@@ -28,7 +33,7 @@ from typing import Any
 
 import numpy as np
 from array_workloads import WORKLOADS, sampled_sum
-from measure import Contender, Facts, Topic, run, timed, timed_with_peak
+from measure import Contender, Facts, Topic, run, timed, timed_warm
 
 Once = Callable[[], object]
 
@@ -96,6 +101,34 @@ def fused_numexpr(n: int) -> Once:
     x, y = vector(n, 1), vector(n, 2)
     text = "sum(sqrt(x * x + y * y) * 2 - x / (y + 1))"
     return lambda: numexpr.evaluate(text, {"x": x, "y": y})
+
+
+def elementary(library: Library, n: int) -> Once:
+    da = library.array
+    x = da.from_array(vector(n), chunks=pieces(n, 2_000_000))
+    return lambda: library.compute((da.sin(x) * da.exp(-x) + da.log(x)).sum())
+
+
+def elementary_numpy(n: int) -> Once:
+    x = vector(n)
+    return lambda: (np.sin(x) * np.exp(-x) + np.log(x)).sum()
+
+
+def elementary_numexpr(n: int) -> Once:
+    import numexpr
+
+    x = vector(n)
+    return lambda: numexpr.evaluate("sum(sin(x) * exp(-x) + log(x))", {"x": x})
+
+
+def moments(library: Library, n: int) -> Once:
+    x = library.array.from_array(vector(n), chunks=pieces(n, 3_000_000))
+    return lambda: library.compute(x.sum(), x.mean(), x.std())
+
+
+def moments_numpy(n: int) -> Once:
+    x = vector(n)
+    return lambda: (x.sum(), x.mean(), x.std())
 
 
 def transposed(library: Library, n: int) -> Once:
@@ -316,7 +349,11 @@ def eagerly(prepare: Callable[[int], Once], warm: int) -> Callable[[int], Facts]
 
 def measured(once: Once, library: Library | None) -> Facts:
     found: list[object] = []
-    facts = timed_with_peak(lambda: found.append(once()))
+
+    def again() -> None:
+        found[:] = [once()]
+
+    facts = timed_warm(again)
     if library and library.native is not None:
         facts["native"] = library.native
     return {**facts, "answer": digest(found[0])}
@@ -335,7 +372,10 @@ def topic(
     tolerance: float = 1e-9,
     dask_repeat: int | None = None,
     algebra: bool = False,
+    reads: int = 0,
+    writes: int = 0,
 ) -> Topic:
+    """Contenders for one piece of work, which reads and writes so many doubles for each value."""
     contenders = {
         "samite": Contender(lazily("samite", prepare, warm)),
         "dask": Contender(lazily("dask", prepare, warm), needs=("dask",), repeat=dask_repeat),
@@ -362,6 +402,7 @@ def topic(
         goal=goal,
         contenders=contenders,
         tolerance=tolerance,
+        traffic=(lambda size: (8.0 * reads * size, 8.0 * writes * size)) if reads else None,
     )
 
 
@@ -373,6 +414,22 @@ TOPICS = {
         15,
         numpy=fused_numpy,
         numexpr=fused_numexpr,
+        reads=2,
+    ),
+    "elementary": topic(
+        "Sum of sin(x)*exp(-x) + log(x), 4e7 doubles from NumPy",
+        40_000_000,
+        elementary,
+        numpy=elementary_numpy,
+        numexpr=elementary_numexpr,
+        reads=1,
+    ),
+    "moments": topic(
+        "Sum, mean and standard deviation of 6e7 doubles at once",
+        60_000_000,
+        moments,
+        numpy=moments_numpy,
+        reads=1,
     ),
     "transpose": topic(
         "(x + x.T).mean(axis=0), 8000 x 8000",
@@ -380,8 +437,11 @@ TOPICS = {
         transposed,
         4,
         numpy=transposed_numpy,
+        reads=1,
     ),
-    "std": topic("x.std(axis=1), 8000 x 8000", 8000**2, deviation, 5, numpy=deviation_numpy),
+    "std": topic(
+        "x.std(axis=1), 8000 x 8000", 8000**2, deviation, 5, numpy=deviation_numpy, reads=1
+    ),
     "normals": topic(
         "Mean of 1e8 normals of default_rng",
         100_000_000,
@@ -396,6 +456,8 @@ TOPICS = {
         rechunked,
         3,
         dask_repeat=3,
+        reads=1,
+        writes=1,
     ),
     "rechunk-sum": topic(
         "Blocks in memory of 8000 x 100 rechunked to 100 x 8000, and summed up",
@@ -420,7 +482,9 @@ TOPICS = {
         dask_repeat=1,
         algebra=True,
     ),
-    "cumsum": topic("cumsum of 4e7", 40_000_000, running, 3, numpy=running_numpy),
+    "cumsum": topic(
+        "cumsum of 4e7", 40_000_000, running, 3, numpy=running_numpy, reads=1, writes=1
+    ),
     "stencil-overlap": topic(
         "Five-point stencil of 8000 x 8000 by map_overlap of a NumPy function, squares summed up",
         8000**2,
@@ -435,6 +499,7 @@ TOPICS = {
         6,
         numpy=stencil_numpy,
         numexpr=stencil_numexpr,
+        reads=1,
     ),
     "matmul": topic(
         "x @ x, 4000 x 4000", 4000**2, product, numpy=product_numpy, dask_repeat=3, algebra=True

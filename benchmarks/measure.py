@@ -10,18 +10,22 @@ everything as JSON.
 from __future__ import annotations
 
 import argparse
+import ctypes
 import gc
 import importlib.metadata
 import importlib.util
 import json
 import math
+import mmap
 import os
 import platform
+import resource
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -58,6 +62,8 @@ class Topic:
     goal: tuple[str, float] | None = None
     # Facts of the reference that have a highest value, such as bytes a task, at the full size.
     limits: dict[str, float] = field(default_factory=dict)
+    # The bytes of memory that the work of a size has to read and to write at the least.
+    traffic: Callable[[int], tuple[float, float]] | None = None
     # How far, relatively, the facts named "answer" of contenders of one size may be apart.
     tolerance: float = 1e-9
     rows: list[dict] = field(default_factory=list)
@@ -86,6 +92,88 @@ def timed_with_peak(work: Callable[[], object]) -> Facts:
     before = memory("VmRSS")
     facts = timed(work)
     return {**facts, "peak_mb": round((memory("VmHWM") - before) / 1e6)}
+
+
+# A call that takes longer than this is not made again in its process.
+LONG = 2.0
+
+
+def timed_warm(work: Callable[[], object], calls: int = 5) -> Facts:
+    """Seconds of several calls after a first one, by the clock and of processors.
+
+    The first call tells the memory that it takes, and pays for threads, caches and page tables, for
+    every contender alike; it counts only where calls are long. `processor_seconds` are those of
+    all threads together: other programs of the machine disturb them less than the clock's.
+    """
+    first = processor_seconds()
+    facts = timed_with_peak(work)
+    used = [processor_seconds() - first]
+    seconds = [float(facts["seconds"])]  # type: ignore[arg-type]
+    if seconds[0] < LONG:
+        seconds, used = [], []
+        for _ in range(calls):
+            gc.collect()
+            began = processor_seconds()
+            seconds.append(float(timed(work)["seconds"]))  # type: ignore[arg-type]
+            used.append(processor_seconds() - began)
+    return {
+        **facts,
+        "seconds": min(seconds),
+        "samples": seconds,
+        "processor_seconds": round(min(used), 4),
+    }
+
+
+def processor_seconds() -> float:
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    return usage.ru_utime + usage.ru_stime
+
+
+def bandwidth(megabytes: int = 256, repeat: int = 12) -> Facts:
+    """What the machine's memory gives, in GB/s by the clock to all processors together and in a
+    second of one processor: reading (the C library's memcmp of equal bytes) and copying (its
+    memcpy; bytes read and written both count). Both are written in assembler, and none of the
+    contenders takes part.
+    """
+    library = ctypes.CDLL(None)
+    for function in (library.memcmp, library.memcpy):
+        function.argtypes = [ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t]
+    library.memcpy.restype = ctypes.c_void_p
+    cores = len(os.sched_getaffinity(0))
+    size = megabytes << 20
+    # Anonymous maps begin zeroed; writing once makes the pages real.
+    maps = [(mmap.mmap(-1, size), mmap.mmap(-1, size)) for _ in range(cores)]
+    for pair in maps:
+        for one in pair:
+            if hasattr(mmap, "MADV_HUGEPAGE"):
+                one.madvise(mmap.MADV_HUGEPAGE)
+            one.write(bytes(size))
+    places = [[ctypes.addressof(ctypes.c_char.from_buffer(one)) for one in pair] for pair in maps]
+
+    def rates(name: str, moved: int, work: Callable[[list[int]], object]) -> Facts:
+        """The most bytes that all processors move in a second, and one in a second of its own."""
+        least = used = math.inf
+
+        def one(pair: list[int]) -> float:
+            began = time.thread_time()
+            work(pair)
+            return time.thread_time() - began
+
+        with ThreadPoolExecutor(cores) as pool:
+            for _ in range(repeat):
+                began = time.perf_counter()
+                spent = list(pool.map(one, places))
+                least = min(least, time.perf_counter() - began)
+                used = min(used, *spent)
+        return {
+            f"{name}_gb_s": round(cores * moved / least / 1e9, 1),
+            f"{name}_gb_processor_s": round(moved / used / 1e9, 1),
+        }
+
+    return {
+        **rates("read", 2 * size, lambda pair: library.memcmp(pair[1], pair[0], size)),
+        **rates("copy", 2 * size, lambda pair: library.memcpy(pair[1], pair[0], size)),
+    }
 
 
 def machine() -> Facts:
@@ -179,7 +267,14 @@ def summary(label: str, size: int, trials: list[Facts]) -> dict:
     errors = [facts["error"] for facts in trials if "error" in facts]
     if errors or not trials:
         return {**row, "error": errors[0] if errors else "not run"}
-    seconds = [float(facts["seconds"]) for facts in trials]  # type: ignore[arg-type]
+    seconds = [
+        float(sample)
+        for facts in trials
+        for sample in facts.get("samples", [facts["seconds"]])  # type: ignore[attr-defined]
+    ]
+    used = [facts["processor_seconds"] for facts in trials if "processor_seconds" in facts]
+    if used:
+        row["processor"] = min(float(one) for one in used)  # type: ignore[arg-type]
     return {
         **row,
         "min": min(seconds),
@@ -215,31 +310,50 @@ def short(seconds: float) -> str:
     return f"{seconds / 1e-9:.3g} ns"
 
 
-def table(topic: Topic) -> str:
+def share(topic: Topic, row: dict, machine: Facts) -> str:
+    """The part of the memory's bandwidth that a row comes to, by the clock and by processors."""
+    if topic.traffic is None or "read_gb_s" not in machine:
+        return ""
+    read, written = topic.traffic(row["size"])
+    kind = "copy" if written else "read"
+    by_clock, by_processors = (
+        (read + written) / (float(machine[f"{kind}_{unit}"]) * 1e9)  # type: ignore[arg-type]
+        for unit in ("gb_s", "gb_processor_s")
+    )
+    text = f"{by_clock / row['min']:.0%} of the bandwidth"
+    if "processor" in row:
+        text += f", {by_processors / row['processor']:.0%} by processors"
+    return text
+
+
+def table(topic: Topic, machine: Facts | None = None) -> str:
     """A Markdown table of a topic that has run."""
     lines = [
         f"### {topic.title}",
         "",
-        f"| contender | size | min | median | a {topic.unit} | times {topic.reference}'s | notes |",
-        "|---|---:|---:|---:|---:|---:|---|",
+        f"| contender | size | min | median | processors | a {topic.unit} "
+        f"| times {topic.reference}'s | notes |",
+        "|---|---:|---:|---:|---:|---:|---:|---|",
     ]
     for row in topic.rows:
         head = f"| {row['contender']} | {row['size']:,} |"
         if "error" in row:
-            lines.append(f"{head} – | – | – | – | {row['error']} |")
+            lines.append(f"{head} – | – | – | – | – | {row['error']} |")
             continue
         ratio = f"{row['ratio']:.2f}" if "ratio" in row else "–"
         others = {
             key: value
             for key, value in row["trials"][0].items()
-            if key not in ("seconds", "answer")
+            if key not in ("seconds", "answer", "samples", "processor_seconds")
         }
-        notes = ", ".join(f"{key} {shown(value)}" for key, value in others.items())
+        parts = [f"{key} {shown(value)}" for key, value in others.items()]
+        notes = ", ".join(filter(None, [*parts, share(topic, row, machine or {})]))
+        used = short(row["processor"]) if "processor" in row else "–"
         if row["size"] != topic.rows[0]["size"]:
             notes = "; ".join(filter(None, ["smaller size, compared a " + topic.unit, notes]))
         lines.append(
-            f"{head} {short(row['min'])} | {short(row['median'])} | {short(row['per_unit'])} "
-            f"| {ratio} | {notes} |"
+            f"{head} {short(row['min'])} | {short(row['median'])} | {used} "
+            f"| {short(row['per_unit'])} | {ratio} | {notes} |"
         )
     if topic.goal:
         against, times = topic.goal
@@ -289,11 +403,13 @@ def run(script: str, topics: dict[str, Topic], description: str) -> int:
     if unknown:
         parser.error(f"no such topic: {', '.join(sorted(unknown))}")
     facts, chosen = machine(), {name: topics[name] for name in args.topics or topics}
+    if any(topic.traffic for topic in chosen.values()):
+        facts.update(bandwidth())
     print(" · ".join(f"{key} {value}" for key, value in facts.items()), flush=True)
     for name, topic in chosen.items():
         print(flush=True)
         compare(script, name, topic, args)
-        print(table(topic), flush=True)
+        print(table(topic, facts), flush=True)
     if args.json:
         report = {
             "machine": facts,

@@ -32,8 +32,21 @@ def test_every_contender_of_a_table_has_its_ratio():
         topic.rows.append(measure.summary(label, 2, [{"seconds": seconds}, {"seconds": 2.0}]))
     measure.add_ratios(topic)
     text = measure.table(topic)
-    assert "| a | 2 | 500 ms | 1.25 s | 250 ms | 1.00 |  |" in text
-    assert "| b | 2 | 1 s | 1.5 s | 500 ms | 2.00 |  |" in text
+    assert "| a | 2 | 500 ms | 1.25 s | – | 250 ms | 1.00 |  |" in text
+    assert "| b | 2 | 1 s | 1.5 s | – | 500 ms | 2.00 |  |" in text
+
+
+def test_a_row_tells_its_part_of_the_bandwidth():
+    topic = measure.Topic(
+        "copying", size=1e9, quick=1, contenders={}, traffic=lambda size: (8 * size, 8 * size)
+    )
+    facts = {"seconds": 2.0, "samples": [3.0, 2.0, 4.0], "processor_seconds": 4.0}
+    row = measure.summary("samite", topic.size, [facts])
+    assert (row["min"], row["median"], row["processor"]) == (2.0, 3.0, 4.0)
+    machine = {"read_gb_s": 1, "copy_gb_s": 16, "read_gb_processor_s": 1, "copy_gb_processor_s": 8}
+    assert measure.share(topic, row, machine) == "50% of the bandwidth, 50% by processors"
+    topic.traffic = None
+    assert measure.share(topic, row, machine) == ""
 
 
 def test_memory_stays_in_the_budget():

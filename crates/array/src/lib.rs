@@ -19,6 +19,7 @@ mod error;
 mod explain;
 mod expr;
 mod grid;
+mod interchange;
 pub mod kernels;
 mod lower;
 mod passes;

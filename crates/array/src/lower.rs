@@ -24,9 +24,9 @@ pub use operation::{Operation, Target};
 use operation::Kind;
 
 use crate::error::ArrayError;
-use crate::expr::{Expr, Op, in_order};
+use crate::expr::{Expr, Op, Reduce, in_order};
 use crate::grid::Position;
-use crate::kernels::reduce::Reduction;
+use crate::kernels::reduce::{Asked, Reduction};
 use crate::kernels::scan::Scan;
 use crate::kernels::ufunc::Ufunc;
 use crate::lower::fragment::{Builder, Reads, blockwise};
@@ -100,10 +100,14 @@ pub fn lower(
     limits: &Limits,
 ) -> Result<Lowered, ArrayError> {
     let order = in_order(roots);
-    let stored = chosen(roots, &order);
+    let together = Together::of(&order);
+    let stored = chosen(roots, &order, &together);
     let (blocks, lowered) = (FxHashMap::default(), Lowered::default());
-    let mut lowering = Lowering { stored, blocks, lowered, limits };
-    let direct = |op: &Op| is_inline(op) || matches!(op, Op::Gather { .. } | Op::Scan { .. });
+    let partials = FxHashMap::default();
+    let mut lowering = Lowering { limits, stored, together, partials, blocks, lowered };
+    let direct = |op: &Op| {
+        is_inline(op) || matches!(op, Op::Gather { .. } | Op::Scan { .. } | Op::MatMul(..))
+    };
     let read: FxHashSet<usize> =
         order.iter().flat_map(|expr| expr.op().inputs()).map(Expr::address).collect();
     let written: FxHashSet<usize> = roots
@@ -152,7 +156,7 @@ fn takes_in(op: &Op) -> bool {
 }
 
 /// The expressions that get layers.
-fn chosen(roots: &[Expr], order: &[Expr]) -> FxHashSet<usize> {
+fn chosen(roots: &[Expr], order: &[Expr], together: &Together) -> FxHashSet<usize> {
     let mut stored: FxHashSet<usize> = roots.iter().map(Expr::address).collect();
     for expr in order {
         if !is_inline(expr.op()) {
@@ -188,7 +192,7 @@ fn chosen(roots: &[Expr], order: &[Expr]) -> FxHashSet<usize> {
             stored.insert(address);
         }
         if stored.contains(&address) {
-            mine = SmallVec::from_iter([address]);
+            mine = SmallVec::from_iter([together.leader(expr)]);
         }
         for input in expr.op().inputs() {
             let list = readers.entry(input.address()).or_default();
@@ -227,9 +231,49 @@ fn weight(op: &Op) -> u32 {
     }
 }
 
+/// Reductions of the same elements along the same axes, which read them together.
+#[derive(Default)]
+struct Together {
+    /// The first reduction of each group by the others.
+    leaders: FxHashMap<usize, usize>,
+    /// What is asked for by each first reduction, and by whom.
+    groups: FxHashMap<usize, Vec<(usize, Asked)>>,
+}
+
+impl Together {
+    fn of(order: &[Expr]) -> Self {
+        let mut together = Self::default();
+        let mut known: FxHashMap<(usize, &[bool]), usize> = FxHashMap::default();
+        for expr in order {
+            let Op::Reduce(reduce) = expr.op() else { continue };
+            let key = (reduce.input.address(), reduce.axes.as_slice());
+            let leader = *known.entry(key).or_insert(expr.address());
+            together.leaders.insert(expr.address(), leader);
+            let group = together.groups.entry(leader).or_default();
+            group.push((expr.address(), asked(reduce)));
+        }
+        together
+    }
+
+    fn leader(&self, expr: &Expr) -> usize {
+        self.leaders.get(&expr.address()).copied().unwrap_or(expr.address())
+    }
+
+    fn group(&self, leader: usize) -> Option<&[(usize, Asked)]> {
+        self.groups.get(&leader).map(Vec::as_slice)
+    }
+}
+
+fn asked(reduce: &Reduce) -> Asked {
+    (reduce.reduction, reduce.accumulator)
+}
+
 struct Lowering<'call> {
     limits: &'call Limits,
     stored: FxHashSet<usize>,
+    together: Together,
+    /// The layers that reduce blocks, by the first reduction of their group.
+    partials: FxHashMap<usize, Blocks>,
     blocks: FxHashMap<usize, Blocks>,
     lowered: Lowered,
 }
@@ -324,15 +368,8 @@ impl Lowering<'_> {
                 self.add(&name, layer)
             }
             Op::MatMul(one, other) => {
-                let (first, second) = (self.read(one)?, self.read(other)?);
                 let operation = self.operation(Kind::MatMul);
-                let (left, right) = (one.grid().counts(), other.grid().counts());
-                let inputs = [
-                    BlockInput { blocks: first, shape: &left, labels: &[0, 2] },
-                    BlockInput { blocks: second, shape: &right, labels: &[2, 1] },
-                ];
-                let layer = Blockwise::new(operation, &[0, 1], &inputs, &[])?;
-                self.add(&name, layer)
+                self.product(expr, one, other, operation)
             }
             _ => {
                 let (fragment, reads) = self.fragment(expr)?;
@@ -343,28 +380,63 @@ impl Lowering<'_> {
         }
     }
 
-    fn reduce(&mut self, expr: &Expr, reduce: &crate::expr::Reduce) -> Result<Blocks, ArrayError> {
-        let (fragment, reads) = self.fragment(&reduce.input)?;
+    /// The layer of a product of matrices whose blocks an operation computes.
+    fn product(
+        &mut self,
+        expr: &Expr,
+        one: &Expr,
+        other: &Expr,
+        operation: OperationId,
+    ) -> Result<Blocks, ArrayError> {
+        let (first, second) = (self.read(one)?, self.read(other)?);
+        let (left, right) = (one.grid().counts(), other.grid().counts());
+        let inputs = [
+            BlockInput { blocks: first, shape: &left, labels: &[0, 2] },
+            BlockInput { blocks: second, shape: &right, labels: &[2, 1] },
+        ];
+        let layer = Blockwise::new(operation, &[0, 1], &inputs, &[])?;
+        self.add(&expr.op().name(), layer)
+    }
+
+    fn reduce(&mut self, expr: &Expr, reduce: &Reduce) -> Result<Blocks, ArrayError> {
         let name = reduce.reduction.name();
         let counts = reduce.input.grid().counts();
-        let operation = self.operation(Kind::Partial {
-            fragment,
-            reduction: reduce.reduction,
-            axes: reduce.axes.clone(),
-            accumulator: reduce.accumulator,
-            whole: reduce.input.shape().into(),
-        });
-        let layer = blockwise(operation, &counts, &reads, None)?;
-        let partials = self.add(&format!("{name}-chunk"), layer)?;
-        let combine = self.operation(Kind::Combine { name });
+        let (partials, part) = self.partials(expr, reduce)?;
+        let combine = self.operation(Kind::Combine { name, part });
         let aggregate =
-            self.operation(Kind::Finish { name, output: expr.dtype(), ddof: reduce.ddof });
+            self.operation(Kind::Finish { name, part, output: expr.dtype(), ddof: reduce.ddof });
         let reduced: Vec<usize> = (0..counts.len()).filter(|axis| reduce.axes[*axis]).collect();
         let axes: Vec<(usize, u32)> =
             reduced.into_iter().zip(reduce.split_every.iter().copied()).collect();
         let operations = TreeOperations { chunk: None, combine, aggregate };
         let tree = TreeReduce::new(partials, &counts, &axes, operations)?;
         self.add(&expr.op().name(), tree)
+    }
+
+    /// The layer that reduces the blocks, for all reductions of the same elements along the same
+    /// axes, and which of its results is this reduction's.
+    fn partials(&mut self, expr: &Expr, reduce: &Reduce) -> Result<(Blocks, usize), ArrayError> {
+        let leader = self.together.leader(expr);
+        let group = self.together.group(leader);
+        let alone = [(expr.address(), asked(reduce))];
+        let group = group.unwrap_or(&alone);
+        let part = group.iter().position(|(address, _)| *address == expr.address()).unwrap_or(0);
+        if let Some(blocks) = self.partials.get(&leader) {
+            return Ok((*blocks, part));
+        }
+        let asked: SmallVec<[Asked; 1]> = group.iter().map(|(_, asked)| *asked).collect();
+        let name = operation::chunk_name(&asked);
+        let (fragment, reads) = self.fragment(&reduce.input)?;
+        let operation = self.operation(Kind::Partial {
+            fragment,
+            asked,
+            axes: reduce.axes.clone(),
+            whole: reduce.input.shape().into(),
+        });
+        let layer = blockwise(operation, &reduce.input.grid().counts(), &reads, None)?;
+        let blocks = self.add(&name, layer)?;
+        self.partials.insert(leader, blocks);
+        Ok((blocks, part))
     }
 
     fn scan(
@@ -387,9 +459,8 @@ impl Lowering<'_> {
             let axes = (0..counts.len()).map(|place| place == axis).collect();
             let operation = self.operation(Kind::Partial {
                 fragment,
-                reduction,
+                asked: SmallVec::from_iter([(reduction, Some(output))]),
                 axes,
-                accumulator: Some(output),
                 whole: input.shape().into(),
             });
             let layer = blockwise(operation, &counts, &reads, None)?;
@@ -443,6 +514,10 @@ impl Lowering<'_> {
         let known = self.blocks.get(&root.address()).copied();
         if let (Op::Scan { input, scan, axis }, None) = (root.op(), known) {
             return self.scan(root, input, *scan, *axis, Some(target));
+        }
+        if let (Op::MatMul(one, other), None) = (root.op(), known) {
+            let operation = self.operation(Kind::matmul_into(root.grid(), target));
+            return self.product(root, one, other, operation);
         }
         if let (Op::Gather { input, axes }, None) = (root.op(), known) {
             let plan = Arc::new(GatherPlan::new(axes, input.grid(), root.grid()));

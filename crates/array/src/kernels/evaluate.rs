@@ -75,6 +75,10 @@ pub unsafe fn evaluate(
 /// Elements of a line that is read along one axis while it is written along another; a square of
 /// them fills whole cache lines of both.
 const SQUARE: usize = 32;
+/// Rows of a tile of no fewer bytes than this are read in place, though there are gaps between them.
+const ROW_IN_PLACE: usize = 256;
+/// Rows of a tile of no more bytes than this are read ahead of their tile.
+const SHORT_ROW: usize = 1 << 10;
 /// Lines shorter than this are put together to tiles of several.
 const SHORT: usize = 256;
 
@@ -231,6 +235,11 @@ impl TileSteps {
         Self { columns, rows }
     }
 
+    /// Of one stream.
+    pub(super) fn of_one(column: isize, row: isize) -> Self {
+        Self { columns: SmallVec::from_elem(column, 1), rows: SmallVec::from_elem(row, 1) }
+    }
+
     /// How a stream's elements of a tile lie.
     pub(super) fn layout(&self, stream: usize, tile: &Tile<'_>) -> Layout {
         Layout {
@@ -254,6 +263,9 @@ pub(super) struct Evaluator<'p> {
     slots: SmallVec<[*mut u8; 8]>,
     /// Where the current tile of each slot begins: in the scratch memory or in an operand.
     registers: SmallVec<[*const u8; 8]>,
+    /// Bytes from one row of a tile to the next where a slot's rows are read in an operand, with
+    /// gaps between them; zero elsewhere.
+    gaps: SmallVec<[isize; 8]>,
     gathered: SmallVec<[Gathered; 4]>,
 }
 
@@ -274,8 +286,9 @@ impl<'p> Evaluator<'p> {
             unsafe { load::fill(value, capacity, slots[*slot]) };
         }
         let registers = slots.iter().map(|slot| slot.cast_const()).collect();
+        let gaps = SmallVec::from_elem(0, slots.len());
         let gathered = SmallVec::from_elem(None, program.sources().len());
-        Self { program, _scratch: scratch, slots, registers, gathered }
+        Self { program, _scratch: scratch, slots, registers, gaps, gathered }
     }
 
     /// Evaluates a tile and returns where its elements stand without gaps: at `target` where the
@@ -318,17 +331,35 @@ impl<'p> Evaluator<'p> {
                 }
                 Step::Compute { kernel, inputs, slot } => {
                     let mut pointers = [std::ptr::null(); 3];
+                    let mut apart = false;
                     for (pointer, input) in pointers.iter_mut().zip(inputs) {
                         *pointer = self.registers[*input];
+                        apart |= self.gaps[*input] != 0;
                     }
                     let output = match target {
                         Some(target) if left == 0 && *slot == program.output_slot() => target,
                         _ => self.slots[*slot],
                     };
                     self.registers[*slot] = output;
-                    // SAFETY: the registers hold `len` elements of the kernel's dtypes, aligned;
-                    // the output's slot is none of them, by how slots are given.
-                    unsafe { kernel(pointers.as_ptr(), output, len) };
+                    if !apart {
+                        // SAFETY: the registers hold `len` elements of the kernel's dtypes,
+                        // aligned; the output's slot is none of them, by how slots are given.
+                        unsafe { kernel(pointers.as_ptr(), output, len) };
+                        continue;
+                    }
+                    let mut output = output;
+                    for _ in 0..tile.rows {
+                        // SAFETY: as above, for one row after the other.
+                        unsafe { kernel(pointers.as_ptr(), output, tile.columns) };
+                        output = output.wrapping_add(tile.columns * program.slots()[*slot]);
+                        for (pointer, input) in pointers.iter_mut().zip(inputs) {
+                            let row = match self.gaps[*input] {
+                                0 => (tile.columns * program.slots()[*input]) as isize,
+                                gap => gap,
+                            };
+                            *pointer = pointer.wrapping_offset(row);
+                        }
+                    }
                 }
             }
         }
@@ -346,8 +377,31 @@ impl<'p> Evaluator<'p> {
             && load::is_aligned(start, self.program.inputs()[operand])
         {
             self.registers[slot] = start;
+            self.gaps[slot] = 0;
             return;
         }
+        // Long enough rows are read where they are.
+        if let Source::Operand(operand) = self.program.sources()[source]
+            && slot != self.program.output_slot()
+            && layout.column_step == size as isize
+            && layout.columns * size >= ROW_IN_PLACE
+            && load::is_aligned(start, self.program.inputs()[operand])
+            && layout.row_step % size.min(8) as isize == 0
+            && layout.row_step != 0
+        {
+            self.registers[slot] = start;
+            self.gaps[slot] = layout.row_step;
+            // Short rows are parts of longer ones, of which the next tile has the next part: the
+            // processor does not see so by itself.
+            if layout.columns * size <= SHORT_ROW {
+                for row in 0..layout.rows as isize {
+                    let end = start.wrapping_offset(row * layout.row_step);
+                    load::prefetch(end.wrapping_add(layout.columns * size), layout.columns * size);
+                }
+            }
+            return;
+        }
+        self.gaps[slot] = 0;
         self.registers[slot] = self.slots[slot];
         let wanted = Some((start, tile.rows, tile.columns));
         if self.gathered[source] == wanted {

@@ -1,10 +1,12 @@
 //! Products of matrices, and sums of such products.
 
+use std::sync::Arc;
+
 use gemm::Parallelism;
 use half::f16;
 use num_complex::{Complex32, Complex64};
 
-use crate::chunk::{Chunk, Shape};
+use crate::chunk::{Chunk, Shape, Strides};
 use crate::dtype::{Bool, DType, Element};
 use crate::error::ArrayError;
 
@@ -94,18 +96,26 @@ pub(crate) struct Lengths {
 
 /// Elements that matrices can be multiplied of.
 pub(crate) trait Factor: Element {
-    /// Writes the product to C-contiguous `target`, or adds it to what is there.
+    /// Writes the product to `target`, or adds it to what is there.
     ///
     /// # Safety
     /// All elements of both factors can be read and those of `target` written, and `target` lies
     /// apart from both.
     unsafe fn product(
         lengths: Lengths,
-        target: *mut Self,
+        target: Target<Self>,
         add: bool,
         left: Layout<Self>,
         right: Layout<Self>,
     );
+}
+
+/// Where a product is written: rows without gaps in them.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<T> {
+    pub(crate) start: *mut T,
+    /// Elements from one row to the next.
+    pub(crate) row: isize,
 }
 
 /// Whether the last two axes can be read in place, element by element.
@@ -135,48 +145,145 @@ fn layout<T: Element>(chunk: &Chunk, byte_offset: isize) -> Layout<T> {
 }
 
 fn stack<T: Factor>(pairs: &[(Chunk, Chunk)], shape: &[usize]) -> Result<Chunk, ArrayError> {
-    let pairs: Vec<(Chunk, Chunk)> = pairs
-        .iter()
-        .map(|(left, right)| Ok((readable(left)?, readable(right)?)))
-        .collect::<Result<_, ArrayError>>()?;
-    let outer = &shape[..shape.len() - 2];
-    let (rows, columns) = (shape[shape.len() - 2], shape[shape.len() - 1]);
     Chunk::build(T::DTYPE, shape, |bytes| {
         if bytes.is_empty() {
             return Ok(());
         }
-        let mut target = bytes.as_mut_ptr().cast::<T>();
-        let mut position: Shape = Shape::from_elem(0, outer.len());
-        for _ in 0..outer.iter().product() {
-            for (place, (left, right)) in pairs.iter().enumerate() {
-                let inner = left.shape()[outer.len() + 1];
-                let offset = |chunk: &Chunk| -> isize {
-                    let steps = position.iter().zip(chunk.strides());
-                    steps.map(|(at, stride)| *at as isize * stride).sum()
-                };
-                // SAFETY: the shapes were compared, and both chunks are aligned; the target is
-                // new, aligned memory, and moves by one matrix for each position.
-                unsafe {
-                    T::product(
-                        Lengths { rows, inner, columns },
-                        target,
-                        place > 0,
-                        layout(left, offset(left)),
-                        layout(right, offset(right)),
-                    );
-                }
-            }
-            target = target.wrapping_add(rows * columns);
-            for axis in (0..outer.len()).rev() {
-                position[axis] += 1;
-                if position[axis] < outer[axis] {
-                    break;
-                }
-                position[axis] = 0;
+        let row = shape[shape.len() - 1] as isize;
+        // SAFETY: the shapes were compared, and the target is new, aligned memory in C order.
+        unsafe { stack_into::<T>(pairs, shape, bytes.as_mut_ptr().cast::<T>(), row) }
+    })
+}
+
+/// Writes a stack of products from `target` on: matrices end to end, with `row` elements from one
+/// of their rows to the next.
+///
+/// # Safety
+/// The pairs fit each other and the shape, and all elements of the target can be written; it is
+/// aligned and overlaps no factor.
+unsafe fn stack_into<T: Factor>(
+    pairs: &[(Chunk, Chunk)],
+    shape: &[usize],
+    mut target: *mut T,
+    row: isize,
+) -> Result<(), ArrayError> {
+    let pairs: Vec<(Chunk, Chunk)> = pairs
+        .iter()
+        .map(|(left, right)| Ok((readable(left)?, readable(right)?)))
+        .collect::<Result<_, ArrayError>>()?;
+    let pairs = joined(pairs);
+    let outer = &shape[..shape.len() - 2];
+    let (rows, columns) = (shape[shape.len() - 2], shape[shape.len() - 1]);
+    let mut position: Shape = Shape::from_elem(0, outer.len());
+    for _ in 0..outer.iter().product() {
+        for (place, (left, right)) in pairs.iter().enumerate() {
+            let inner = left.shape()[outer.len() + 1];
+            let offset = |chunk: &Chunk| -> isize {
+                let steps = position.iter().zip(chunk.strides());
+                steps.map(|(at, stride)| *at as isize * stride).sum()
+            };
+            // SAFETY: both chunks are aligned and fit; the target moves by one matrix for each
+            // position.
+            unsafe {
+                T::product(
+                    Lengths { rows, inner, columns },
+                    Target { start: target, row },
+                    place > 0,
+                    layout(left, offset(left)),
+                    layout(right, offset(right)),
+                );
             }
         }
-        Ok(())
-    })
+        target = target.wrapping_offset(rows as isize * row);
+        for axis in (0..outer.len()).rev() {
+            position[axis] += 1;
+            if position[axis] < outer[axis] {
+                break;
+            }
+            position[axis] = 0;
+        }
+    }
+    Ok(())
+}
+
+/// Writes the sum of products of matrices from `target` on, with `row` bytes from one of its rows to
+/// the next; false where that has to be done otherwise.
+///
+/// # Errors
+/// As for [`matmul`].
+///
+/// # Safety
+/// All elements of a matrix of the product's shape can be written from `target` on, and overlap no
+/// factor.
+pub unsafe fn matmul_into(
+    pairs: &[(Chunk, Chunk)],
+    target: *mut u8,
+    row: isize,
+) -> Result<bool, ArrayError> {
+    let Some(dtype) = pairs.first().map(|(left, _)| left.dtype()) else { return Ok(false) };
+    let alike = pairs.iter().all(|(left, right)| {
+        left.ndim() == 2 && right.ndim() == 2 && left.dtype() == dtype && right.dtype() == dtype
+    });
+    let size = dtype.size() as isize;
+    let aligned = (target as usize).is_multiple_of(dtype.size()) && row % size == 0;
+    let Some(shape) = product_shape(pairs).filter(|_| alike && aligned) else { return Ok(false) };
+    if shape.contains(&0) {
+        return Ok(false);
+    }
+    let row = row / size;
+    // SAFETY: the shapes were compared; the caller has promised the target.
+    unsafe {
+        match dtype {
+            DType::F32 => stack_into::<f32>(pairs, &shape, target.cast(), row)?,
+            DType::F64 => stack_into::<f64>(pairs, &shape, target.cast(), row)?,
+            DType::C64 => stack_into::<Complex32>(pairs, &shape, target.cast(), row)?,
+            DType::C128 => stack_into::<Complex64>(pairs, &shape, target.cast(), row)?,
+            _ => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// Pairs of matrices of which the left ones lie side by side in memory, and the right ones one
+/// below the other, become one pair.
+fn joined(pairs: Vec<(Chunk, Chunk)>) -> Vec<(Chunk, Chunk)> {
+    let mut all: Vec<(Chunk, Chunk)> = Vec::with_capacity(pairs.len());
+    for (left, right) in pairs {
+        if let Some((first, second)) = all.last_mut()
+            && let (Some(wide), Some(high)) =
+                (end_to_end(first, &left, 1), end_to_end(second, &right, 0))
+        {
+            (*first, *second) = (wide, high);
+            continue;
+        }
+        all.push((left, right));
+    }
+    all
+}
+
+/// Two matrices as one along an axis, where the second begins right where the first one ends and
+/// both are views of one buffer.
+fn end_to_end(one: &Chunk, other: &Chunk, axis: usize) -> Option<Chunk> {
+    let [across, length] = [1 - axis, axis];
+    let fit = one.ndim() == 2
+        && other.ndim() == 2
+        && Arc::ptr_eq(one.buffer(), other.buffer())
+        && one.strides() == other.strides()
+        && one.shape()[across] == other.shape()[across]
+        && one.shape()[length] > 1
+        && other.shape()[length] > 0;
+    if !fit {
+        return None;
+    }
+    let reach = one.strides()[length].checked_mul(isize::try_from(one.shape()[length]).ok()?)?;
+    if one.as_ptr().wrapping_offset(reach) != other.as_ptr() {
+        return None;
+    }
+    let mut shape: Shape = one.shape().into();
+    shape[length] += other.shape()[length];
+    let strides: Strides = one.strides().into();
+    // SAFETY: the elements are those of both, which are views of the same buffer.
+    Some(unsafe { one.with_layout(0, &shape, &strides) })
 }
 
 macro_rules! float_factors {
@@ -184,7 +291,7 @@ macro_rules! float_factors {
         $(impl Factor for $type {
             unsafe fn product(
                 lengths: Lengths,
-                target: *mut Self,
+                target: Target<Self>,
                 add: bool,
                 left: Layout<Self>,
                 right: Layout<Self>,
@@ -197,9 +304,9 @@ macro_rules! float_factors {
                         rows,
                         columns,
                         inner,
-                        target,
+                        target.start,
                         1,
-                        columns as isize,
+                        target.row,
                         add,
                         left.start,
                         left.column,
@@ -315,11 +422,14 @@ macro_rules! whole_factors {
         $(impl Factor for $type {
             unsafe fn product(
                 lengths: Lengths,
-                target: *mut Self,
+                target: Target<Self>,
                 add: bool,
                 left: Layout<Self>,
                 right: Layout<Self>,
             ) {
+                // Only floats are written elsewhere than in C order.
+                debug_assert_eq!(target.row, lengths.columns as isize);
+                let target = target.start;
                 #[cfg(target_arch = "x86_64")]
                 #[target_feature(enable = "avx2")]
                 unsafe fn avx2(

@@ -5,7 +5,9 @@ mod arithmetic;
 mod compare;
 pub(crate) use compare::Order;
 mod complex;
+mod elementary;
 mod float;
+mod guarded;
 mod integer;
 mod select;
 
@@ -24,7 +26,9 @@ pub(crate) fn kernel(ufunc: Ufunc, chosen: &Loop) -> Option<Kernel> {
         Ufunc::FloorDivide => arithmetic::floor_divide(dtype),
         Ufunc::Remainder => arithmetic::remainder(dtype),
         Ufunc::Fmod => arithmetic::fmod(dtype),
-        Ufunc::Power | Ufunc::FloatPower => arithmetic::power(dtype),
+        Ufunc::Power | Ufunc::FloatPower => {
+            guarded::power(dtype).or_else(|| arithmetic::power(dtype))
+        }
         Ufunc::Negative => arithmetic::negative(dtype),
         Ufunc::Positive => arithmetic::positive(dtype),
         Ufunc::Absolute => arithmetic::absolute(dtype),
@@ -34,22 +38,22 @@ pub(crate) fn kernel(ufunc: Ufunc, chosen: &Loop) -> Option<Kernel> {
         Ufunc::Reciprocal => arithmetic::reciprocal(dtype),
         Ufunc::Sqrt => float::sqrt(dtype),
         Ufunc::Cbrt => float::cbrt(dtype),
-        Ufunc::Exp => float::exp(dtype),
-        Ufunc::Exp2 => float::exp2(dtype),
-        Ufunc::Expm1 => float::expm1(dtype),
-        Ufunc::Log => float::log(dtype),
-        Ufunc::Log2 => float::log2(dtype),
-        Ufunc::Log10 => float::log10(dtype),
-        Ufunc::Log1p => float::log1p(dtype),
-        Ufunc::Sin => float::sin(dtype),
-        Ufunc::Cos => float::cos(dtype),
-        Ufunc::Tan => float::tan(dtype),
+        Ufunc::Exp => guarded::exp(dtype).or_else(|| float::exp(dtype)),
+        Ufunc::Exp2 => guarded::exp2(dtype).or_else(|| float::exp2(dtype)),
+        Ufunc::Expm1 => guarded::expm1(dtype).or_else(|| float::expm1(dtype)),
+        Ufunc::Log => guarded::log(dtype).or_else(|| float::log(dtype)),
+        Ufunc::Log2 => guarded::log2(dtype).or_else(|| float::log2(dtype)),
+        Ufunc::Log10 => guarded::log10(dtype).or_else(|| float::log10(dtype)),
+        Ufunc::Log1p => guarded::log1p(dtype).or_else(|| float::log1p(dtype)),
+        Ufunc::Sin => guarded::sin(dtype).or_else(|| float::sin(dtype)),
+        Ufunc::Cos => guarded::cos(dtype).or_else(|| float::cos(dtype)),
+        Ufunc::Tan => guarded::tan(dtype).or_else(|| float::tan(dtype)),
         Ufunc::Arcsin => float::arcsin(dtype),
         Ufunc::Arccos => float::arccos(dtype),
         Ufunc::Arctan => float::arctan(dtype),
-        Ufunc::Sinh => float::sinh(dtype),
-        Ufunc::Cosh => float::cosh(dtype),
-        Ufunc::Tanh => float::tanh(dtype),
+        Ufunc::Sinh => guarded::sinh(dtype).or_else(|| float::sinh(dtype)),
+        Ufunc::Cosh => guarded::cosh(dtype).or_else(|| float::cosh(dtype)),
+        Ufunc::Tanh => guarded::tanh(dtype).or_else(|| float::tanh(dtype)),
         Ufunc::Arcsinh => float::arcsinh(dtype),
         Ufunc::Arccosh => float::arccosh(dtype),
         Ufunc::Arctanh => float::arctanh(dtype),

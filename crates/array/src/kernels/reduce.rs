@@ -247,8 +247,16 @@ struct Header {
 /// The most rows that are folded into columns at once.
 const ROWS: usize = 16;
 
+/// The bytes of a line that does not follow its predecessor in memory which are asked for early:
+/// what comes after them the processor finds by itself.
+const BEGINNING: usize = 1 << 10;
+
 /// Lines of no more elements than this are folded as columns.
 const SHORT: usize = 16;
+
+/// What is asked of a reduction: which one, and the dtype that sums, products and means are taken
+/// in, if not NumPy's.
+pub type Asked = (Reduction, Option<DType>);
 
 /// Reduces what the program makes of the operands along the axes for which `axes` is true; the
 /// others are kept in their order.
@@ -276,15 +284,44 @@ pub unsafe fn reduce(
     whole: &[usize],
     cancelled: &AtomicBool,
 ) -> Result<Partial, ArrayError> {
-    let (program, folding) = reduction.plan(program, accumulator)?;
+    let asked = [(reduction, accumulator)];
+    // SAFETY: the promise is the same.
+    let found =
+        unsafe { reduce_all(program, operands, shape, axes, &asked, origin, whole, cancelled) }?;
+    found.into_iter().next().ok_or(ArrayError::Internal { what: "a reduction is missing" })
+}
+
+/// As [`reduce`], for several reductions along the same axes: the operands are read once.
+///
+/// # Errors
+/// As for [`reduce`].
+///
+/// # Safety
+/// As for [`reduce`].
+#[allow(clippy::too_many_arguments)]
+pub unsafe fn reduce_all(
+    program: &Program,
+    operands: &[Operand],
+    shape: &[usize],
+    axes: &[bool],
+    asked: &[Asked],
+    origin: &[usize],
+    whole: &[usize],
+    cancelled: &AtomicBool,
+) -> Result<Vec<Partial>, ArrayError> {
+    let (program, plans) = plans(program, asked)?;
     let kept: Shape =
         shape.iter().zip(axes).filter(|(_, reduced)| !**reduced).map(|(len, _)| *len).collect();
     let folded: Shape =
         shape.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(len, _)| *len).collect();
     let count = checked_len(&folded).unwrap_or(0) as u64;
-    let mut partial = Partial::begin(reduction, folding, &kept, count)?;
+    let mut partials: Vec<Partial> = asked
+        .iter()
+        .zip(&plans)
+        .map(|((reduction, _), (_, folding))| Partial::begin(*reduction, folding, &kept, count))
+        .collect::<Result<_, ArrayError>>()?;
     if shape.contains(&0) {
-        return Ok(partial);
+        return Ok(partials);
     }
     let (state_strides, position_strides) = index_strides(&kept, axes, whole);
     let position: isize =
@@ -292,7 +329,7 @@ pub unsafe fn reduce(
     let mut streams = Streams::new(&program, operands, origin);
     let sources = streams.starts.len();
     streams.push(std::ptr::null(), &state_strides);
-    if reduction.is_position() {
+    if asked.iter().any(|(reduction, _)| reduction.is_position()) {
         streams.push(std::ptr::without_provenance(position as usize), &position_strides);
     }
     let mut walked = streams.axes(shape);
@@ -307,17 +344,35 @@ pub unsafe fn reduce(
     let row = tiling.row_axis.map(|axis| &walked[axis]);
     let row_step = |stream: usize| row.map_or(0, |axis| axis.steps[stream]);
     let row_reduced = row.is_none_or(|axis| axis.reduced);
-    let (fold_rows, fold_columns) = (folding.rows(), folding.columns());
     let dtype = program.output();
     let in_place = program.is_copy_of_input().is_some() && column.steps[0] == dtype.size() as isize;
-    let mut evaluator = Evaluator::new(&program, tiling.rows * tiling.columns);
-    let states = partial.states.bytes_mut().as_mut_ptr();
+    let capacity = tiling.rows * tiling.columns;
+    let mut evaluator = Evaluator::new(&program, capacity);
+    let mut folds: SmallVec<[TileFold<'_>; 1]> = plans
+        .iter()
+        .zip(&mut partials)
+        .map(|((after, folding), partial)| TileFold {
+            convert: after.as_ref().map(|after| (after, Evaluator::new(after, capacity))),
+            states: partial.states.bytes_mut().as_mut_ptr(),
+            state_bytes: folding.state_bytes as isize,
+            fold: if column.reduced { folding.rows() } else { folding.columns() },
+        })
+        .collect();
+    let mut last = std::ptr::null();
     walk::each_tile(&walked, tiling, &streams.starts, cancelled, &mut |tile| {
         let direct = in_place
             && load::is_aligned(tile.starts[0], dtype)
             && row_step(0) % dtype.size().min(8) as isize == 0;
         let (start, between) = if direct {
-            (tile.starts[0], row_step(0))
+            // The next tile mostly lies as far from this one as this one from the last.
+            let start = tile.starts[0];
+            let ahead = (start as isize).wrapping_sub(last as isize);
+            last = start;
+            if tile.rows == 1 && ahead.unsigned_abs() > tile.columns * dtype.size() {
+                let bytes = (tile.columns * dtype.size()).min(BEGINNING);
+                load::prefetch(start.wrapping_offset(ahead), bytes);
+            }
+            (start, row_step(0))
         } else {
             // SAFETY: the tile lies within the shape, over which operands can be read.
             let start = unsafe { evaluator.run(tile, &steps, None) };
@@ -326,39 +381,93 @@ pub unsafe fn reduce(
         let place = |stream: usize| tile.starts.get(stream).map_or(0, |start| *start as isize);
         let positions = sources + 1;
         let along = |axis: &Axis| axis.steps.get(positions).copied().unwrap_or(0);
-        let mut lines = Lines {
-            start,
-            row_step: between,
-            rows: tile.rows,
-            columns: tile.columns,
-            state_step: 0,
-            position: place(positions),
-            row_position: row.map_or(0, along),
-            column_position: along(column),
-        };
-        let state = |index: isize| states.wrapping_offset(index * folding.state_bytes as isize);
         let first = place(sources);
-        // SAFETY: the lines are those of the tile; the states that the streams lead to are those of
-        // the positions that are kept.
-        unsafe {
-            if column.reduced {
-                lines.state_step = row_step(sources);
-                fold_rows(&lines, state(first));
-            } else if row_reduced {
-                lines.state_step = column.steps[sources];
-                fold_columns(&lines, state(first));
-            } else {
-                lines.state_step = column.steps[sources];
-                lines.rows = 1;
-                for place in 0..tile.rows as isize {
-                    fold_columns(&lines, state(first + place * row_step(sources)));
-                    lines.start = lines.start.wrapping_offset(between);
-                    lines.position += lines.row_position;
+        for one in &mut folds {
+            // SAFETY: the elements of the tile can be read from `start` on.
+            let (start, between) = unsafe { one.converted(start, between, dtype, tile) };
+            let mut lines = Lines {
+                start,
+                row_step: between,
+                rows: tile.rows,
+                columns: tile.columns,
+                state_step: 0,
+                position: place(positions),
+                row_position: row.map_or(0, along),
+                column_position: along(column),
+            };
+            let state = |index: isize| one.states.wrapping_offset(index * one.state_bytes);
+            // SAFETY: the lines are those of the tile; the states that the streams lead to are
+            // those of the positions that are kept.
+            unsafe {
+                if column.reduced {
+                    lines.state_step = row_step(sources);
+                    (one.fold)(&lines, state(first));
+                } else if row_reduced {
+                    lines.state_step = column.steps[sources];
+                    (one.fold)(&lines, state(first));
+                } else {
+                    lines.state_step = column.steps[sources];
+                    lines.rows = 1;
+                    for place in 0..tile.rows as isize {
+                        (one.fold)(&lines, state(first + place * row_step(sources)));
+                        lines.start = lines.start.wrapping_offset(between);
+                        lines.position += lines.row_position;
+                    }
                 }
             }
         }
     });
-    Ok(partial)
+    drop(folds);
+    Ok(partials)
+}
+
+/// A conversion after a program, if it takes one, and how its elements are folded.
+type Plan = (Option<Program>, &'static Folding);
+
+/// What is evaluated for all reductions, and what for each.
+fn plans(program: &Program, asked: &[Asked]) -> Result<(Program, Vec<Plan>), ArrayError> {
+    if let [(reduction, accumulator)] = asked {
+        let (program, folding) = reduction.plan(program, *accumulator)?;
+        return Ok((program, vec![(None, folding)]));
+    }
+    let mut builder = ProgramBuilder::new();
+    let input = builder.input(program.output());
+    let identity = builder.finish(input);
+    let plan = |(reduction, accumulator): &Asked| -> Result<Plan, ArrayError> {
+        let (after, folding) = reduction.plan(&identity, *accumulator)?;
+        Ok((after.is_copy_of_input().is_none().then_some(after), folding))
+    };
+    Ok((program.clone(), asked.iter().map(plan).collect::<Result<_, _>>()?))
+}
+
+/// How tiles go into the states of one of several reductions.
+struct TileFold<'plan> {
+    convert: Option<(&'plan Program, Evaluator<'plan>)>,
+    states: *mut u8,
+    state_bytes: isize,
+    fold: fold::FoldLines,
+}
+
+impl TileFold<'_> {
+    /// Where the converted elements of a tile begin, and the bytes from one row to the next.
+    ///
+    /// # Safety
+    /// The elements of the tile, of this dtype, can be read from `start` on.
+    unsafe fn converted(
+        &mut self,
+        start: *const u8,
+        between: isize,
+        dtype: DType,
+        tile: &walk::Tile<'_>,
+    ) -> (*const u8, isize) {
+        let Some((program, evaluator)) = &mut self.convert else { return (start, between) };
+        let starts = [start];
+        let tile = walk::Tile { starts: &starts, rows: tile.rows, columns: tile.columns };
+        let steps = TileSteps::of_one(dtype.size() as isize, between);
+        // SAFETY: as promised; the evaluator was made for tiles of this size.
+        let start = unsafe { evaluator.run(&tile, &steps, None) };
+        (start, (tile.columns * program.output().size()) as isize)
+    }
 }
 
 /// How far the operands move along an axis.
@@ -538,6 +647,51 @@ pub(super) fn cast_chunk(chunk: &Chunk, dtype: DType) -> Result<Chunk, ArrayErro
     })
 }
 
+/// Several reductions of one block.
+#[derive(Debug)]
+pub struct Bundle {
+    parts: Vec<Partial>,
+}
+
+impl Bundle {
+    /// Of these, in their order.
+    pub fn new(parts: Vec<Partial>) -> Self {
+        Self { parts }
+    }
+
+    /// The reduction of this number.
+    pub fn part(&self, number: usize) -> Option<&Partial> {
+        self.parts.get(number)
+    }
+}
+
+impl Data for Bundle {
+    fn nbytes(&self) -> usize {
+        self.parts.iter().map(Data::nbytes).sum()
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn spill(&self, sink: &mut dyn io::Write) -> Result<Box<dyn Restore>, SpillError> {
+        for part in &self.parts {
+            sink.write_all(part.bytes())?;
+        }
+        Ok(Box::new(Headers(self.parts.iter().map(|part| part.header.clone()).collect())))
+    }
+}
+
+/// What a bundle is besides its states.
+struct Headers(Vec<Header>);
+
+impl Restore for Headers {
+    fn restore(&self, source: &mut dyn io::Read) -> Result<Value, OperationError> {
+        let parts = self.0.iter().map(|header| header.read(source)).collect::<Result<_, _>>()?;
+        Ok(Arc::new(Bundle { parts }))
+    }
+}
+
 impl std::fmt::Debug for Partial {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         formatter
@@ -567,10 +721,16 @@ impl Data for Partial {
 /// A partial on disk is the bytes of its states; they never leave the process that wrote them.
 impl Restore for Header {
     fn restore(&self, source: &mut dyn io::Read) -> Result<Value, OperationError> {
+        Ok(Arc::new(self.read(source)?))
+    }
+}
+
+impl Header {
+    fn read(&self, source: &mut dyn io::Read) -> Result<Partial, OperationError> {
         let Self { reduction, folding, shape, count, .. } = self;
         let begun = Partial::begin(*reduction, folding, shape, *count);
         let mut partial = begun.map_err(OperationError::new)?;
         source.read_exact(partial.states.bytes_mut()).map_err(OperationError::new)?;
-        Ok(Arc::new(partial))
+        Ok(partial)
     }
 }

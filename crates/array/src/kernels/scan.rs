@@ -1,5 +1,6 @@
 //! Cumulative sums and products along one axis of a block.
 
+use std::mem::MaybeUninit;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use num_complex::{Complex32, Complex64};
@@ -8,6 +9,7 @@ use crate::chunk::{Chunk, Shape, Strides, contiguous_strides};
 use crate::dtype::{Bool, DType, Element};
 use crate::error::ArrayError;
 use crate::kernels::evaluate::{Operand, evaluate};
+use crate::kernels::load;
 use crate::kernels::program::{Program, ProgramBuilder};
 use crate::kernels::reduce::{Reduction, reduce};
 use crate::kernels::ufunc::{Loop, Ufunc};
@@ -129,6 +131,7 @@ pub unsafe fn scan_into(
     }
     let mut position: Shape = shape[..axis].iter().map(|_| 0).collect();
     let rows = (PART / inner).clamp(1, len);
+    let line_of_input = if inner == 1 { block.line_of_input(axis) } else { None };
     for line in 0..outer {
         let mut first = 0;
         while first < len && !cancelled.load(Ordering::Relaxed) {
@@ -142,7 +145,6 @@ pub unsafe fn scan_into(
             // SAFETY: the part lies within the shape; what was accumulated before it stands
             // one row before its first, or in `initial`.
             unsafe {
-                block.evaluate(start, &from, &part);
                 let size = output.size();
                 let rows = start.add((line * len + first) * inner * size);
                 let before = if first > 0 {
@@ -152,7 +154,13 @@ pub unsafe fn scan_into(
                 } else {
                     initial.add(line * inner * size)
                 };
-                accumulate(scan, output, rows, before, many, inner);
+                if let Some(input) = line_of_input {
+                    let items = input.start.wrapping_offset(offset(&input.strides, &from));
+                    accumulate_copy(scan, output, items, rows, before, many);
+                } else {
+                    block.evaluate(start, &from, &part);
+                    accumulate(scan, output, rows, before, many, inner);
+                }
             }
             first += many;
         }
@@ -182,22 +190,34 @@ struct Block<'a> {
     cancelled: &'a AtomicBool,
 }
 
+/// The bytes from the first element to the one at a position.
+fn offset(strides: &[isize], position: &[usize]) -> isize {
+    strides.iter().zip(position).map(|(stride, place)| stride * *place as isize).sum()
+}
+
 impl Block<'_> {
+    /// The operand whose elements, which lie without gaps along the axis, are all that is
+    /// computed: they are read where they are.
+    fn line_of_input(&self, axis: usize) -> Option<&Operand> {
+        let operand = self.operands.get(self.program.is_copy_of_input()?)?;
+        let size = self.program.output().size();
+        let aligned = load::is_aligned(operand.start, self.program.output())
+            && operand.strides.iter().all(|stride| stride.unsigned_abs().is_multiple_of(size));
+        (aligned && operand.strides[axis] == size as isize).then_some(operand)
+    }
+
     /// Computes a part of the block into its place.
     ///
     /// # Safety
     /// The part lies within the block; `start` is where the whole block is written.
     unsafe fn evaluate(&self, start: *mut u8, from: &[usize], part: &[usize]) {
-        let offset = |strides: &[isize]| -> isize {
-            strides.iter().zip(from).map(|(stride, place)| stride * *place as isize).sum()
-        };
         let moved = |operand: &Operand| Operand {
-            start: operand.start.wrapping_offset(offset(&operand.strides)),
+            start: operand.start.wrapping_offset(offset(&operand.strides, from)),
             strides: operand.strides.clone(),
         };
         let operands: Vec<Operand> = self.operands.iter().map(moved).collect();
         let origin: Shape = self.origin.iter().zip(from).map(|(all, place)| all + place).collect();
-        let target = start.wrapping_offset(offset(self.strides));
+        let target = start.wrapping_offset(offset(self.strides, from));
         // SAFETY: as promised.
         unsafe {
             evaluate(self.program, &operands, part, target, self.strides, &origin, self.cancelled);
@@ -330,6 +350,58 @@ unsafe fn accumulate(
             }
         }
     });
+}
+
+/// Accumulates a line of elements elsewhere, after `before` if that is not null.
+///
+/// # Safety
+/// The items and `before` can be read, the line written; all are aligned, and the line overlaps no
+/// item.
+unsafe fn accumulate_copy(
+    scan: Scan,
+    dtype: DType,
+    items: *const u8,
+    line: *mut u8,
+    before: *const u8,
+    many: usize,
+) {
+    crate::with_dtype!(dtype, T => {
+        // SAFETY: the promise is the same.
+        unsafe {
+            match scan {
+                Scan::Sum => copy_as::<T>(items, line, before, many, <T as Accumulate>::sum),
+                Scan::Prod => {
+                    copy_as::<T>(items, line, before, many, <T as Accumulate>::product);
+                }
+            }
+        }
+    });
+}
+
+/// # Safety
+/// As for [`accumulate_copy`].
+#[inline(always)]
+unsafe fn copy_as<T: Accumulate>(
+    items: *const u8,
+    line: *mut u8,
+    before: *const u8,
+    many: usize,
+    join: impl Fn(T, T) -> T,
+) {
+    // SAFETY: as promised.
+    let (items, line) = unsafe {
+        (
+            std::slice::from_raw_parts(items.cast::<T>(), many),
+            std::slice::from_raw_parts_mut(line.cast::<MaybeUninit<T>>(), many),
+        )
+    };
+    // SAFETY: as promised.
+    let mut last = (!before.is_null()).then(|| unsafe { before.cast::<T>().read() });
+    for (item, place) in items.iter().zip(line) {
+        let sum = last.map_or(*item, |last| join(last, *item));
+        place.write(sum);
+        last = Some(sum);
+    }
 }
 
 /// # Safety

@@ -14,7 +14,7 @@ use crate::expr::BlockFunction;
 use crate::grid::{Grid, Offsets};
 use crate::kernels::evaluate;
 use crate::kernels::random::{self, Distribution};
-use crate::kernels::reduce::{self, Partial, Reduction};
+use crate::kernels::reduce::{self, Asked, Bundle, Partial};
 use crate::kernels::scan::{self, Scan};
 use crate::kernels::{copy, matmul};
 use crate::lower::fragment::{Fragment, Ready, checked};
@@ -98,18 +98,17 @@ pub(crate) enum Kind {
     Fragment(Fragment),
     /// As above, written to its place in the result.
     FragmentInto { fragment: Fragment, target: Arc<Target> },
-    /// As above, reduced.
+    /// As above, reduced; in several ways where there are several reductions of the same elements.
     Partial {
         fragment: Fragment,
-        reduction: Reduction,
+        asked: SmallVec<[Asked; 1]>,
         axes: SmallVec<[bool; 4]>,
-        accumulator: Option<DType>,
         whole: Shape,
     },
-    /// Joins partial results.
-    Combine { name: &'static str },
+    /// Joins partial results, those of this number where a block has several.
+    Combine { name: &'static str, part: usize },
     /// Joins partial results to the result.
-    Finish { name: &'static str, output: DType, ddof: f64 },
+    Finish { name: &'static str, part: usize, output: DType, ddof: f64 },
     /// What a block of a running total starts from.
     Prefix { scan: Scan, output: DType },
     /// A block of a running total.
@@ -132,6 +131,8 @@ pub(crate) enum Kind {
     Reshape { grid: Grid },
     /// A block of a product of matrices: a row of blocks, then a column.
     MatMul,
+    /// As above, written to its place in the result.
+    MatMulInto { counts: SmallVec<[u32; 4]>, grid: Grid, offsets: Offsets, target: Arc<Target> },
     /// A block of random numbers.
     Random { distribution: Distribution, seed: [u64; 4], dtype: DType, grid: Grid },
     /// A block that is at hand.
@@ -143,6 +144,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
+    pub(crate) fn matmul_into(grid: &Grid, target: Arc<Target>) -> Self {
+        let (counts, offsets) = (grid.counts(), Offsets::of(grid));
+        Self::MatMulInto { counts, grid: grid.clone(), offsets, target }
+    }
+
     pub(crate) fn deposit(grid: &Grid, target: Arc<Target>) -> Self {
         let (counts, offsets) = (grid.counts(), Offsets::of(grid));
         Self::Deposit { counts, grid: grid.clone(), offsets, target }
@@ -165,8 +171,8 @@ impl Operation {
     pub fn name(&self) -> String {
         match &self.kind {
             Kind::Fragment(_) | Kind::FragmentInto { .. } => "elementwise".into(),
-            Kind::Partial { reduction, .. } => format!("{}-chunk", reduction.name()),
-            Kind::Combine { name } => format!("{name}-combine"),
+            Kind::Partial { asked, .. } => chunk_name(asked),
+            Kind::Combine { name, .. } => format!("{name}-combine"),
             Kind::Finish { name, .. } => format!("{name}-aggregate"),
             Kind::Prefix { .. } => "cumulative-prefix".into(),
             Kind::Scan { .. } | Kind::ScanInto { .. } => "cumulative".into(),
@@ -176,7 +182,7 @@ impl Operation {
             Kind::Join { .. } => "rechunk-merge".into(),
             Kind::Pass => "concatenate".into(),
             Kind::Reshape { .. } => "reshape".into(),
-            Kind::MatMul => "matmul".into(),
+            Kind::MatMul | Kind::MatMulInto { .. } => "matmul".into(),
             Kind::Random { .. } => "random".into(),
             Kind::Stored(_) => "stored".into(),
             Kind::Call { function, .. } => function.name(),
@@ -234,29 +240,36 @@ impl Kind {
                 fragment.release(&ready);
                 Arc::new(Unit)
             }
-            Self::Partial { fragment, reduction, axes, accumulator, whole } => {
+            Self::Partial { fragment, asked, axes, whole } => {
                 let ready = fragment.ready(index, inputs)?;
                 let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape.
-                let partial = unsafe {
-                    reduce::reduce(
+                let mut found = unsafe {
+                    reduce::reduce_all(
                         &fragment.program,
                         operands,
                         shape,
                         axes,
-                        *reduction,
-                        *accumulator,
+                        asked,
                         origin,
                         whole,
                         cancelled,
                     )
                 }?;
                 fragment.release(&ready);
-                Arc::new(partial)
+                match found.pop() {
+                    Some(only) if found.is_empty() => Arc::new(only),
+                    last => {
+                        found.extend(last);
+                        Arc::new(Bundle::new(found))
+                    }
+                }
             }
-            Self::Combine { name } => Arc::new(Partial::combine(&partials(name, inputs)?)?),
-            Self::Finish { name, output, ddof } => {
-                let parts = partials(name, inputs)?;
+            Self::Combine { name, part } => {
+                Arc::new(Partial::combine(&partials(name, inputs, *part)?)?)
+            }
+            Self::Finish { name, part, output, ddof } => {
+                let parts = partials(name, inputs, *part)?;
                 Arc::new(match &*parts {
                     [only] => only.finish(*output, *ddof)?,
                     several => Partial::combine(several)?.finish(*output, *ddof)?,
@@ -264,9 +277,9 @@ impl Kind {
             }
             Self::Prefix { scan, output } => match inputs {
                 [] => Arc::new(Unit),
-                [total] => Arc::new(partial("cumulative", total)?.finish(*output, 0.0)?),
+                [total] => Arc::new(partial("cumulative", total, 0)?.finish(*output, 0.0)?),
                 [before, total, ..] => {
-                    let total = partial("cumulative", total)?.finish(*output, 0.0)?;
+                    let total = partial("cumulative", total, 0)?.finish(*output, 0.0)?;
                     match Chunk::of(before) {
                         Some(before) => Arc::new(scan::combine_initial(*scan, before, &total)?),
                         None => Arc::new(total),
@@ -367,18 +380,29 @@ impl Kind {
                 // SAFETY: as many elements, in C order without gaps as before.
                 Arc::new(unsafe { whole.with_layout(0, &shape, &strides) })
             }
-            Self::MatMul => {
-                let chunks: Vec<&Chunk> = inputs.iter().filter_map(Chunk::of).collect();
-                if chunks.len() != inputs.len() || !chunks.len().is_multiple_of(2) {
-                    return Err(ArrayError::Internal { what: "a block of a product is missing" });
+            Self::MatMul => Arc::new(matmul::matmul(&factors(inputs)?)?),
+            Self::MatMulInto { counts, grid, offsets, target } => {
+                let pairs = factors(inputs)?;
+                let position = position_in(counts, index);
+                let start = target.at(&offsets.origin(&position));
+                let shape = grid.block_shape(&position);
+                let fits = pairs.iter().all(|(left, right)| {
+                    left.dtype() == target.dtype
+                        && left.shape().first() == shape.first()
+                        && right.shape().last() == shape.last()
+                });
+                // SAFETY: the block's place in the target is written by this task alone, has the
+                // block's shape, and its rows are without gaps.
+                let written =
+                    fits && unsafe { matmul::matmul_into(&pairs, start, target.strides[0]) }?;
+                if !written {
+                    let block = matmul::matmul(&pairs)?;
+                    let value: Value = Arc::new(block);
+                    let block = checked("matmul", Some(&value), target.dtype, &shape)?;
+                    // SAFETY: as above.
+                    unsafe { copy::copy(block, start, &target.strides) };
                 }
-                let (left, right) = chunks.split_at(chunks.len() / 2);
-                let pairs: Vec<(Chunk, Chunk)> = left
-                    .iter()
-                    .zip(right)
-                    .map(|(one, other)| ((*one).clone(), (*other).clone()))
-                    .collect();
-                Arc::new(matmul::matmul(&pairs)?)
+                Arc::new(Unit)
             }
             Self::Random { distribution, seed, dtype, grid } => {
                 let shape = grid.block_shape(&grid.position(index));
@@ -405,21 +429,42 @@ impl Kind {
     }
 }
 
+/// The factors of a block of a product: a row of blocks, then a column of as many.
+fn factors(inputs: &[Value]) -> Result<Vec<(Chunk, Chunk)>, ArrayError> {
+    let chunks: Vec<&Chunk> = inputs.iter().filter_map(Chunk::of).collect();
+    if chunks.len() != inputs.len() || !chunks.len().is_multiple_of(2) {
+        return Err(ArrayError::Internal { what: "a block of a product is missing" });
+    }
+    let (left, right) = chunks.split_at(chunks.len() / 2);
+    let pair = |(one, other): (&&Chunk, &&Chunk)| ((*one).clone(), (*other).clone());
+    Ok(left.iter().zip(right).map(pair).collect())
+}
+
+/// What a task that reduces a block is called.
+pub(crate) fn chunk_name(asked: &[Asked]) -> String {
+    let names: Vec<&str> = asked.iter().map(|(reduction, _)| reduction.name()).collect();
+    format!("{}-chunk", names.join("-"))
+}
+
 fn partial<'value>(
     operation: &'static str,
     value: &'value Value,
+    part: usize,
 ) -> Result<&'value Partial, ArrayError> {
     let any: &dyn Any = value.as_any();
-    any.downcast_ref::<Partial>().ok_or_else(|| ArrayError::WrongChunk {
-        operation,
-        found: "a whole value".to_owned(),
-        wanted: "a partial result".to_owned(),
-    })
+    any.downcast_ref::<Partial>()
+        .or_else(|| any.downcast_ref::<Bundle>().and_then(|bundle| bundle.part(part)))
+        .ok_or_else(|| ArrayError::WrongChunk {
+            operation,
+            found: "a whole value".to_owned(),
+            wanted: "a partial result".to_owned(),
+        })
 }
 
 fn partials<'value>(
     operation: &'static str,
     inputs: &'value [Value],
+    part: usize,
 ) -> Result<Vec<&'value Partial>, ArrayError> {
-    inputs.iter().map(|value| partial(operation, value)).collect()
+    inputs.iter().map(|value| partial(operation, value, part)).collect()
 }

@@ -56,7 +56,8 @@ pub(super) trait Fold: 'static {
     fn finish(state: Self::State, count: f64, ddof: f64) -> Result<Self::Out, ArrayError>;
 }
 
-type FoldLines = unsafe fn(&Lines, *mut u8);
+/// Folds the lines of a tile into states.
+pub(super) type FoldLines = unsafe fn(&Lines, *mut u8);
 
 /// A fold whose types are forgotten.
 pub(super) struct Folding {
