@@ -31,14 +31,8 @@ class Moments(NamedTuple):
     fourth: np.ndarray | None = None
 
 
-def as_floats(frame: pd.DataFrame) -> np.ndarray:
-    """The values as floats, missing ones as NaN, moments in time in their unit."""
-    columns = [floats_of(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
-
-
 def floats_of(column: pd.Series) -> np.ndarray:
-    """The values of one column, as :func:`as_floats` gives them."""
+    """The values of a column as floats, missing ones as NaN, moments in time in their unit."""
     if column.dtype.kind in "mM" and not isinstance(column.dtype, pd.ArrowDtype):
         values = column.array.asi8.astype(float)
         values[column.isna().to_numpy()] = np.nan
@@ -49,33 +43,40 @@ def floats_of(column: pd.Series) -> np.ndarray:
 
 
 def moments_of(partition: Any, numeric_only: bool, skipna: bool, order: int) -> Moments:
-    """The moments of a partition, up to ``order`` (2 or 4)."""
-    values = as_floats(as_columns(partition, numeric_only))
-    present = ~np.isnan(values)
+    """The moments of a partition, up to ``order`` (1, 2 or 4)."""
+    frame = as_columns(partition, numeric_only)
+    columns = [
+        _moments_of_column(floats_of(frame.iloc[:, i]), skipna, order)
+        for i in range(frame.shape[1])
+    ]
+    fields = np.array(columns, dtype=float).reshape(len(columns), 6).T
+    return Moments(*fields) if order == 4 else Moments(*fields[:4])
+
+
+def _moments_of_column(values: np.ndarray, skipna: bool, order: int) -> tuple[float, ...]:
     if skipna:
-        count = present.sum(axis=0).astype(float)
-    else:
-        count = np.full(values.shape[1], float(len(values)))
-        present = np.ones_like(present)
+        missing = np.isnan(values)
+        if missing.any():
+            values = values[~missing]
+    count = len(values)
+    if not count:
+        return (0.0,) * 6
     with np.errstate(all="ignore"):
-        total = np.where(present, values, 0.0).sum(axis=0)
-        mean = total / np.where(count == 0, 1.0, count)
-        deviations = np.where(present, values - mean, 0.0)
-        offset = deviations.sum(axis=0) / np.where(count == 0, 1.0, count)
-        offset = np.where(np.isfinite(offset), offset, 0.0)
-        deviations = np.where(present, deviations - offset, 0.0)
-        squares = deviations * deviations
-        second = squares.sum(axis=0)
+        center = values.mean()
+        if order == 1:
+            return (count, center, 0.0, 0.0, 0.0, 0.0)
+        deviations = values - center
+        offset = deviations.mean()
+        if np.isfinite(offset):
+            deviations -= offset
+        else:
+            offset = 0.0
+        second = float(np.dot(deviations, deviations))
         if order == 2:
-            return Moments(count, mean, offset, second)
-        return Moments(
-            count,
-            mean,
-            offset,
-            second,
-            (squares * deviations).sum(axis=0),
-            (squares * squares).sum(axis=0),
-        )
+            return (count, center, offset, second, 0.0, 0.0)
+        squares = deviations * deviations
+        third, fourth = np.dot(squares, deviations), np.dot(squares, squares)
+    return (count, center, offset, second, float(third), float(fourth))
 
 
 def join_moments(parts: Sequence[Moments]) -> Moments:

@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from samite.dataframe.collections.frame_base import new_collection
-from samite.dataframe.elementwise import aligned, method_call
+from samite.dataframe.elementwise import aligned
 from samite.dataframe.metadata import make_meta, meta_nonempty, no_default
 from samite.dataframe.reductions import along_rows, axis_number, checked_split_every
 
@@ -96,7 +96,7 @@ def quantile(frame: Any, q: Any, axis: Any, numeric_only: bool, method: str) -> 
     if axis_number(frame, axis, "quantile") == 1:
         if not np.isscalar(q):
             raise ValueError("quantile(axis=1) has a value for each row, so it takes one quantile")
-        return method_call(frame, "quantile", q, axis=1, numeric_only=bool(numeric_only))
+        return along_rows(frame, "quantile", {"q": q, "numeric_only": bool(numeric_only)})
     if frame.ndim == 1 and (
         frame._meta.dtype == object or isinstance(frame._meta.dtype, pd.StringDtype)
     ):

@@ -60,6 +60,36 @@ def test_equal_labels_stay_together(labels):
     assert dd.from_pandas(frame, npartitions=3).divisions == ("A", "B", "C", "C")
 
 
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.IntervalIndex.from_breaks(range(9)),
+        pd.period_range("2000", periods=8, freq="D"),
+        pd.date_range("2000", periods=8, tz="UTC"),
+        pd.Index([True] * 4 + [False] * 4),
+        pd.CategoricalIndex(list("bbaaccdd"), categories=list("dcba")),
+        pd.CategoricalIndex(list("bbaaccdd"), categories=list("abcd"), ordered=True),
+        pd.Index(list("abcdefgh"), dtype="string"),
+        pd.Index(list("abcdefgh"), dtype=object),
+        pd.Index(range(8), dtype="Int64"),
+        pd.Index(range(8), dtype="int64[pyarrow]"),
+        pd.Index(list("aabbccdd")),
+    ],
+)
+@pytest.mark.parametrize("cut", [{"npartitions": 3}, {"chunksize": 2}])
+def test_labels_of_any_dtype(index, cut):
+    frame = pd.DataFrame({"a": range(8)}, index=index)
+    lazy = dd.from_pandas(frame, **cut)
+    computed = lazy.compute()
+    pd.testing.assert_frame_equal(computed, frame.sort_index(kind="stable"))
+    assert computed.index.dtype == index.dtype == lazy.index.dtype
+    assert lazy.npartitions > 1
+    if lazy.known_divisions and not isinstance(index, pd.CategoricalIndex):
+        assert_divisions(lazy)
+    kept = dd.from_pandas(frame, sort=False, **cut).compute()
+    pd.testing.assert_frame_equal(kept, frame)
+
+
 def test_later_changes_do_not_count():
     frame = pd.DataFrame({"a": [1, 2, 3]})
     lazy = dd.from_pandas(frame, npartitions=2)

@@ -27,9 +27,14 @@ KEYS = [
 
 
 def canonical(rows: pd.DataFrame) -> list[str]:
-    """The rows without their order and index, and without regard to dtypes of missing values."""
+    """The rows without their order and index; whole numbers are floats where some are missing."""
+
+    def value(cell):
+        return float(cell) if isinstance(cell, (int, np.integer)) else cell
+
     objects = rows.reset_index(drop=True).astype(object)
-    return sorted(map(repr, objects.where(objects.notna(), None).itertuples(index=False)))
+    objects = objects.where(objects.notna(), None)
+    return sorted(repr(tuple(map(value, row))) for row in objects.to_numpy().tolist())
 
 
 @st.composite

@@ -4,6 +4,7 @@ a file gets its name when it is complete."""
 from __future__ import annotations
 
 import gzip
+import io
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 import samite
 import samite.dataframe as dd
+from samite.dataframe.io import arrow_text
 
 SMALL = settings(
     max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -40,6 +42,52 @@ def test_blocks_of_any_size_hold_every_row_once(tmp_path, rows, blocksize):
     same(result, expected.astype({"i": "float64"}))
     same(lazy[["s"]].compute(), expected[["s"]])
     assert len(lazy) == len(expected)
+
+
+CELLS = {
+    "i": st.integers(-(2**63), 2**63 - 1).map(str),
+    "x": st.one_of(st.floats().map(repr), st.sampled_from(["", "NA", "1e3", " 2", "inf", "nan"])),
+    "b": st.sampled_from(["True", "False", "TRUE", "true"]),
+    "s": st.sampled_from(
+        ["", "NA", '"a,b"', '"two\nlines"', "a b", '"say ""no"""', "é", "0x10", "null"]
+    ),
+    "t": st.sampled_from(["2024-02-29", "1999-12-31", ""]),
+}
+META = pd.DataFrame({"i": [1], "x": [1.0], "b": [True], "s": ["s"], "t": ["2024-01-01"]}).astype(
+    {"t": "M8[us]"}
+)
+
+
+@SMALL
+@given(st.lists(st.fixed_dictionaries(CELLS), min_size=1, max_size=12), st.booleans())
+def test_arrow_parses_what_pandas_parses(rows, some):
+    text = "\n".join(["i,x,b,s,t", *(",".join(row.values()) for row in rows)]).encode()
+    options: dict = {"dtype": {"s": "str"}, "parse_dates": ["t"]}
+    meta = META
+    if some:
+        options = {"dtype": {"s": "str"}, "usecols": ["x", "s"]}
+        meta = META[["x", "s"]]
+    found = arrow_text.parse("read_csv", text, options, meta, 5)
+    expected = pd.read_csv(io.BytesIO(text), **options)
+    assert found is not None
+    # Where a column has no fractions or no dates, pandas infers another dtype.
+    expected = expected.astype(meta.dtypes.to_dict())
+    pd.testing.assert_frame_equal(found, expected, rtol=1e-14)
+
+
+@pytest.mark.parametrize(
+    "text", ["a,b\n1,2\n3\n", "a,b\n1,2\n \n3,4\n", "a,b\n1,x\n", "b,a\n1,2\n", "a,b\n1,2,3\n"]
+)
+def test_what_arrow_does_not_parse_is_left_to_pandas(text):
+    meta = pd.DataFrame({"a": [1], "b": [1]})
+    assert arrow_text.parse("read_csv", text.encode(), {}, meta, 2) is None
+
+
+def test_a_missing_truth_value_is_an_error_and_no_value(tmp_path):
+    path = tmp_path / "rows.csv"
+    path.write_text("b,c\n" + "True,1\n" * 50 + ",1\n")
+    with pytest.raises(ValueError, match=r"Mismatched dtypes[\s\S]*dtype=\{'b': 'object'"):
+        dd.read_csv(path, blocksize=100).compute()
 
 
 @pytest.mark.parametrize(

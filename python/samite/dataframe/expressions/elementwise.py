@@ -142,6 +142,10 @@ class MethodCall(_CallOfMethod, Elementwise):
     _mixing = frozenset({"rename", "add_prefix", "add_suffix", "apply", "eval", "set_axis"})
 
     @property
+    def _keeps_labels(self) -> bool:  # type: ignore[override]
+        return self.method in ("rename", "copy")
+
+    @property
     def _passes_projection(self) -> bool:  # type: ignore[override]
         if self.method in self._mixing or self.ndim != 2 or self.frame.ndim != 2:
             return False

@@ -73,11 +73,12 @@ class Merge(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
-        keys = [o._meta if isinstance(o, Expr) else None for o in (self.left_on, self.right_on)]
+        left_key, right_key = (
+            o._meta if isinstance(o, Expr) else None for o in (self.left_on, self.right_on)
+        )
+        left, right = self.left._meta, self.right._meta
         return make_meta(
-            merging.merge_partitions(
-                self.left._meta, self.right._meta, *keys, self._keywords_of_merge
-            )
+            merging.merge_partitions(left, right, left_key, right_key, self._keywords_of_merge)
         )
 
     # -- how rows come together ----------------------------------------------------------
@@ -178,6 +179,11 @@ class Merge(FrameExpr):
     @property
     def npartitions(self) -> int:
         return self._hash_count if self._plan == "hash" else len(self.divisions) - 1
+
+    @property
+    def _npartitions(self) -> int:
+        # Libraries that extend Dask's expressions ask for it by this name.
+        return self.npartitions
 
     def _lower(self) -> Any:
         left, right = self.left, self.right

@@ -177,7 +177,7 @@ class MomentReduction(OverColumns):
         return {
             "numeric_only": self.numeric_only,
             "skipna": self.skipna,
-            "order": 4 if self.how in ("skew", "kurtosis") else 2,
+            "order": {"mean": 1, "skew": 4, "kurtosis": 4}.get(self.how, 2),
         }
 
     @property

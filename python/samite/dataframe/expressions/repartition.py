@@ -86,6 +86,10 @@ class Repartition(FrameExpr):
         if isinstance(parent, Projection):
             return _projected(self, parent, dependents)
         if isinstance(parent, Filter) and parent.frame._name == self._name:
+            if self.count is not None and self.count > self.frame.npartitions:
+                # Where partitions are cut by numbers of rows, a filter would change the cuts, and
+                # frames with the same rows would not be cut alike any more.
+                return None
             predicate = self._before(parent.predicate)
             if predicate is not None:
                 return self._of(Filter(self.frame, predicate))

@@ -12,6 +12,7 @@ from samite.dataframe.expressions.node import FrameExpr, Partitionwise
 from samite.dataframe.expressions.placement import columns_read, projected
 from samite.dataframe.expressions.selection import Filter, Projection
 from samite.dataframe.expressions.shuffle import filtered_before, lowered_shuffle
+from samite.dataframe.expressions.tree import TreeReduction
 from samite.dataframe.ranges import Ranges, ranges_of
 
 
@@ -282,6 +283,14 @@ class SortValues(FrameExpr):
         )
         return self._sorted(moved)
 
+    def end_rows(self, n: int, last: bool) -> Any:
+        """The first or last ``n`` rows as a simpler expression, or None."""
+        if self.function is not None or self.keywords or self.ignore_index or n < 0:
+            return None
+        if self.frame.npartitions == 1:
+            return None
+        return EndOfSorted(self.frame, self.by, self.ascending, self.na_position, n, last)
+
     def _sorted(self, frame: Any) -> Any:
         return SortPartitions(
             frame,
@@ -306,6 +315,40 @@ class SortValues(FrameExpr):
         if isinstance(parent, Filter):
             return filtered_before(self, parent, dependents)
         return None
+
+
+class EndOfSorted(TreeReduction):
+    """The first ``n`` rows, or the last ones, of the rows sorted by the columns ``by``, found
+    without moving all rows."""
+
+    _parameters = ["frame", "by", "ascending", "na_position", "n", "last"]
+    chunk = staticmethod(ordering.end_of_sorted)
+    aggregate = staticmethod(ordering.end_of_parts)
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return self.frame._meta
+
+    @property
+    def chunk_keywords(self) -> dict[str, Any]:
+        names = ("by", "ascending", "na_position", "n", "last")
+        return {name: self.operand(name) for name in names}
+
+    @property
+    def aggregate_keywords(self) -> dict[str, Any]:
+        return self.chunk_keywords
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if not isinstance(parent, Projection):
+            return None
+        read = columns_read(self, dependents)
+        if read is None:
+            return None
+        columns = [c for c in self.frame.columns if c in {*read, *self.by}]
+        if columns == list(self.frame.columns):
+            return None
+        inner = type(self)(Projection(self.frame, columns), *self.operands[1:])
+        return projected(self, inner, parent)
 
 
 class SortPartitions(Partitionwise):

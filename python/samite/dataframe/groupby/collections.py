@@ -49,7 +49,7 @@ class GroupBy:
         self,
         obj: Any,
         by: Any,
-        group_keys: bool = True,
+        group_keys: bool | None = True,
         sort: bool | None = None,
         observed: bool | None = None,
         dropna: bool | None = None,
@@ -57,7 +57,7 @@ class GroupBy:
     ) -> None:
         self.obj = obj
         self.by = normalized_keys(obj, by)
-        self.group_keys = True if group_keys is None else group_keys
+        self.group_keys = group_keys
         self.sort = sort
         self.observed = observed
         self.dropna = dropna

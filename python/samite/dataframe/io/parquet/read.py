@@ -289,6 +289,7 @@ class ReadParquet(FrameExpr):
         return self.substitute_parameters(operands)  # type: ignore[return-value]
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        from samite.dataframe.expressions.reductions import Length
         from samite.dataframe.expressions.selection import (
             Filter,
             IndexOf,
@@ -301,6 +302,12 @@ class ReadParquet(FrameExpr):
             if wanted is None or wanted == self.data_columns:
                 return None
             return Projection(self._with(columns=wanted), parent.operand("columns"))
+        if isinstance(parent, Length) and self.data_columns:
+            # Rows are counted without their values; what filters need is read all the same.
+            readers = [reference() for reference in dependents[self._name]]
+            if all(isinstance(reader, Length) for reader in readers if reader is not None):
+                return Length(self._with(columns=[], index=False, keeps_labels=False))
+            return None
         if isinstance(parent, IndexOf) and self.data_columns:
             readers = [reference() for reference in dependents[self._name]]
             if all(isinstance(reader, IndexOf) for reader in readers if reader is not None):
