@@ -52,6 +52,7 @@ _LAZY = {
     "HLGExpr": "samite._expr",
     "LLGExpr": "samite._expr",
     "SingletonExpr": "samite._expr",
+    "sql": "samite.dataframe.queries",
 }
 _SUBMODULES = frozenset(
     "array backends bag base bytes cache callbacks cli context core datasets diagnostics dot "

@@ -5,9 +5,13 @@
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
-use datafusion::catalog::{MemoryCatalogProviderList, TableProvider, view::ViewTable};
+use datafusion::catalog::{
+    CatalogProvider, CatalogProviderList, MemoryCatalogProvider, MemoryCatalogProviderList,
+    MemorySchemaProvider, TableProvider, view::ViewTable,
+};
 use datafusion::error::DataFusionError;
 use datafusion::execution::context::SQLOptions;
+use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::{Expr, LogicalPlan};
 use datafusion::prelude::SessionContext;
 use futures::FutureExt;
@@ -57,12 +61,14 @@ pub(crate) fn lower(
     tables: &[(String, Plan)],
 ) -> Result<LogicalPlan> {
     let wrong = |error: DataFusionError| FrameError::Sql { detail: error.strip_backtrace() };
-    let state = datafusion::execution::session_state::SessionStateBuilder::new_from_existing(
-        lowering.state().clone(),
-    )
     // Each query has its own names.
-    .with_catalog_list(Arc::new(MemoryCatalogProviderList::new()))
-    .build();
+    let catalog = MemoryCatalogProvider::new();
+    catalog.register_schema("public", Arc::new(MemorySchemaProvider::new())).map_err(wrong)?;
+    let catalogs = MemoryCatalogProviderList::new();
+    catalogs.register_catalog("datafusion".into(), Arc::new(catalog));
+    let state = SessionStateBuilder::new_from_existing(lowering.state().clone())
+        .with_catalog_list(Arc::new(catalogs))
+        .build();
     let context = SessionContext::new_with_state(state);
     for (name, plan) in tables {
         let table: Arc<dyn TableProvider> = match plan.operator() {

@@ -36,6 +36,7 @@ from samite.dataframe.map_overlap import map_overlap
 from samite.dataframe.map_partitions import map_partitions
 from samite.dataframe.optimization import optimize
 from samite.dataframe.parsing import isna, to_datetime, to_numeric, to_timedelta
+from samite.dataframe.queries import sql
 from samite.dataframe.repartitioning import repartition
 from samite.dataframe.reshape import get_dummies, melt, pivot_table
 
@@ -78,6 +79,7 @@ __all__ = [
     "read_sql_table",
     "read_table",
     "repartition",
+    "sql",
     "to_bag",
     "to_csv",
     "to_datetime",
