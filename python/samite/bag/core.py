@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from random import Random
 from typing import Any
 
-from samite import multiprocessing
+from samite import base
 from samite._sentinels import no_default
 from samite.bag import grouping, mapping, partitions, reductions, streaming
 from samite.bag.graphs import graph_of, layer_over, optimize, step
@@ -117,7 +117,10 @@ class Bag(DaskMethodsMixin):
         return self.name
 
     __dask_optimize__ = globalmethod(optimize, key="bag_optimize", falsey=dont_optimize)
-    __dask_scheduler__ = staticmethod(multiprocessing.get)
+    # Where there are no processes, nothing has registered them.
+    __dask_scheduler__ = staticmethod(
+        base.named_schedulers.get("processes") or base.named_schedulers["sync"]
+    )
 
     def __dask_postcompute__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return all_records, ()

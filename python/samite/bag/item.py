@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from samite import multiprocessing
+from samite import base
 from samite._task_spec import Task, TaskRef
 from samite.bag.graphs import graph_of, optimize
 from samite.base import DaskMethodsMixin, dont_optimize, replace_name_in_key
@@ -79,7 +79,10 @@ class Item(DaskMethodsMixin):
         return self.key
 
     __dask_optimize__ = globalmethod(optimize, key="bag_optimize", falsey=dont_optimize)
-    __dask_scheduler__ = staticmethod(multiprocessing.get)
+    # Where there are no processes, nothing has registered them.
+    __dask_scheduler__ = staticmethod(
+        base.named_schedulers.get("processes") or base.named_schedulers["sync"]
+    )
 
     def __dask_postcompute__(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
         return only_result, ()
