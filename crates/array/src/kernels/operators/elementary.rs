@@ -67,7 +67,7 @@ const POWER: [f64; 8] = [
     0.117_243_270_608_467_47,
 ];
 const TWO_THIRDS: f64 = 2.0 / 3.0;
-const TWO_THIRDS_REST: f64 = 3.700_743_415_417_188_4e-17;
+const TWO_THIRDS_REST: f64 = 3.700_743_415_417_188e-17;
 
 /// `(sin(r) - r) / r^3` by `r^2`, for `|r| <= pi / 4`.
 const SIN: [f64; 7] = [

@@ -126,8 +126,7 @@ unsafe fn power_loop<T: Real>(inputs: *const *const u8, output: *mut u8, len: us
 #[inline(always)]
 fn has_power(x: f64, y: f64, exponent: f64) -> bool {
     let size = x.abs();
-    (size >= f64::MIN_POSITIVE)
-        & (size < f64::INFINITY)
+    (f64::MIN_POSITIVE..f64::INFINITY).contains(&size)
         & (exponent.abs() < 707.0)
         & ((x > 0.0) | (y == y.trunc()))
 }
@@ -235,9 +234,9 @@ guarded! {
     exp exp exp, |x| x.abs() < 708.0;
     exp2 exp2 exp2, |x| x.abs() < 1022.0;
     expm1 exp_m1 exp_m1, |x| (x.abs() < 708.0) & (x != 0.0);
-    log ln ln, |x| (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY);
-    log2 log2 log2, |x| (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY);
-    log10 log10 log10, |x| (x >= f64::MIN_POSITIVE) & (x < f64::INFINITY);
+    log ln ln, |x| (f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
+    log2 log2 log2, |x| (f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
+    log10 log10 log10, |x| (f64::MIN_POSITIVE..f64::INFINITY).contains(&x);
     log1p ln_1p ln_1p, |x| (x > -1.0) & (x < f64::INFINITY) & (x != 0.0);
     sin sin sin, |x| (x.abs() < WIDEST) & (x != 0.0);
     cos cos cos, |x| x.abs() < WIDEST;
