@@ -140,7 +140,7 @@ def from_array(
             plain_meta,
             given,
             lambda: from_array(
-                x, chunks, name, lock, asarray, fancy, getitem, asked_meta, inline_array
+                x, chunks, given, lock, asarray, fancy, getitem, asked_meta, inline_array
             ),
             movable=getitem is None,
         )
