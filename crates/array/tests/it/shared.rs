@@ -35,7 +35,7 @@ fn finished(partial: &Partial, dtype: DType) -> Result<(Vec<usize>, Vec<f64>), S
         return Ok((shape, numbers.iter().flat_map(|number| [number.re, number.im]).collect()));
     }
     let whole = Expr::from_chunk(chunk, Grid::whole(&shape)).unwrap();
-    let numbers = whole.cast(DType::F64).unwrap().compute().unwrap().to_vec::<f64>().unwrap();
+    let numbers = whole.cast(DType::F64).compute().unwrap().to_vec::<f64>().unwrap();
     Ok((shape, numbers))
 }
 
