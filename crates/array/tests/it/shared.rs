@@ -171,9 +171,9 @@ fn other_axes_are_another_pass() {
 fn they_survive_a_small_memory() {
     let x = table();
     let roots = [Reduction::Sum, Reduction::Var, Reduction::ArgMax]
-        .map(|reduction| reduced(&x, reduction, &[true, false]));
+        .map(|reduction| x.reduce(reduction, &[true, false], None, 0.0, &[2]).unwrap());
     let options =
-        Options { threads: Threads::Calling, memory_limit: Some(600), ..Options::default() };
+        Options { threads: Threads::Calling, memory_limit: Some(1500), ..Options::default() };
     let found = compute(&roots, options).unwrap();
     for (root, found) in roots.iter().zip(found) {
         let alone = root.compute().unwrap();
