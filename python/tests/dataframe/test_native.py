@@ -160,7 +160,7 @@ def test_reductions(how: str, data: tuple[pd.DataFrame, int]) -> None:
     same(*both(lambda df: getattr(df[["k", "f", "u"]], how)(), frame, parts))
 
 
-@pytest.mark.parametrize("how", [*REDUCTIONS, "size", "nunique", "first", "last"])
+@pytest.mark.parametrize("how", [*REDUCTIONS, "size", "nunique"])
 @FAST
 @given(data=frames(), key=st.sampled_from(["k", "s", "f", "t", "b"]), dropna=st.booleans())
 def test_groups(how: str, data: tuple[pd.DataFrame, int], key: str, dropna: bool) -> None:

@@ -259,7 +259,7 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
     )
 
 
-GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique", "first", "last"})
+GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique"})
 
 
 def _group_function(output: Any) -> str:
@@ -273,7 +273,7 @@ def _group_function(output: Any) -> str:
     elif function == "sum":
         least = keywords.pop("min_count", 0)
         function = "sum" if least in (0, -1) else f"sum{least}"
-    elif function in ("first", "last", "min", "max"):
+    elif function in ("min", "max"):
         if keywords.pop("min_count", -1) not in (-1, 0, 1):
             raise NotNative("a least number of values")
     elif function not in GROUPED:
@@ -407,8 +407,9 @@ def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
     places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
     labels = [c.label for c in rows.columns] if expr.subset is None else expr.subset
     labels = labels if isinstance(labels, list) else [labels]
-    if any(label not in places for label in labels):
-        raise NotNative("duplicates by the index")
+    if keeps or {*labels} != {*places}:
+        # The engine's choice of the first of equal rows is not known to be pandas'.
+        raise NotNative("rows of which not all columns are compared")
     plan = engine(rows.plan.distinct, [places[label] for label in labels], expr.keep)
     index_of = rows.index if keeps else None
     return dataclasses.replace(
