@@ -36,6 +36,9 @@ use crate::types::{Typed, is_float};
 
 use scalar::{Scope, cast, column};
 
+/// The rows that operators take at a time from memory: they spill, and stop, between two pieces.
+const PIECE: usize = 32_768;
+
 /// Lowers plans for one session.
 pub(crate) struct Lowering<'a> {
     state: &'a SessionState,
@@ -489,7 +492,7 @@ pub(crate) fn split(memory: &Memory, parts: usize) -> Vec<Vec<RecordBatch>> {
                 split.push(Vec::new());
                 filled = 0;
             }
-            let rows = (share - filled).min(batch.num_rows() - begin);
+            let rows = (share - filled).min(batch.num_rows() - begin).min(PIECE);
             if let Some(part) = split.last_mut() {
                 part.push(batch.slice(begin, rows));
             }

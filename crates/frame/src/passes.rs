@@ -11,7 +11,7 @@ mod shared;
 pub(crate) use shared::compute_shared;
 
 use crate::error::Result;
-use crate::plan::{Keep, Operator, Plan};
+use crate::plan::{AggregateFunction, Aggregation, Keep, Operator, Plan};
 
 /// The plan after all passes that read no data.
 pub(crate) fn optimize(plan: &Plan) -> Result<Plan> {
@@ -32,9 +32,9 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
             // What runs on several threads before these would lose the order that they go by.
             Operator::RowNumber { input, .. } if !in_order(input) => return true,
             Operator::Sort { input, stable: true, .. } if !in_order(input) => return true,
-            Operator::Distinct { input, keep: Keep::First | Keep::Last, .. }
-                if !in_order(input) =>
-            {
+            // The first value of several partial results need not be the first of all.
+            Operator::Distinct { keep: Keep::First | Keep::Last, .. } => return true,
+            Operator::Aggregate { aggregations, .. } if aggregations.iter().any(by_order) => {
                 return true;
             }
             _ => {}
@@ -42,6 +42,10 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
         open.extend(plan.inputs());
     }
     false
+}
+
+fn by_order(aggregation: &Aggregation) -> bool {
+    matches!(aggregation.function, AggregateFunction::First | AggregateFunction::Last)
 }
 
 /// Whether partitions of the engine hold the rows in their order, one partition after the other.

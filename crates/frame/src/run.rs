@@ -10,6 +10,7 @@ use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -77,11 +78,15 @@ impl Batches {
 pub struct Execution<T> {
     outcome: Receiver<Result<T>>,
     abort: AbortHandle,
+    cancelled: AtomicBool,
 }
 
 impl<T> Execution<T> {
     /// The outcome, if it is there within `timeout`.
     pub fn wait(&self, timeout: Duration) -> Option<Result<T>> {
+        if self.cancelled.load(Ordering::Acquire) {
+            return Some(Err(FrameError::Cancelled));
+        }
         match self.outcome.recv_timeout(timeout) {
             Ok(outcome) => Some(outcome),
             Err(RecvTimeoutError::Timeout) => None,
@@ -94,8 +99,9 @@ impl<T> Execution<T> {
         self.outcome.recv().unwrap_or(Err(FrameError::Cancelled))
     }
 
-    /// Stops it soon.
+    /// Gives it up: who waits is told at once, and its threads stop between two batches.
     pub fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Release);
         self.abort.abort();
     }
 }
@@ -131,7 +137,7 @@ pub(crate) fn spawn<T: Send + 'static>(
         // Nobody listens to a run that was cancelled.
         let _ = sender.send(work.await);
     });
-    Ok(Execution { outcome, abort: task.abort_handle() })
+    Ok(Execution { outcome, abort: task.abort_handle(), cancelled: AtomicBool::new(false) })
 }
 
 /// Waits for short work on the threads of the engine.

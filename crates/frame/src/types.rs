@@ -144,8 +144,14 @@ fn call_type(function: Function, arguments: &[Scalar], schema: &Schema) -> Resul
         let names: Vec<String> = types.iter().map(|typed| typed.data_type.to_string()).collect();
         FrameError::unsupported(operation, format!("of {}", names.join(", ")))
     };
+    let compares = matches!(function, Equal | NotEqual | Less | LessEqual | Greater | GreaterEqual);
+    // A missing integer compares as NaN does, whose float holds integers of 32 bits exactly.
+    let exempt = |typed: &Typed| {
+        compares && typed.data_type.is_integer() && typed.data_type.primitive_width() <= Some(4)
+    };
     if !matches!(function, IsMissing | NotMissing | Fill | Choose) {
-        types.iter().try_for_each(|typed| plain(operation, typed))?;
+        let mut judged = types.iter().filter(|typed| !exempt(typed));
+        judged.try_for_each(|typed| plain(operation, typed))?;
     }
     let Some(first) = types.first() else { return Err(unsupported()) };
     let nullable = types.iter().any(|typed| typed.nullable);

@@ -100,7 +100,10 @@ def _array(column: Any, dtype: Any) -> Any:
         if values.dtype.kind == "f" and np.dtype(dtype).kind == "f":
             return values.astype(dtype)
         return values
-    return values.astype(dtype)
+    narrow = values.astype(dtype)
+    # A sum that has outgrown the dtype of what was added keeps its own, as in pandas.
+    whole = values.dtype.kind in "iu" and narrow.dtype.kind in "iu"
+    return values if whole and not np.array_equal(narrow, values) else narrow
 
 
 def _categories(column: Any, dtype: Any) -> Any:

@@ -24,7 +24,14 @@ def nativized(expr: Expr, final: bool) -> Expr:
     """
     if not any(is_worthwhile(node) for node in expr.walk()):
         return expr
-    return _Rewrite(final).outermost(expr.simplify())
+    found = _Rewrite(final).outermost(expr.simplify())
+    if isinstance(expr, FrameExpr) and not isinstance(found, NativeRows):
+        # Simplified, the readers of one merge may each have one of their own, with the columns
+        # that they need. The engine leaves out columns by itself.
+        whole = _Rewrite(final).outermost(expr)
+        if isinstance(whole, NativeRows):
+            return whole
+    return found
 
 
 class _Rewrite:
@@ -87,6 +94,8 @@ class _Rewrite:
         if not found.worthwhile:
             raise NotNative("nothing that pandas does not do as well")
         rows, names, levels = settled(found, index=_has_index(expr))
+        if not all(names):
+            raise NotNative("columns that the engine does not have")
         _check_types(rows, names, levels)
         layout = results.Layout(
             _empty(expr._meta),

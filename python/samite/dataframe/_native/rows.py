@@ -14,7 +14,8 @@ class NotNative(Exception):
 @dataclasses.dataclass(frozen=True)
 class Column:
     """A column of a result: its label, its value over the columns of the plan, and its dtype as
-    pandas has it."""
+    pandas has it. The value is None where the engine has no such column; that matters only to
+    who reads it."""
 
     label: Any
     scalar: Any
@@ -52,6 +53,8 @@ class Rows:
         found = [c for c in self.columns if c.label == label and type(c.label) is type(label)]
         if len(found) != 1:
             raise NotNative(f"there are {len(found)} columns {label!r}")
+        if found[0].scalar is None:
+            raise NotNative(f"a column of {found[0].dtype}")
         return found[0]
 
     @property
@@ -73,12 +76,15 @@ class Reduced:
 
 def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
     """The rows over a plan whose columns are those of the rows and no others; their names in
-    it, and those of the index."""
+    it ("" for those that the engine does not have), and those of the index."""
     from samite import _engine
 
     taken: set[str] = set()
     pairs, names, levels = [], [], []
     for column in rows.columns:
+        if column.scalar is None:
+            names.append("")
+            continue
         names.append(_name_for(column.label, taken))
         pairs.append((names[-1], column.scalar))
     if index:
@@ -88,7 +94,8 @@ def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
     plan = engine(rows.plan.project, pairs)
     scalar = _engine.FrameScalar.column
     columns = tuple(
-        dataclasses.replace(c, scalar=scalar(n)) for c, n in zip(rows.columns, names, strict=True)
+        dataclasses.replace(c, scalar=scalar(n)) if n else c
+        for c, n in zip(rows.columns, names, strict=True)
     )
     own: Any = rows.index if not index else None
     if index and rows.index is not None:

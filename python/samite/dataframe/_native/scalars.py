@@ -59,6 +59,8 @@ def call(function: str, *arguments: Any) -> Any:
 
 def each(rows: Rows, meta: Any, function: Callable[[Column], Any]) -> Rows:
     """``function`` of each column; dtypes and labels are those of ``meta``."""
+    if any(column.scalar is None for column in rows.columns):
+        raise NotNative("columns that the engine does not have")
     columns = [
         Column(label, function(column), dtype)
         for column, (label, dtype) in zip(rows.columns, labelled(meta), strict=True)

@@ -25,10 +25,11 @@ def from_pandas(expr: Any, index: bool) -> Rows:
     columns: list[Column] = []
     for position, (label, dtype) in enumerate(labelled(frame)):
         if not is_native(dtype):
-            raise NotNative(f"a column of {dtype}")
+            columns.append(Column(label, None, dtype))
+            continue
         values = frame.iloc[:, position] if frame.ndim == 2 else frame
         arrays.append(_arrow(values))
-        columns.append(Column(label, _place(position), dtype))
+        columns.append(Column(label, _place(len(arrays) - 1), dtype))
     levels = None
     if index:
         own = frame.index
@@ -78,9 +79,7 @@ def read_parquet(expr: Any, index: bool) -> Rows:
     schema = pa.schema(plan.schema)
     meta = expr._meta
     dtypes = dict(labelled(meta))
-    for label in labels:
-        if not matches(schema.field(label).type, dtypes[label]):
-            raise NotNative(f"{schema.field(label).type} as {dtypes[label]}")
+    known = {label for label in labels if matches(schema.field(label).type, dtypes[label])}
     numbered = index and not levels
     if numbered:
         _check_positions(expr, pieces)
@@ -101,7 +100,9 @@ def read_parquet(expr: Any, index: bool) -> Rows:
             Column(name, column(name), dtype)
             for name, dtype in zip(levels, dtypes_of_levels, strict=True)
         )
-    columns = tuple(Column(label, column(label), dtypes[label]) for label in labels)
+    columns = tuple(
+        Column(label, column(label) if label in known else None, dtypes[label]) for label in labels
+    )
     rows = Rows(plan, expr.name_of_rows, columns, own, 2, worthwhile=True, one_by_one=numbered)
     return dataclasses.replace(rows, source=expr._name)
 

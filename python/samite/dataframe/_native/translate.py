@@ -158,7 +158,9 @@ def _assign(translation: Translation, expr: Any, index: bool) -> Rows:
                 raise NotNative(f"a column of {dtypes[label]}")
             new[label] = literal(value)
     columns = [
-        Column(label, new[label], dtype) if label in new else rows.column(label)
+        Column(label, new[label], dtype)
+        if label in new
+        else next(c for c in rows.columns if c.label == label)
         for label, dtype in labelled(expr._meta)
     ]
     return rows.with_columns(columns)
@@ -257,7 +259,7 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
     )
 
 
-GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique", "first", "last"})
+GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique"})
 
 
 def _group_function(output: Any) -> str:
@@ -271,7 +273,7 @@ def _group_function(output: Any) -> str:
     elif function == "sum":
         least = keywords.pop("min_count", 0)
         function = "sum" if least in (0, -1) else f"sum{least}"
-    elif function in ("first", "last", "min", "max"):
+    elif function in ("min", "max"):
         if keywords.pop("min_count", -1) not in (-1, 0, 1):
             raise NotNative("a least number of values")
     elif function not in GROUPED:
@@ -405,8 +407,9 @@ def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
     places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
     labels = [c.label for c in rows.columns] if expr.subset is None else expr.subset
     labels = labels if isinstance(labels, list) else [labels]
-    if any(label not in places for label in labels):
-        raise NotNative("duplicates by the index")
+    if keeps or {*labels} != {*places}:
+        # The engine's choice of the first of equal rows is not known to be pandas'.
+        raise NotNative("rows of which not all columns are compared")
     plan = engine(rows.plan.distinct, [places[label] for label in labels], expr.keep)
     index_of = rows.index if keeps else None
     return dataclasses.replace(
@@ -534,6 +537,8 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
     right, right_names, _ = settled(translation.rows(expr.right, False), False)
     left_places = {c.label: n for c, n in zip(left.columns, left_names, strict=True)}
     right_places = {c.label: n for c, n in zip(right.columns, right_names, strict=True)}
+    if any(side.columns and not any(n) for side, n in ((left, left_names), (right, right_names))):
+        raise NotNative("no columns")
     if len(left_places) < len(left_names) or len(right_places) < len(right_names):
         raise NotNative("columns with equal labels")
     on = []
@@ -551,11 +556,12 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
     found = labelled(expr._meta)
     if len(found) != len(parts):
         raise NotNative("a merge with other columns")
-    output = [(f"column {i}", side, place) for i, (side, place) in enumerate(parts)]
+    output = [(f"column {i}", side, at) for i, (side, at) in enumerate(parts) if at != ""]
     plan = engine(left.plan.join, right.plan, how, on, output)
     scalar = _engine.FrameScalar.column
     columns = tuple(
-        Column(label, scalar(f"column {i}"), dtype) for i, (label, dtype) in enumerate(found)
+        Column(label, None if parts[i][1] == "" else scalar(f"column {i}"), dtype)
+        for i, (label, dtype) in enumerate(found)
     )
     return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
 
