@@ -19,10 +19,15 @@ from samite.dataframe.expressions.node import FrameExpr, are_co_aligned, frames_
 
 
 def binary(symbol: str, left: Any, right: Any) -> Any:
-    """``left`` and ``right`` joined by an operator, row by row; one of them is a collection."""
+    """``left`` and ``right`` joined by an operator, row by row; one of them is a collection.
+
+    ``divmod`` gives a pair.
+    """
     from samite.dataframe.collections.frame_base import new_collection
     from samite.dataframe.conversion import as_collection
 
+    if symbol == "divmod":
+        return binary("floordiv", left, right), binary("mod", left, right)
     operands = operand_of(as_collection(left)), operand_of(as_collection(right))
     if any(operand is NotImplemented for operand in operands):
         return NotImplemented

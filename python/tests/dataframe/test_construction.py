@@ -15,7 +15,6 @@ import samite.dataframe as dd
 from samite.dataframe.comparing import assert_divisions
 from samite.dataframe.io.io import sorted_division_locations
 
-
 # -- from_pandas -----------------------------------------------------------------------
 
 

@@ -149,8 +149,10 @@ def test_records(lengths):
     assert bare.dtype.names == ("a", "b")
 
 
-@given(cut_frames(kinds=("int", "float", "nullable", "text", "date", "zoned", "category", "decimal"),
-                  min_size=1))  # fmt: skip
+STREAMED = ("int", "float", "nullable", "text", "date", "zoned", "category", "decimal")
+
+
+@given(cut_frames(kinds=STREAMED, min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_streams_of_arrow(case):
     frame, at = case
@@ -162,6 +164,7 @@ def test_streams_of_arrow(case):
     assert table.to_pandas().equals(expected.to_pandas())
 
 
+@pytest.mark.filterwarnings("ignore:.*interchange.*")
 def test_interchange():
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
     lazy = dd.from_pandas(frame, npartitions=2).__dataframe__()

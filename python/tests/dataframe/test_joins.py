@@ -71,7 +71,7 @@ def sides(draw):
     st.booleans(),
     st.sampled_from([None, True, False]),
 )
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_merge_has_the_rows_of_pandas(pair, how, keys, indicator, broadcast):
     (left_rows, left), (right_rows, right) = pair
     with warnings.catch_warnings():
@@ -89,7 +89,7 @@ def test_merge_has_the_rows_of_pandas(pair, how, keys, indicator, broadcast):
 
 
 @given(sides(), st.sampled_from(HOWS), st.sampled_from(["left", "right", "left_k", "k"]))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 def test_projections_and_filters_of_merges(pair, how, column):
     (left_rows, left), (right_rows, right) = pair
     arguments = {"on": "c", "how": how, "suffixes": ("_l", "_r")}

@@ -29,7 +29,7 @@ def cut_frames(draw):
 
 
 @given(cut_frames(), st.integers(1, 9), st.integers(2, 4), st.sampled_from(["tasks", "disk"]))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_rows_arrive_once_and_together(pair, count, branch, method):
     rows, frame = pair
     keys = list(rows.columns[:-1])
@@ -50,9 +50,9 @@ def test_rows_arrive_once_and_together(pair, count, branch, method):
 
 @pytest.mark.parametrize("method", ["tasks", "disk"])
 def test_no_row_is_lost_with_skewed_and_missing_keys(method):
-    # A hundred thousand rows, half of one key and a tenth without any, in 200 partitions.
+    # Fifty thousand rows, half of one key and a tenth without any, in 200 partitions.
     generator = np.random.default_rng(0)
-    key = generator.integers(0, 1000, 100_000).astype(float)
+    key = generator.integers(0, 1000, 50_000).astype(float)
     key[::2] = 7
     key[::10] = np.nan
     rows = pd.DataFrame({"key": key, "number": np.arange(len(key))})
@@ -65,7 +65,7 @@ def test_no_row_is_lost_with_skewed_and_missing_keys(method):
     assert computed.key.isna().sum() == rows.key.isna().sum()
 
 
-@pytest.mark.parametrize("partitions", [100, 128, 129, 257])
+@pytest.mark.parametrize("partitions", [128, 129])
 def test_merging_above_128_partitions_keeps_all_rows(partitions):
     large = pd.DataFrame({"key": np.arange(5000), "x": 1})
     small = pd.DataFrame({"key": np.arange(25, 500), "y": 2})
@@ -101,7 +101,7 @@ def test_equal_values_have_equal_hashes_whatever_their_dtype(one, other):
 
 
 @given(st.data())
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=40, deadline=None)
 def test_hashes_do_not_depend_on_other_rows(data):
     kind = data.draw(st.sampled_from(list(KINDS)))
     values, make = KINDS[kind]

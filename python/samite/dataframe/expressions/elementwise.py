@@ -46,7 +46,7 @@ SYMBOLS = {
 
 
 class Operator(Elementwise):
-    """A binary operator, by its name in the module ``operator`` (or ``divmod``)."""
+    """A binary operator, by its name in the module ``operator``."""
 
     _parameters = ["symbol", "left", "right"]
 
@@ -56,7 +56,7 @@ class Operator(Elementwise):
 
     @property
     def operation(self) -> Any:  # type: ignore[override]
-        return divmod if self.symbol == "divmod" else getattr(operator, self.symbol)
+        return getattr(operator, self.symbol)
 
     _hidden = ("symbol",)
 

@@ -90,7 +90,9 @@ class ReadText(FrameExpr):
         if isinstance(parent, Length) and self._meta.columns.is_unique:
             # To count rows, one column has to be parsed.
             readers = [reference() for reference in dependents[self._name]]
-            if len(self.columns) > 1 and all(isinstance(r, Length) for r in readers if r):
+            if len(self.columns) > 1 and all(
+                isinstance(r, Length) for r in readers if r is not None
+            ):
                 return Length(self.substitute_parameters({"columns": self.columns[:1]}))
             return None
         if isinstance(parent, Projection) and self._meta.columns.is_unique:
