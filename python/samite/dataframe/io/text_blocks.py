@@ -160,6 +160,9 @@ def _choosing(options: dict[str, Any], chosen: list[Any], settings: TextSettings
     wanted = [c for c in chosen if c != settings.path_column]
     if options.get("usecols") is not None or not wanted:
         return options
+    if options.get("on_bad_lines", "error") != "error":
+        # With fewer columns pandas takes other lines for malformed.
+        return options
     options["usecols"] = wanted
     if isinstance(options.get("parse_dates"), (list, tuple)):
         names = [settings.meta.columns[c] if isinstance(c, int) and c not in wanted else c
