@@ -34,19 +34,9 @@ def timeseries(
         Of the random numbers.
     **kwargs
         Options for columns, such as ``id_lam=1000``.
-
-    Raises
-    ------
-    ImportError
-        This version of Samite has no data frames.
     """
-    try:
-        from samite.dataframe.datasets import timeseries as make
-    except ImportError as error:
-        raise ImportError(
-            "samite.datasets.timeseries makes a data frame, and samite.dataframe is not part of "
-            "this version of Samite"
-        ) from error
+    from samite.dataframe.datasets import timeseries as make
+
     if dtypes is None:
         dtypes = {"name": str, "id": int, "x": float, "y": float}
     return make(

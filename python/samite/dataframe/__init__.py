@@ -1,9 +1,10 @@
 """Data frames: pandas in partitions."""
 
-from samite.dataframe import accessor as accessor
 from samite.base import compute
+from samite.dataframe import accessor as accessor
 from samite.dataframe import backends as backends
 from samite.dataframe import categorical as categorical
+from samite.dataframe import core as core
 from samite.dataframe import dispatch as dispatch
 from samite.dataframe import extensions as extensions
 from samite.dataframe import methods as methods
@@ -19,6 +20,7 @@ from samite.dataframe.groupby import Aggregation
 from samite.dataframe.io import demo as demo
 from samite.dataframe.io.csv import read_csv, read_fwf, read_table, to_csv
 from samite.dataframe.io.from_array import from_array, from_dask_array
+from samite.dataframe.io.from_arrow import from_arrow, from_polars
 from samite.dataframe.io.from_delayed import from_delayed
 from samite.dataframe.io.from_dict import from_dict
 from samite.dataframe.io.from_graph import from_graph
@@ -36,6 +38,7 @@ from samite.dataframe.optimization import optimize
 from samite.dataframe.parsing import isna, to_datetime, to_numeric, to_timedelta
 from samite.dataframe.queries import sql
 from samite.dataframe.repartitioning import repartition
+from samite.dataframe.reshape import get_dummies, melt, pivot_table
 
 __all__ = [
     "Aggregation",
@@ -45,6 +48,7 @@ __all__ = [
     "Series",
     "assert_eq",
     "from_array",
+    "from_arrow",
     "from_dask_array",
     "from_delayed",
     "from_dict",
@@ -53,13 +57,17 @@ __all__ = [
     "compute",
     "concat",
     "from_pandas",
+    "from_polars",
     "get_collection_type",
+    "get_dummies",
     "isna",
     "map_partitions",
     "map_overlap",
+    "melt",
     "merge",
     "merge_asof",
     "optimize",
+    "pivot_table",
     "read_csv",
     "read_fwf",
     "read_hdf",

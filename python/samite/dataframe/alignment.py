@@ -16,13 +16,19 @@ def align_partitions(*frames: Any) -> list[Any]:
     TypeError
         The values of the indexes cannot be compared.
     """
+    from samite.dataframe.expressions.bounds import ResolveDivisions
     from samite.dataframe.expressions.repartition import Repartition
     from samite.dataframe.expressions.shuffle import Shuffle
 
     known = all(frame.known_divisions for frame in frames)
     most = max(frame.npartitions for frame in frames)
-    if most == 1 or (known and len({frame.divisions for frame in frames}) == 1):
+    if known and len({frame.divisions for frame in frames}) == 1:
         return list(frames)
+    if most == 1:
+        if not known:
+            return list(frames)
+        common = common_divisions(*(frame.divisions for frame in frames))
+        return [ResolveDivisions(frame, (common[0], common[-1])) for frame in frames]
     if not known:
         return [Shuffle(frame, None, most) for frame in frames]
     common = common_divisions(*(frame.divisions for frame in frames))

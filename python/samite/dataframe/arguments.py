@@ -29,6 +29,4 @@ def is_label_slice(key: slice, index: Any) -> bool:
     import pandas as pd
 
     bounds = [bound for bound in (key.start, key.stop) if bound is not None]
-    if pd.api.types.is_float_dtype(index.dtype):
-        return True
     return bool(bounds) and not any(pd.api.types.is_integer(bound) for bound in bounds)

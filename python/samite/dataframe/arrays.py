@@ -113,8 +113,7 @@ def call_ufunc(ufunc: Any, method: str, inputs: tuple[Any, ...], keywords: dict[
         return NotImplemented
     targets = keywords.pop("out", ())
     inputs = tuple(
-        value[()] if isinstance(value, np.ndarray) and not value.ndim else value
-        for value in inputs
+        value[()] if isinstance(value, np.ndarray) and not value.ndim else value for value in inputs
     )
     has_rows = any(isinstance(value, FrameBase) and value.ndim for value in inputs)
     concrete = [v for v in inputs if isinstance(v, (pd.DataFrame, pd.Series, np.ndarray))]

@@ -100,6 +100,7 @@ def merge_asof(
     }
     if left_by is not None:
         keywords |= {"left_by": left_by, "right_by": right_by}
+    keeps_index = left_on is not None and right_index
     sides = []
     for name, side, key, by_index in (
         ("left", left, left_on, left_index),
@@ -111,26 +112,40 @@ def merge_asof(
             raise ValueError(f'Can only pass argument "{name}_on" OR "{name}_index".')
         if key is None and not by_index:
             raise ValueError(f'Must pass "on" OR "{name}_on" OR "{name}_index".')
+        if name == "left" and keeps_index:
+            side = side.map_partitions(_with_index_as_column, enforce_metadata=False)
         if key is not None:
-            side = side.set_index(key, sorted=True, drop=True)
-        if not side.known_divisions:
-            raise ValueError(
-                f"merge_asof by the index needs known divisions, those of the {name} frame are "
-                "not; set them with `set_index(..., sorted=True)`"
-            )
+            # The right key stays a column unless it is the left one.
+            side = side.set_index(key, sorted=True, drop=name == "left" or key == left_on)
         sides.append(side)
-    same_key = left_on is not None and left_on == right_on
+    if sides[1].npartitions > 1 and sides[0].npartitions > 1:
+        for name, side in zip(("left", "right"), sides, strict=True):
+            if not side.known_divisions:
+                raise ValueError(
+                    f"merge_asof by the index needs known divisions, those of the {name} frame "
+                    "are not; set them with `set_index(..., sorted=True)`"
+                )
     result = new_collection(MergeAsofIndexed(sides[0].expr, sides[1].expr, keywords))
     if left_on is None:
         return result
     result = result.reset_index()
-    if right_on is not None and not same_key:
-        return result
-    return result[[c for c in _column_order(left, result, left_on)]]
+    columns = [c for c in result.columns if c != left_on]
+    columns.insert(list(left.columns).index(left_on), left_on)
+    result = result[columns]
+    if keeps_index:
+        name = left._meta.index.name if isinstance(left, FrameBase) else left.index.name
+        result = result.map_partitions(
+            _with_column_as_index, name, enforce_metadata=False, clear_divisions=True
+        )
+    return result
 
 
-def _column_order(left: Any, result: Any, key: Any) -> list[Any]:
-    """The columns with the key where ``left`` has it."""
-    columns = [c for c in result.columns if c != key]
-    columns.insert(list(left.columns).index(key), key)
-    return columns
+_KEPT_INDEX = "_samite_index"
+
+
+def _with_index_as_column(part: Any) -> Any:
+    return part.assign(**{_KEPT_INDEX: part.index})
+
+
+def _with_column_as_index(part: Any, name: Any) -> Any:
+    return part.set_index(_KEPT_INDEX).rename_axis(index=name)

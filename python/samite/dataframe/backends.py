@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from samite.backends import CreationDispatch, DaskBackendEntrypoint
 from samite.dataframe import descriptions as descriptions
 from samite.dataframe import example_rows as example_rows
 from samite.dataframe import joining
 from samite.dataframe.arrays import array_of
 from samite.dataframe.collections import DataFrame, Index, Scalar, Series
+from samite.dataframe.creation import DataFrameBackendEntrypoint as DataFrameBackendEntrypoint
+from samite.dataframe.creation import PandasBackendEntrypoint as PandasBackendEntrypoint
+from samite.dataframe.creation import dataframe_creation_dispatch as dataframe_creation_dispatch
 from samite.dataframe.dispatch import (
     categorical_dtype_dispatch,
     from_pyarrow_table_dispatch,
@@ -29,7 +31,7 @@ from samite.dataframe.dispatch import (
     tolist_dispatch,
     union_categoricals_dispatch,
 )
-from samite.utils import is_arraylike
+from samite.dataframe.libraries import is_block
 
 _FRAME_LIKE = (pd.DataFrame, pd.Series)
 _KINDS = (pd.DataFrame, pd.Series, pd.Index)
@@ -38,9 +40,7 @@ for _kind, _collection in ((pd.DataFrame, DataFrame), (pd.Series, Series), (pd.I
     get_collection_type.register(_kind, lambda _, collection=_collection: collection)
     get_parallel_type.register(_kind, lambda _, collection=_collection: collection)
     _collection._partition_type = _kind
-get_collection_type.register(
-    object, lambda meta: array_of if is_arraylike(meta) and meta.ndim else Scalar
-)
+get_collection_type.register(object, lambda meta: array_of if is_block(meta) else Scalar)
 get_parallel_type.register(object, lambda _: Scalar)
 
 
@@ -146,28 +146,3 @@ def frame_of_table(meta: pd.DataFrame, table: Any, **kwargs: Any) -> pd.DataFram
 def as_pandas(data: Any, **kwargs: Any) -> Any:
     """The object itself."""
     return data
-
-
-class PandasBackendEntrypoint(DaskBackendEntrypoint):
-    """pandas as a library of partitions."""
-
-    @classmethod
-    def to_backend_dispatch(cls) -> Any:
-        """What moves a partition to pandas."""
-        return to_pandas_dispatch
-
-    @classmethod
-    def to_backend(cls, data: Any, **kwargs: Any) -> Any:  # type: ignore[override]
-        """A collection like ``data`` with partitions of pandas."""
-        if isinstance(data._meta, _KINDS):
-            return data
-        return data.map_partitions(cls.to_backend_dispatch(), **kwargs)
-
-
-dataframe_creation_dispatch = CreationDispatch(
-    module_name="dataframe",
-    default="pandas",
-    entrypoint_class=DaskBackendEntrypoint,
-    name="dataframe_creation_dispatch",
-)
-dataframe_creation_dispatch.register_backend("pandas", PandasBackendEntrypoint())

@@ -4,15 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from samite.dataframe.dispatch import categorical_dtype_dispatch
+from samite.dataframe.dispatch import categorical_dtype, is_categorical_dtype
 from samite.dataframe.known_categories import has_known_categories
 
-__all__ = ["categorical_dtype", "categorize", "has_known_categories"]
-
-
-def categorical_dtype(meta: Any, categories: Any = None, ordered: bool = False) -> Any:
-    """The dtype of categoricals of the library that ``meta`` is of."""
-    return categorical_dtype_dispatch(meta, categories=categories, ordered=ordered)
+__all__ = ["categorical_dtype", "categorize", "has_known_categories", "is_categorical_dtype"]
 
 
 def categorize(

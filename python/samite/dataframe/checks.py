@@ -26,8 +26,7 @@ def check_meta(x: Any, meta: Any, funcname: str | None = None, numeric_equal: bo
 
     if not _same_kind(x, meta):
         detail = (
-            f"Expected partition of type `{_type_name(type(meta))}` but got "
-            f"`{_type_name(type(x))}`"
+            f"Expected partition of type `{_type_name(type(meta))}` but got `{_type_name(type(x))}`"
         )
     elif isinstance(meta, pd.DataFrame):
         bad = _differences(x, meta, numeric_equal)

@@ -17,7 +17,7 @@ def concat(
     ignore_unknown_divisions: bool = False,
     ignore_order: bool = False,
     interleave_partitions: bool = False,
-    **kwargs: Any,
+    sort: bool = False,
 ) -> Any:
     """Frames and series joined along an axis.
 
@@ -37,6 +37,8 @@ def concat(
     interleave_partitions:
         Whether frames with known divisions that overlap are cut at common divisions, so that
         the result is in the order of its index; otherwise its divisions are not known.
+    sort:
+        Whether the columns of frames one after the other are brought in order, where they differ.
 
     Raises
     ------
@@ -62,8 +64,6 @@ def concat(
     axis = {"index": 0, "rows": 0, "columns": 1}.get(axis, axis)
     if axis not in (0, 1):
         raise ValueError(f"axis must be 0, 1, 'index' or 'columns', got {axis!r}")
-    if not any(isinstance(df, FrameBase) for df in dfs):
-        return pd.concat(dfs, axis=axis, join=join, **kwargs)
     frames = [
         df if isinstance(df, FrameBase) else from_pandas(df, npartitions=1, sort=False)
         for df in dfs
@@ -87,6 +87,9 @@ def concat(
                     UserWarning,
                     stacklevel=2,
                 )
+    if sort and axis == 0 and expr.ndim == 2:
+        if any(list(frame.columns) != list(expr.columns) for frame in exprs):
+            return new_collection(expr)[sorted(expr.columns)]
     return new_collection(expr)
 
 
@@ -146,7 +149,11 @@ def in_form(part: Any, whole: Any, join: str, ignore_order: bool) -> Any:
         return part
     if isinstance(whole, pd.Series):
         result = part if part.name == whole.name else part.rename(whole.name)
-        return concat_objects([whole, result]) if result.dtype != whole.dtype else result
+        if result.dtype == whole.dtype:
+            return result
+        if isinstance(whole.dtype, pd.CategoricalDtype):
+            return _as_category(result, whole.dtype)
+        return concat_objects([whole, result])
     if isinstance(part, pd.Series):
         # A series among frames is a column under its name; pandas numbers those without one.
         part = part.to_frame(0 if part.name is None else part.name)
@@ -174,6 +181,8 @@ def _as_category(values: Any, wanted: Any) -> Any:
 
     if has_known_categories(pd.Series([], dtype=wanted)):
         return values.astype(wanted)
+    if isinstance(values.dtype, pd.CategoricalDtype):
+        return values
     return values.astype("category")
 
 

@@ -12,6 +12,7 @@ from samite.dataframe.expressions.sources import FromGraph
 from samite.dataframe.joining import concat_partitions as _concat
 from samite.dataframe.known_categories import has_known_categories
 from samite.dataframe.libraries import (
+    is_scalar,
     meta_frame_constructor,
     meta_series_constructor,
     valid_divisions,
@@ -20,6 +21,7 @@ from samite.dataframe.map_partitions import map_partitions
 from samite.dataframe.metadata import no_default
 from samite.dataframe.methods import called_with_meta
 from samite.dataframe.partitioning import check_divisions
+from samite.dataframe.partitioning import period_start as _map_freq_to_period_start
 from samite.utils import is_dataframe_like, is_index_like, is_series_like
 
 __all__ = [
@@ -28,6 +30,7 @@ __all__ = [
     "Scalar",
     "Series",
     "_concat",
+    "_map_freq_to_period_start",
     "apply_and_enforce",
     "check_divisions",
     "check_matching_columns",
@@ -36,12 +39,14 @@ __all__ = [
     "has_parallel_type",
     "is_dataframe_like",
     "is_index_like",
+    "is_scalar",
     "is_series_like",
     "map_partitions",
     "meta_frame_constructor",
     "meta_series_constructor",
     "new_dd_object",
     "no_default",
+    "total_mem_usage",
     "valid_divisions",
 ]
 
@@ -81,3 +86,17 @@ def new_dd_object(
     tail = () if (name, 0) in dsk else (0,)
     keys = [(name, index, *tail) for index in range(count)]
     return new_collection(FromGraph(dsk, meta, tuple(divisions), keys, name))
+
+
+def total_mem_usage(df: Any, index: bool = True, deep: bool = False) -> int:
+    """The bytes of a pandas frame or series.
+
+    Parameters
+    ----------
+    index:
+        Whether to count the index.
+    deep:
+        Whether to count what Python objects hold.
+    """
+    found = df.memory_usage(index=index, deep=deep)
+    return int(found.sum()) if is_series_like(found) else int(found)

@@ -23,16 +23,26 @@ def percentile_labels(percentiles: Any) -> tuple[list[float], list[str]]:
     return wanted, labels
 
 
-def numbers(count: Any, mean: Any, std: Any, least: Any, quantiles: Any, most: Any, labels: Any,
-            name: Any, dtype: Any) -> pd.Series:
+def numbers(
+    count: Any,
+    mean: Any,
+    std: Any,
+    least: Any,
+    quantiles: Any,
+    most: Any,
+    labels: Any,
+    name: Any,
+    dtype: Any,
+) -> pd.Series:
     """The summary of a column of numbers or spans of time."""
     values = [count, mean, std, least, *list(quantiles), most]
     index = ["count", "mean", "std", "min", *labels, "max"]
     return pd.Series(values, index=index, name=name, dtype=dtype)
 
 
-def moments_in_time(count: Any, least: Any, quantiles: Any, most: Any, labels: Any,
-                    name: Any) -> pd.Series:
+def moments_in_time(
+    count: Any, least: Any, quantiles: Any, most: Any, labels: Any, name: Any
+) -> pd.Series:
     """The summary of a column of moments in time."""
     values = [count, least, *list(quantiles), most]
     return pd.Series(values, index=["count", "min", *labels, "max"], name=name, dtype=object)
@@ -52,5 +62,4 @@ def together(*columns: pd.Series) -> pd.DataFrame:
     rows: list[str] = []
     for column in sorted(columns, key=len):
         rows += [row for row in column.index if row not in rows]
-    frame = pd.concat([column.reindex(rows) for column in columns], axis=1, sort=False)
-    return frame
+    return pd.concat([column.reindex(rows) for column in columns], axis=1, sort=False)

@@ -12,7 +12,7 @@ from samite.dataframe.dispatch import make_meta_dispatch, make_meta_obj
 from samite.dataframe.example_rows import example_of_scalar, example_scalar
 from samite.dataframe.extensions import make_scalar
 from samite.dataframe.known_categories import UNKNOWN_CATEGORIES
-from samite.utils import is_arraylike
+from samite.dataframe.libraries import is_block
 
 
 @make_meta_dispatch.register((pd.DataFrame, pd.Series))
@@ -21,24 +21,37 @@ def meta_of_frame(x: Any, index: Any = None) -> Any:
     empty = x.iloc[:0]
     if not len(x):
         return empty
-    empty = empty.copy()
-    empty.index = _emptied(x.index)
+    index = _emptied(x.index)
     if isinstance(empty, pd.Series):
-        return empty if not _is_arrow(empty.dtype) else _without_buffers(empty)
-    for position, dtype in enumerate(empty.dtypes):
-        if _is_arrow(dtype):
-            empty.isetitem(position, _without_buffers(empty.iloc[:, position]))
-    return empty
+        values = _without_buffers(empty.array) if _is_arrow(empty.dtype) else empty.array.copy()
+        return pd.Series(values, index=index, name=empty.name, dtype=empty.dtype, copy=False)
+    dtypes = list(empty.dtypes)
+    if not any(map(_is_arrow, dtypes)):
+        empty = empty.copy()
+        empty.index = index
+        return empty
+    made: dict[Any, Any] = {}
+    columns = {}
+    for position, dtype in enumerate(dtypes):
+        if not _is_arrow(dtype):
+            columns[position] = empty.iloc[:, position].array.copy()
+            continue
+        if dtype not in made:
+            made[dtype] = _without_buffers(empty.iloc[:, position].array)
+        columns[position] = made[dtype]
+    result = pd.DataFrame(columns, index=index, copy=False)
+    result.columns = empty.columns
+    result.attrs = empty.attrs
+    return result
 
 
 def _is_arrow(dtype: Any) -> bool:
     return isinstance(dtype, (pd.ArrowDtype, pd.StringDtype))
 
 
-def _without_buffers(series: pd.Series) -> pd.Series:
+def _without_buffers(values: Any) -> Any:
     # A slice of an Arrow array keeps the whole array alive.
-    values = type(series.array)._from_sequence([], dtype=series.dtype)
-    return pd.Series(values, index=series.index, name=series.name)
+    return type(values)._from_sequence([], dtype=values.dtype)
 
 
 def _emptied(index: pd.Index) -> pd.Index:
@@ -79,7 +92,7 @@ def meta_of_description(x: Any, index: Any = None) -> Any:
         return _empty_series(x[0], x[1], index)
     if type(x) in make_scalar._lookup:
         return make_scalar(x)
-    if is_arraylike(x) and x.ndim:
+    if is_block(x):
         return _array_without_rows(x)
     if isinstance(x, Iterable) and not isinstance(x, (str, bytes, np.generic)):
         return _frame_of_pairs(x, index)

@@ -55,8 +55,10 @@ def dropped(
     if keep not in ("first", "last"):
         raise ValueError(f"keep must be either 'first' or 'last', got {keep!r}")
     if subset is not None:
-        labels = [subset] if isinstance(subset, (str, int)) or subset in frame.columns else subset
-        subset = list(labels)
+        several = isinstance(subset, (list, pd.Index)) or (
+            isinstance(subset, tuple) and subset not in frame.columns
+        )
+        subset = list(subset) if several else [subset]
         missing = [label for label in subset if label not in frame.columns]
         if missing:
             raise KeyError(pd.Index(missing))

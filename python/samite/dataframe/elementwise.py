@@ -19,15 +19,35 @@ from samite.dataframe.expressions.node import FrameExpr, are_co_aligned, frames_
 
 
 def binary(symbol: str, left: Any, right: Any) -> Any:
-    """``left`` and ``right`` joined by an operator, row by row; one of them is a collection."""
+    """``left`` and ``right`` joined by an operator, row by row; one of them is a collection.
+
+    ``divmod`` gives a pair.
+    """
     from samite.dataframe.collections.frame_base import new_collection
     from samite.dataframe.conversion import as_collection
 
+    if symbol == "divmod":
+        return binary("floordiv", left, right), binary("mod", left, right)
     operands = operand_of(as_collection(left)), operand_of(as_collection(right))
     if any(operand is NotImplemented for operand in operands):
         return NotImplemented
+    for one, other in (operands, operands[::-1]):
+        if is_frame(one) and one.ndim == 1:
+            refuse_values(other)
     left, right = aligned_for_arithmetic(*operands)
     return new_collection(Operator(symbol, left, right))
+
+
+def refuse_values(value: Any) -> None:
+    """Raise ValueError for values in memory that belong to the rows of a lazy series one by one."""
+    import numpy as np
+
+    if isinstance(value, (list, tuple, np.ndarray)) and np.ndim(value) and len(value) != 1:
+        raise ValueError(
+            f"A {type(value).__name__} of length {len(value)} and the rows of a lazy series, whose "
+            "number is not known, could not be broadcast together; give a pandas series with the "
+            "same labels, or a lazy array (samite.array.from_array) with a block for each partition"
+        )
 
 
 def unary(symbol: str, frame: Any) -> Any:

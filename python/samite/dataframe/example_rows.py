@@ -10,6 +10,7 @@ import pandas as pd
 from samite.dataframe.dispatch import meta_nonempty
 from samite.dataframe.extensions import make_array_nonempty, make_scalar
 from samite.dataframe.known_categories import UNKNOWN_CATEGORIES
+from samite.dataframe.libraries import is_block
 
 # What stands for any object.
 AN_OBJECT = object()
@@ -19,14 +20,14 @@ AN_OBJECT = object()
 def example_frame(x: pd.DataFrame) -> pd.DataFrame:
     """Two rows of a frame's dtypes."""
     index = meta_nonempty(x.index)
-    made: dict[Any, pd.Series] = {}
+    made: dict[Any, Any] = {}
     columns = {}
     for position, dtype in enumerate(x.dtypes):
-        key = (type(dtype), str(dtype))
-        if isinstance(dtype, pd.CategoricalDtype) or key not in made:
-            made[key] = _example_column(dtype, index, x.iloc[:, position])
-        columns[position] = made[key]
-    result = pd.DataFrame(columns, index=index)
+        if dtype not in made:
+            made[dtype] = example_values(dtype)
+        columns[position] = made[dtype]
+    # Columns of one dtype do not share memory: functions may change their input.
+    result = pd.DataFrame(columns, index=index, copy=True)
     result.columns = x.columns
     result.attrs = x.attrs
     return result
@@ -35,18 +36,14 @@ def example_frame(x: pd.DataFrame) -> pd.DataFrame:
 @meta_nonempty.register(pd.Series)
 def example_series(x: pd.Series) -> pd.Series:
     """Two rows of a series' dtype."""
-    result = _example_column(x.dtype, meta_nonempty(x.index), x)
-    result.name = x.name
+    values = example_values(x.dtype)
+    result = pd.Series(values, index=meta_nonempty(x.index), dtype=x.dtype, name=x.name)
     result.attrs = x.attrs
     return result
 
 
-def _example_column(dtype: Any, index: Any, like: pd.Series) -> pd.Series:
-    return pd.Series(example_values(dtype, like), index=index, dtype=dtype, copy=False)
-
-
-def example_values(dtype: Any, like: Any = None) -> Any:
-    """An array of two values of a dtype; ``like`` gives what the dtype does not tell."""
+def example_values(dtype: Any) -> Any:
+    """An array of two values of a dtype."""
     if isinstance(dtype, pd.CategoricalDtype):
         return _example_categories(dtype)
     if isinstance(dtype, pd.api.extensions.ExtensionDtype):
@@ -183,6 +180,8 @@ def example_of_scalar(x: Any) -> Any:
         make = None
     if make is not None:
         return make(x)
+    if is_block(x):
+        return x
     if x is None or x is pd.NaT:
         raise TypeError(f"Can't handle meta of type '{type(x).__name__}'")
     raise TypeError(

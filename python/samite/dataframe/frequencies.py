@@ -19,7 +19,12 @@ def count_partition(values: Any, dropna: bool) -> pd.DataFrame:
     """The counts of the values of a partition."""
     if isinstance(values, pd.Index):
         values = values.to_series()
-    return _counted(pd.DataFrame({"value": values.array, "count": 1}), dropna)
+    table = pd.DataFrame({"value": values.array, "count": 1})
+    if isinstance(table["value"].dtype, pd.CategoricalDtype):
+        # Categories that are not there are counted too.
+        every = pd.Categorical(table["value"].cat.categories, dtype=table["value"].dtype)
+        table = pd.concat([table, pd.DataFrame({"value": every, "count": 0})], ignore_index=True)
+    return _counted(table, dropna)
 
 
 def _counted(table: pd.DataFrame, dropna: bool) -> pd.DataFrame:
@@ -44,13 +49,9 @@ def finish_counts(
 ) -> pd.Series:
     """The counts as pandas gives them."""
     table = join_counts(parts, dropna)
-    values = table["value"]
-    if isinstance(values.dtype, pd.CategoricalDtype):
-        # Categories that are not there are counted too.
-        missing = table[values.isna()]
-        unseen = values.cat.categories.difference(values.dropna(), sort=False)
-        more = pd.DataFrame({"value": pd.Categorical(unseen, dtype=values.dtype), "count": 0})
-        table = pd.concat([table[values.notna()], more, missing], ignore_index=True)
+    if isinstance(table["value"].dtype, pd.CategoricalDtype):
+        # Like pandas, in the order of the categories.
+        table = table.sort_values("value", kind="stable")
     index = pd.Index(table["value"].array, name=name)
     counts = pd.Series(table["count"].to_numpy("int64"), index=index, name="count", dtype=dtype)
     return counts.sort_values(ascending=ascending, kind="stable") if sort else counts
@@ -59,6 +60,7 @@ def finish_counts(
 def finish_modes(parts: Sequence[pd.DataFrame], dropna: bool, name: Any) -> pd.Series:
     """The values that are there most often, in order."""
     table = join_counts(parts, dropna)
+    table = table[table["count"] > 0]
     most = table[table["count"] == table["count"].max()] if len(table) else table
     values = most["value"]
     try:

@@ -38,7 +38,7 @@ def partition_numbers(keys: Any, count: int) -> np.ndarray:
     """For each row one of ``count`` partitions, chosen by the hash of its keys, in the smallest
     integers that hold them."""
     numbers = hash_rows(keys) % np.uint64(count)
-    return numbers.astype(np.min_scalar_type(-count), copy=False)
+    return numbers.astype(np.min_scalar_type(-count - 1), copy=False)
 
 
 def _hash_column(values: Any) -> np.ndarray:

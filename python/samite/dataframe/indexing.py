@@ -100,7 +100,7 @@ def _rows(frame: Any, result: Any, rows: Any) -> Any:
                 f"partition; got {rows.ndim} axes and the numbers of chunks {rows.numblocks}"
             )
         return new_collection(Filter(result.expr, operand_of(rows)))
-    if isinstance(rows, (list, np.ndarray, pd.Series, pd.Index)):
+    if isinstance(rows, (list, np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray)):
         return _rows_of_list(result.expr, list(rows))
     if isinstance(rows, slice):
         return _rows_of_slice(result.expr, rows)

@@ -78,8 +78,9 @@ def _table(frame: Any, counts: Any) -> list[str]:
     number_width = max(len(str(len(labels) - 1)), 1) + 1
     label_width = max(len("Column"), *map(len, labels))
     count_width = max(len("Non-Null Count"), *map(len, cells))
+    counted = f"{'Non-Null Count':<{count_width}}"
     lines = [
-        f"{'#':>{number_width}}   {'Column':<{label_width}}  {'Non-Null Count':<{count_width}}  Dtype",
+        f"{'#':>{number_width}}   {'Column':<{label_width}}  {counted}  Dtype",
         f"{'-' * (number_width + 1)}  {'-' * label_width}  {'-' * count_width}  -----",
     ]
     for number, (label, cell, dtype) in enumerate(zip(labels, cells, dtypes, strict=True)):

@@ -95,9 +95,8 @@ def arrow_stream(frame: Any, requested_schema: Any) -> Any:
 
     schema = pa.Schema.from_pandas(frame._meta, preserve_index=None)
     if any(pa.types.is_null(field.type) for field in schema):
-        # The metadata of objects does not tell what they are, so rows have to.
-        first = frame.head(1, npartitions=-1)
-        schema = pa.Schema.from_pandas(first, preserve_index=None)
+        # The metadata of objects does not tell what they are, so all rows have to.
+        schema = _schema_of_rows(frame)
 
     def batches() -> Iterator[Any]:
         for index in range(frame.npartitions):
@@ -107,3 +106,14 @@ def arrow_stream(frame: Any, requested_schema: Any) -> Any:
 
     reader = pa.RecordBatchReader.from_batches(schema, batches())
     return reader.__arrow_c_stream__(requested_schema)
+
+
+def _schema_of_rows(frame: Any) -> Any:
+    import pyarrow as pa
+
+    from samite import base
+    from samite.delayed import delayed
+
+    read = delayed(pa.Schema.from_pandas)
+    schemas = base.compute(*[read(part, preserve_index=None) for part in frame.to_delayed()])
+    return pa.unify_schemas(schemas, promote_options="permissive")

@@ -112,6 +112,11 @@ def concat_pandas(
         result = pd.concat(dfs, join=join, sort=False, **_given(ignore_index or by_itself, kwargs))
     if by_itself:
         result.index = index
+    elif not ignore_index:
+        # pandas takes another look at labels that are objects.
+        kept = _uninferred(result.index, indexes)
+        if kept is not result.index:
+            result.index = kept
     return result
 
 
@@ -130,7 +135,15 @@ def _concat_indexes(indexes: list[Any]) -> Any:
         return pd.CategoricalIndex(union_categoricals(indexes), name=first.name)
     if isinstance(first, pd.MultiIndex):
         return _concat_multi_indexes(indexes)
-    return first.append(indexes[1:])
+    return _uninferred(first.append(indexes[1:]), indexes)
+
+
+def _uninferred(index: Any, parts: Sequence[Any]) -> Any:
+    """Joined labels with the dtype of the parts, if all of these are of objects."""
+    if isinstance(index, pd.MultiIndex) or pd.api.types.is_object_dtype(index.dtype):
+        return index
+    objects = all(pd.api.types.is_object_dtype(part.dtype) for part in parts)
+    return index.astype(object) if objects else index
 
 
 def _concat_multi_indexes(indexes: list[Any]) -> Any:

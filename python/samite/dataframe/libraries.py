@@ -36,6 +36,27 @@ def _constructor(like: Any, kind: str) -> Any:
     raise TypeError(f"{type(like)} not supported by meta_{kind}_constructor")
 
 
+def is_block(x: Any) -> bool:
+    """Whether a value is an array of any library, with rows."""
+    import pandas as pd
+
+    if isinstance(x, (pd.DataFrame, pd.Series, pd.Index)) or isinstance(x, type):
+        return False
+    return hasattr(x, "shape") and hasattr(x, "dtype") and bool(getattr(x, "ndim", 0))
+
+
+def is_scalar(x: Any) -> bool:
+    """Whether a value is one, lazy or not, rather than rows."""
+    import pandas as pd
+
+    from samite._expr import Expr
+    from samite.dataframe.collections import FrameBase
+
+    if isinstance(x, (FrameBase, Expr)):
+        return getattr(x, "ndim", 1) == 0
+    return bool(pd.api.types.is_scalar(x))
+
+
 def valid_divisions(divisions: Any) -> bool:
     """Whether values can be divisions: a sequence that ascends strictly up to the last but one,
     and does not fall there.

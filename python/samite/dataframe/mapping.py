@@ -9,8 +9,9 @@ from typing import Any
 from samite.dataframe.collections.frame_base import new_collection
 from samite.dataframe.elementwise import apply_user_function, warn_of_guessed_meta
 from samite.dataframe.expressions.elementwise import UserMethodCall
-from samite.dataframe.expressions.node import partitionwise_divisions
-from samite.dataframe.metadata import emulate, make_meta, no_default
+from samite.dataframe.expressions.finalize import Concatenated
+from samite.dataframe.expressions.node import FrameExpr, partitionwise_divisions
+from samite.dataframe.metadata import emulate, make_meta, meta_nonempty, no_default
 from samite.utils import M
 
 
@@ -21,24 +22,14 @@ def map_series(frame: Any, arg: Any, na_action: Any, meta: Any) -> Any:
     ------
     TypeError
         ``arg`` is neither a function, nor a mapping, nor a series.
-    NotImplementedError
-        ``arg`` is a collection of several partitions.
     """
     import pandas as pd
 
     meta = no_default if meta is None else meta
     if hasattr(arg, "expr"):
-        if arg.npartitions > 1:
-            raise NotImplementedError(
-                "map takes a collection of one partition, whose labels are looked up; merge with "
-                "it, or repartition it to one"
-            )
-        if meta is no_default:
-            meta = make_meta(emulate(M.map, frame, arg, na_action=na_action, udf=True))
-        else:
-            meta = make_meta(meta, index=frame._meta.index, parent_meta=frame._meta)
+        meta = _meta_of_lookup(frame, arg, na_action, meta)
         return new_collection(
-            UserMethodCall(frame.expr, "map", ("na_action",), meta, arg.expr, na_action)
+            UserMethodCall(frame.expr, "map", ("na_action",), meta, looked_up(arg), na_action)
         )
     if not callable(arg) and not isinstance(arg, (Mapping, pd.Series)):
         raise TypeError(f"arg must be pandas.Series, dict or callable. Got {type(arg)}")
@@ -67,7 +58,8 @@ class MappedIndex(UserMethodCall):
         import pandas as pd
 
         old = partitionwise_divisions(self)
-        if not self.is_monotonic or old[0] is None:
+        lazy = any(isinstance(argument, FrameExpr) for argument in self.arguments)
+        if not self.is_monotonic or old[0] is None or lazy:
             return (None,) * len(old)
         bounds = pd.Index(list(old), dtype=self.frame._meta.dtype)
         return tuple(bounds.map(*self.arguments, **self.keywords))
@@ -75,10 +67,41 @@ class MappedIndex(UserMethodCall):
 
 def map_index(index: Any, arg: Any, na_action: Any, meta: Any, is_monotonic: bool) -> Any:
     """See :meth:`Index.map`."""
-    if meta is no_default or meta is None:
+    meta = no_default if meta is None else meta
+    if hasattr(arg, "expr"):
+        meta = _meta_of_lookup(index, arg, na_action, meta)
+        arg = looked_up(arg)
+    elif meta is no_default:
         meta = make_meta(emulate(M.map, index, arg, na_action=na_action, udf=True))
+        warn_of_guessed_meta("map", meta)
     else:
-        meta = make_meta(meta, parent_meta=index._meta)
+        meta = _as_index(make_meta(meta, parent_meta=index._meta))
     return new_collection(
         MappedIndex(index.expr, "map", ("na_action",), meta, is_monotonic, arg, na_action)
     )
+
+
+def looked_up(arg: Any) -> Any:
+    """A lazy series whose labels are looked up, as one partition: a label can be in any."""
+    return Concatenated(arg.expr) if arg.npartitions > 1 else arg.expr
+
+
+def _meta_of_lookup(frame: Any, arg: Any, na_action: Any, meta: Any) -> Any:
+    """What comes of looking up the elements of ``frame`` among the labels of ``arg``."""
+    import pandas as pd
+
+    if meta is no_default:
+        found = make_meta(emulate(M.map, frame, arg, na_action=na_action, udf=True))
+        if found.dtype != arg._meta.dtype and meta_nonempty(found).isna().all():
+            found = found.astype(arg._meta.dtype)
+        warn_of_guessed_meta("map", found)
+        return found
+    if isinstance(frame._meta, pd.Index):
+        return _as_index(make_meta(meta, parent_meta=frame._meta))
+    return make_meta(meta, index=frame._meta.index, parent_meta=frame._meta)
+
+
+def _as_index(meta: Any) -> Any:
+    import pandas as pd
+
+    return pd.Index(meta) if isinstance(meta, pd.Series) else meta

@@ -23,7 +23,15 @@ def merge_partitions(
     if keywords["how"] == "leftsemi":
         return _left_semi(left, right, keywords["left_on"], keywords["right_on"])
     left, right = _with_equal_categories(left, right, keywords)
-    return left.merge(right, **keywords)
+    result = left.merge(right, **keywords)
+    if keywords["left_index"] != keywords["right_index"]:
+        # The index is that of the side whose index is no key; pandas forgets so without matches.
+        kept = (left if keywords["right_index"] else right).index
+        if not len(result):
+            result.index = kept[:0]
+        elif result.index.names != kept.names:
+            result.index.names = kept.names
+    return result
 
 
 def _left_semi(left: Any, right: Any, left_on: Any, right_on: Any) -> Any:
@@ -39,21 +47,40 @@ def _with_equal_categories(left: Any, right: Any, keywords: Mapping[str, Any]) -
     Partitions can have different ones where they are not known; pandas would give objects for
     some of the partitions only.
     """
-    left_on, right_on = keywords.get("left_on"), keywords.get("right_on")
-    if not isinstance(left_on, list) or not isinstance(right_on, list):
-        return left, right
-    for mine, theirs in zip(left_on, right_on, strict=False):
-        if not isinstance(left, pd.DataFrame) or not isinstance(right, pd.DataFrame):
+    pairs = zip(_keys(left, keywords, "left"), _keys(right, keywords, "right"), strict=False)
+    for mine, theirs in pairs:
+        kinds = _dtype_of(left, mine), _dtype_of(right, theirs)
+        if not all(isinstance(kind, pd.CategoricalDtype) for kind in kinds):
             continue
-        if mine not in left.columns or theirs not in right.columns:
+        if kinds[0] == kinds[1] or kinds[0].ordered or kinds[1].ordered:
             continue
-        kinds = left[mine].dtype, right[theirs].dtype
-        if all(isinstance(kind, pd.CategoricalDtype) for kind in kinds) and kinds[0] != kinds[1]:
-            if kinds[0].ordered or kinds[1].ordered:
-                continue
-            if kinds[0].categories.dtype != kinds[1].categories.dtype:
-                continue
+        if kinds[0].categories.dtype == kinds[1].categories.dtype:
             both = kinds[0].categories.union(kinds[1].categories, sort=False)
-            left = left.assign(**{mine: left[mine].cat.set_categories(both)})
-            right = right.assign(**{theirs: right[theirs].cat.set_categories(both)})
+            left = _with_categories(left, mine, both)
+            right = _with_categories(right, theirs, both)
     return left, right
+
+
+_INDEX = object()
+
+
+def _keys(frame: Any, keywords: Mapping[str, Any], side: str) -> list[Any]:
+    """Labels of key columns, or what stands for the index."""
+    if keywords[f"{side}_index"]:
+        return [_INDEX]
+    labels = keywords[f"{side}_on"]
+    if not isinstance(labels, list):
+        return []
+    return [label if label in frame.columns else _INDEX for label in labels]
+
+
+def _dtype_of(frame: Any, key: Any) -> Any:
+    return frame.index.dtype if key is _INDEX else frame[key].dtype
+
+
+def _with_categories(frame: Any, key: Any, categories: Any) -> Any:
+    if key is _INDEX:
+        return frame.set_axis(frame.index.set_categories(categories), axis=0)
+    frame = frame.copy(deep=False)
+    frame[key] = frame[key].cat.set_categories(categories)
+    return frame

@@ -8,6 +8,8 @@ from typing import Any
 
 import pandas as pd
 
+from samite.dataframe.joining import concat as concat
+
 
 def empty_like(obj: Any) -> Any:
     """``obj`` without its rows; a scalar as it is."""
@@ -178,3 +180,23 @@ def with_index(frame: Any, index: Any) -> Any:
     frame = frame.copy(deep=False)
     frame.index = index
     return frame
+
+
+def boundary_slice(
+    df: Any, start: Any, stop: Any, right_boundary: bool = True, left_boundary: bool = True
+) -> Any:
+    """The rows with labels from ``start`` to ``stop``, of which None is no bound; the index need
+    not be sorted.
+
+    Parameters
+    ----------
+    right_boundary, left_boundary:
+        Whether ``stop`` and ``start`` themselves are within.
+    """
+    if not len(df.index):
+        return df
+    if start is not None:
+        df = df[df.index >= start if left_boundary else df.index > start]
+    if stop is not None:
+        df = df[df.index <= stop if right_boundary else df.index < stop]
+    return df

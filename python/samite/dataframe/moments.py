@@ -17,22 +17,22 @@ from samite.dataframe.partition_reductions import as_columns
 
 
 class Moments(NamedTuple):
-    """Of each column the number of values, their mean, and sums of powers of deviations."""
+    """Of each column the number of values, their mean, and sums of powers of deviations.
+
+    The mean is ``center + offset``: where it is large, the second number has the digits that are
+    lost in the first.
+    """
 
     count: np.ndarray
-    mean: np.ndarray
+    center: np.ndarray
+    offset: np.ndarray
     second: np.ndarray
     third: np.ndarray | None = None
     fourth: np.ndarray | None = None
 
 
-def as_floats(frame: pd.DataFrame) -> np.ndarray:
-    """The values as floats, missing ones as NaN, moments in time in their unit."""
-    columns = [floats_of(frame.iloc[:, i]) for i in range(frame.shape[1])]
-    return np.column_stack(columns) if columns else np.empty((len(frame), 0))
-
-
 def floats_of(column: pd.Series) -> np.ndarray:
+    """The values of a column as floats, missing ones as NaN, moments in time in their unit."""
     if column.dtype.kind in "mM" and not isinstance(column.dtype, pd.ArrowDtype):
         values = column.array.asi8.astype(float)
         values[column.isna().to_numpy()] = np.nan
@@ -43,29 +43,40 @@ def floats_of(column: pd.Series) -> np.ndarray:
 
 
 def moments_of(partition: Any, numeric_only: bool, skipna: bool, order: int) -> Moments:
-    """The moments of a partition, up to ``order`` (2 or 4)."""
-    values = as_floats(as_columns(partition, numeric_only))
-    present = ~np.isnan(values)
+    """The moments of a partition, up to ``order`` (1, 2 or 4)."""
+    frame = as_columns(partition, numeric_only)
+    columns = [
+        _moments_of_column(floats_of(frame.iloc[:, i]), skipna, order)
+        for i in range(frame.shape[1])
+    ]
+    fields = np.array(columns, dtype=float).reshape(len(columns), 6).T
+    return Moments(*fields) if order == 4 else Moments(*fields[:4])
+
+
+def _moments_of_column(values: np.ndarray, skipna: bool, order: int) -> tuple[float, ...]:
     if skipna:
-        count = present.sum(axis=0).astype(float)
-    else:
-        count = np.full(values.shape[1], float(len(values)))
-        present = np.ones_like(present)
+        missing = np.isnan(values)
+        if missing.any():
+            values = values[~missing]
+    count = len(values)
+    if not count:
+        return (0.0,) * 6
     with np.errstate(all="ignore"):
-        total = np.where(present, values, 0.0).sum(axis=0)
-        mean = total / np.where(count == 0, 1.0, count)
-        deviations = np.where(present, values - mean, 0.0)
-        squares = deviations * deviations
-        second = squares.sum(axis=0)
+        center = values.mean()
+        if order == 1:
+            return (count, center, 0.0, 0.0, 0.0, 0.0)
+        deviations = values - center
+        offset = deviations.mean()
+        if np.isfinite(offset):
+            deviations -= offset
+        else:
+            offset = 0.0
+        second = float(np.dot(deviations, deviations))
         if order == 2:
-            return Moments(count, mean, second)
-        return Moments(
-            count,
-            mean,
-            second,
-            (squares * deviations).sum(axis=0),
-            (squares * squares).sum(axis=0),
-        )
+            return (count, center, offset, second, 0.0, 0.0)
+        squares = deviations * deviations
+        third, fourth = np.dot(squares, deviations), np.dot(squares, squares)
+    return (count, center, offset, second, float(third), float(fourth))
 
 
 def join_moments(parts: Sequence[Moments]) -> Moments:
@@ -81,13 +92,18 @@ def _joined(a: Moments, b: Moments) -> Moments:
         count = a.count + b.count
         safe = np.where(count == 0, 1.0, count)
         share = b.count / safe
-        # Weighted like this, a part without values adds nothing, and infinite means remain.
-        mean = (a.mean * a.count + b.mean * b.count) / safe
-        delta = np.where((a.count == 0) | (b.count == 0), 0.0, b.mean - a.mean)
+        delta = (b.center - a.center) + (b.offset - a.offset)
+        # A part without values adds nothing, and infinite means remain.
+        delta = np.where((a.count == 0) | (b.count == 0), 0.0, delta)
+        finite = np.isfinite(delta)
+        center = np.where(a.count == 0, b.center, a.center)
+        offset = np.where(a.count == 0, b.offset, a.offset + delta * share)
+        center = np.where(finite, center, a.center + b.center)
+        offset = np.where(finite, offset, 0.0)
         product = a.count * share
         second = a.second + b.second + delta**2 * product
         if a.third is None or b.third is None or a.fourth is None or b.fourth is None:
-            return Moments(count, mean, second)
+            return Moments(count, center, offset, second)
         third = (
             a.third
             + b.third
@@ -101,12 +117,12 @@ def _joined(a: Moments, b: Moments) -> Moments:
             + 6 * delta**2 * (a.count**2 * b.second + b.count**2 * a.second) / safe**2
             + 4 * delta * (a.count * b.third - b.count * a.third) / safe
         )
-        return Moments(count, mean, second, third, fourth)
+        return Moments(count, center, offset, second, third, fourth)
 
 
 def statistic(moments: Moments, how: str, ddof: int, bias: bool, fisher: bool) -> np.ndarray:
     """A statistic of each column; NaN where there are too few values."""
-    count, mean = moments.count, moments.mean
+    count, mean = moments.count, moments.center + moments.offset
     with np.errstate(all="ignore"):
         if how == "mean":
             return np.where(count == 0, np.nan, mean)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite.dataframe.joining import concat_partitions
+
 
 def set_index(frame: Any, on: Any, drop: bool = True, append: bool = False) -> Any:
     """``frame`` with a column, or a series of as many rows, as the index."""
@@ -38,3 +40,16 @@ def sort_values(
         kind="stable",
         **(keywords or {}),
     )
+
+
+def end_of_sorted(
+    frame: Any, by: list[Any], ascending: Any, na_position: str, n: int, last: bool
+) -> Any:
+    """The first (or last) ``n`` rows in the order of columns; equal ones keep their order."""
+    ordered = sort_values(frame, by, ascending, na_position, False, None, None)
+    return ordered.tail(n) if last else ordered.head(n)
+
+
+def end_of_parts(parts: list[Any], **keywords: Any) -> Any:
+    """:func:`end_of_sorted` of several partitions in order."""
+    return end_of_sorted(concat_partitions(parts), **keywords)

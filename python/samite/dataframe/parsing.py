@@ -59,7 +59,7 @@ def to_timedelta(arg: Any, unit: str | None = None, errors: str = "raise") -> An
     if isinstance(arg, (pd.Series, pd.Index)):
         return pd.to_timedelta(arg, unit=unit, errors=errors)
     if not isinstance(arg, Series):
-        raise TypeError(f"to_timedelta takes a series, got {type(arg).__name__}")
+        raise TypeError(f"arg must be a Series, got {type(arg).__name__}")
     return new_collection(ToTimedelta(arg.expr, {"unit": unit, "errors": errors}))
 
 

@@ -155,13 +155,24 @@ def join_extremes(parts: Sequence[list[pd.Series]], how: str, skipna: bool) -> l
     ]
 
 
-def finish_extremes(parts: Sequence[list[pd.Series]], how: str, skipna: bool, columns: Any) -> Any:
+def finish_extremes(
+    parts: Sequence[list[pd.Series]], how: str, skipna: bool, columns: Any, dtype: Any
+) -> Any:
     """The labels of the rows with the extremes."""
     joined = join_extremes(parts, how, skipna)
     labels = [getattr(column, how)(skipna=skipna) for column in joined]
     if columns is None:
         return labels[0]
-    return pd.Series(labels, index=columns, dtype=None if labels else "int64")
+    return pd.Series(labels, index=columns, dtype=dtype)
+
+
+def along_rows(partition: Any, how: str, keywords: Mapping[str, Any], meta: Any) -> Any:
+    """A value for each row; without rows in the form of ``meta``."""
+    return (
+        getattr(partition, how)(axis=1, **keywords)
+        if len(partition)
+        else (pd.Series([], index=partition.index, dtype=meta.dtype, name=meta.name))
+    )
 
 
 # -- order -------------------------------------------------------------------------------

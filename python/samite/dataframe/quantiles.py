@@ -53,9 +53,7 @@ def _shortened(summary: Summary) -> Summary:
     middles = (np.arange(SHORT) + 0.5) * (total / SHORT)
     places = np.searchsorted(ends, middles)
     places[0], places[-1] = 0, len(values) - 1
-    return Summary(
-        values.take(places).reset_index(drop=True), np.full(SHORT, total / SHORT)
-    )
+    return Summary(values.take(places).reset_index(drop=True), np.full(SHORT, total / SHORT))
 
 
 def join_summaries(parts: Sequence[list[Summary]]) -> list[Summary]:

@@ -51,19 +51,18 @@ def reduced(
 ) -> Any:
     """sum, prod, min, max, any, all or count."""
     from samite.dataframe.collections.frame_base import new_collection
-    from samite.dataframe.elementwise import method_call
     from samite.dataframe.expressions.reductions import Reduction
 
     number = axis_number(frame, axis, how)
     if number == 1:
-        keywords: dict[str, Any] = {"axis": 1}
+        keywords: dict[str, Any] = {}
         if how != "count":
             keywords["skipna"] = skipna
         if how not in ("any", "all"):
             keywords["numeric_only"] = bool(numeric_only)
         if how in ("sum", "prod") and min_count:
             keywords["min_count"] = min_count
-        return method_call(frame, how, **keywords)
+        return along_rows(frame, how, keywords)
     if number is None and frame.ndim < 2:
         number = 0
     expr = Reduction(
@@ -76,6 +75,14 @@ def reduced(
         checked_split_every(split_every),
     )
     return new_collection(expr)
+
+
+def along_rows(frame: Any, how: str, keywords: dict[str, Any]) -> Any:
+    """A reduction of each row."""
+    from samite.dataframe.collections.frame_base import new_collection
+    from samite.dataframe.expressions.reductions import AlongRows
+
+    return new_collection(AlongRows(frame.expr, how, keywords))
 
 
 def moment(
@@ -91,19 +98,18 @@ def moment(
 ) -> Any:
     """mean, var, std, sem, skew or kurtosis."""
     from samite.dataframe.collections.frame_base import new_collection
-    from samite.dataframe.elementwise import method_call
     from samite.dataframe.expressions.reductions import MomentReduction
 
     number = axis_number(frame, axis, how)
     if number == 1:
-        keywords: dict[str, Any] = {"axis": 1, "skipna": skipna, "numeric_only": bool(numeric_only)}
+        keywords: dict[str, Any] = {"skipna": skipna, "numeric_only": bool(numeric_only)}
         if how in ("var", "std", "sem"):
             keywords["ddof"] = ddof
-        return method_call(frame, how, **keywords)
+        return along_rows(frame, how, keywords)
     if number is None and frame.ndim < 2:
         number = 0
-    if how in ("std", "var", "sem") and frame.ndim == 1:
-        _refuse_text(frame, how)
+    if how in ("mean", "std", "var", "sem") and frame.ndim == 1:
+        refuse_text(frame, how)
     expr = MomentReduction(
         frame.expr,
         how,
@@ -118,11 +124,21 @@ def moment(
     return new_collection(expr)
 
 
-def _refuse_text(series: Any, how: str) -> None:
+def refuse_text(series: Any, how: str) -> None:
+    """Refuse a series of text, or of objects that may be text.
+
+    Raises
+    ------
+    ValueError
+        It is one.
+    """
     import pandas as pd
 
-    if isinstance(series.dtype, pd.ArrowDtype) and pd.api.types.is_string_dtype(series.dtype):
+    dtype = series._meta.dtype
+    if isinstance(dtype, pd.ArrowDtype) and pd.api.types.is_string_dtype(dtype):
         raise ValueError(f"`{how}` not supported with string series")
+    if pd.api.types.is_object_dtype(dtype) or isinstance(dtype, pd.StringDtype):
+        raise ValueError(f"`{how}` not supported with {dtype} series")
 
 
 def extreme_labels(
@@ -130,11 +146,10 @@ def extreme_labels(
 ) -> Any:
     """idxmin or idxmax."""
     from samite.dataframe.collections.frame_base import new_collection
-    from samite.dataframe.elementwise import method_call
     from samite.dataframe.expressions.reductions import ExtremeLabels
 
     if axis_number(frame, axis, how) == 1:
-        return method_call(frame, how, axis=1, skipna=skipna, numeric_only=bool(numeric_only))
+        return along_rows(frame, how, {"skipna": skipna, "numeric_only": bool(numeric_only)})
     return new_collection(
         ExtremeLabels(frame.expr, how, skipna, bool(numeric_only), checked_split_every(split_every))
     )
@@ -227,7 +242,7 @@ def ends(frame: Any, how: str, n: int, columns: Any, split_every: Any) -> Any:
     from samite.dataframe.expressions.reductions import EndRows
 
     if frame.ndim == 2 and columns is None:
-        raise TypeError(f"{how} of a frame needs columns=, the columns to order by")
-    return new_collection(
-        EndRows(frame.expr, how, n, columns, checked_split_every(split_every))
-    )
+        raise TypeError(
+            f"{how}() missing 1 required positional argument: 'columns', the columns to order by"
+        )
+    return new_collection(EndRows(frame.expr, how, n, columns, checked_split_every(split_every)))

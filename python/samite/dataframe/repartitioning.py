@@ -27,7 +27,8 @@ def repartition(df: Any, divisions: Any, force: bool = False) -> Any:
     if isinstance(df, FrameBase):
         return df.repartition(divisions=divisions, force=force)
     if isinstance(df, (pd.DataFrame, pd.Series)):
-        return from_pandas(df, npartitions=1).repartition(divisions=divisions, force=force)
+        # What lies beyond the rows is an empty part of the outer partitions.
+        return from_pandas(df, npartitions=1).repartition(divisions=divisions, force=True)
     raise TypeError(f"Data must be DataFrame or Series, got {type(df).__name__}")
 
 

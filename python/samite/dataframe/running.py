@@ -41,6 +41,10 @@ def _numbers(partition: Any, how: str) -> Any:
     if how not in ("cumsum", "cumprod"):
         return partition
     if isinstance(partition, pd.Series):
-        return partition.astype("int64") if partition.dtype == bool else partition
-    labels = [label for label, dtype in partition.dtypes.items() if dtype == bool]
+        return partition.astype("int64") if _is_plain_boolean(partition.dtype) else partition
+    labels = [label for label, dtype in partition.dtypes.items() if _is_plain_boolean(dtype)]
     return partition.astype(dict.fromkeys(labels, "int64")) if labels else partition
+
+
+def _is_plain_boolean(dtype: Any) -> bool:
+    return getattr(dtype, "kind", "") == "b" and not pd.api.types.is_extension_array_dtype(dtype)

@@ -73,9 +73,7 @@ def _keys(frame: Any, on: Any) -> Any:
         return None
     missing = [label for label in labels if label not in columns]
     if missing:
-        raise KeyError(
-            f"Cannot shuffle on {missing}: there are no such columns; there are {columns}"
-        )
+        raise KeyError(f"Cannot shuffle on {missing}: there are no such columns")
     if meta.ndim == 1:
         return frame.expr
     return labels

@@ -8,9 +8,9 @@ from typing import Any
 import pandas as pd
 
 from samite.dataframe.collections.frame_base import new_collection
-from samite.dataframe.elementwise import aligned, method_call
+from samite.dataframe.elementwise import aligned
 from samite.dataframe.metadata import make_meta, meta_nonempty, no_default
-from samite.dataframe.reductions import axis_number, checked_split_every
+from samite.dataframe.reductions import along_rows, axis_number, checked_split_every
 
 
 def value_counts(
@@ -71,7 +71,7 @@ def nunique(frame: Any, axis: Any, dropna: bool, split_every: Any) -> Any:
     from samite.dataframe.expressions.frequencies import CountDifferent
 
     if axis_number(frame, axis, "nunique") == 1:
-        return method_call(frame, "nunique", axis=1, dropna=dropna)
+        return along_rows(frame, "nunique", {"dropna": dropna})
     return new_collection(CountDifferent(frame.expr, dropna, checked_split_every(split_every)))
 
 
@@ -95,8 +95,13 @@ def quantile(frame: Any, q: Any, axis: Any, numeric_only: bool, method: str) -> 
         )
     if axis_number(frame, axis, "quantile") == 1:
         if not np.isscalar(q):
-            raise ValueError("quantile(axis=1) takes one quantile, since it has a value for each row")
-        return method_call(frame, "quantile", q, axis=1, numeric_only=bool(numeric_only))
+            raise ValueError("quantile(axis=1) has a value for each row, so it takes one quantile")
+        return along_rows(frame, "quantile", {"q": q, "numeric_only": bool(numeric_only)})
+    if frame.ndim == 1 and (
+        frame._meta.dtype == object or isinstance(frame._meta.dtype, pd.StringDtype)
+    ):
+        kind = "object" if frame._meta.dtype == object else "string"
+        raise ValueError(f"`quantile` not supported with {kind} series")
     if not np.isscalar(q):
         q = [float(value) for value in q]
     return new_collection(Quantiles(frame.expr, q, bool(numeric_only)))
@@ -106,15 +111,17 @@ def median(frame: Any, axis: Any, numeric_only: bool) -> Any:
     """The median of each column, where all rows are in one partition."""
     number = axis_number(frame, axis, "median")
     if number == 1:
-        return method_call(frame, "median", axis=1, numeric_only=bool(numeric_only))
+        return along_rows(frame, "median", {"numeric_only": bool(numeric_only)})
     if frame.npartitions > 1:
         raise NotImplementedError(
             "Dask doesn't implement an exact median in all cases as this is hard to do in "
             "parallel. See the `median_approximate` method instead, which uses an approximate "
             "algorithm."
         )
-    return quantile(frame, 0.5, 0, numeric_only, "default").rename(None) if frame.ndim == 2 else (
-        quantile(frame, 0.5, 0, False, "default")
+    return (
+        quantile(frame, 0.5, 0, numeric_only, "default").rename(None)
+        if frame.ndim == 2
+        else (quantile(frame, 0.5, 0, False, "default"))
     )
 
 

@@ -16,6 +16,7 @@ from samite.dataframe.known_categories import (
 )
 from samite.dataframe.libraries import (
     index_summary,
+    is_scalar,
     meta_frame_constructor,
     meta_series_constructor,
     valid_divisions,
@@ -46,6 +47,7 @@ __all__ = [
     "index_summary",
     "is_dataframe_like",
     "is_index_like",
+    "is_scalar",
     "is_series_like",
     "make_array_nonempty",
     "make_meta",

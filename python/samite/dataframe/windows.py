@@ -8,7 +8,9 @@ from typing import Any
 import pandas as pd
 
 
-def windows_of(partition: Any, window: Mapping[str, Any], how: str, *args: Any, **kwargs: Any) -> Any:
+def windows_of(
+    partition: Any, window: Mapping[str, Any], how: str, *args: Any, **kwargs: Any
+) -> Any:
     """``partition.rolling(**window).how(...)`` of pandas."""
     return getattr(partition.rolling(**window), how)(*args, **kwargs)
 

@@ -47,9 +47,7 @@ def _decimals(values: list) -> pd.Series:
 def series(kind: str, max_size: int = 12, min_size: int = 0) -> st.SearchStrategy[pd.Series]:
     """Series of one kind, with missing values where it has them."""
     values, make = KINDS[kind]
-    return st.lists(values, min_size=min_size, max_size=max_size).map(
-        lambda v: make(v).rename("s")
-    )
+    return st.lists(values, min_size=min_size, max_size=max_size).map(lambda v: make(v).rename("s"))
 
 
 @st.composite

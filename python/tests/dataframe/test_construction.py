@@ -15,7 +15,6 @@ import samite.dataframe as dd
 from samite.dataframe.comparing import assert_divisions
 from samite.dataframe.io.io import sorted_division_locations
 
-
 # -- from_pandas -----------------------------------------------------------------------
 
 
@@ -58,6 +57,36 @@ def test_even_partitions():
 def test_equal_labels_stay_together(labels):
     frame = pd.DataFrame({"a": range(8)}, index=list(labels))
     assert dd.from_pandas(frame, npartitions=3).divisions == ("A", "B", "C", "C")
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.IntervalIndex.from_breaks(range(9)),
+        pd.period_range("2000", periods=8, freq="D"),
+        pd.date_range("2000", periods=8, tz="UTC"),
+        pd.Index([True] * 4 + [False] * 4),
+        pd.CategoricalIndex(list("bbaaccdd"), categories=list("dcba")),
+        pd.CategoricalIndex(list("bbaaccdd"), categories=list("abcd"), ordered=True),
+        pd.Index(list("abcdefgh"), dtype="string"),
+        pd.Index(list("abcdefgh"), dtype=object),
+        pd.Index(range(8), dtype="Int64"),
+        pd.Index(range(8), dtype="int64[pyarrow]"),
+        pd.Index(list("aabbccdd")),
+    ],
+)
+@pytest.mark.parametrize("cut", [{"npartitions": 3}, {"chunksize": 2}])
+def test_labels_of_any_dtype(index, cut):
+    frame = pd.DataFrame({"a": range(8)}, index=index)
+    lazy = dd.from_pandas(frame, **cut)
+    computed = lazy.compute()
+    pd.testing.assert_frame_equal(computed, frame.sort_index(kind="stable"))
+    assert computed.index.dtype == index.dtype == lazy.index.dtype
+    assert lazy.npartitions > 1
+    if lazy.known_divisions and not isinstance(index, pd.CategoricalIndex):
+        assert_divisions(lazy)
+    kept = dd.from_pandas(frame, sort=False, **cut).compute()
+    pd.testing.assert_frame_equal(kept, frame)
 
 
 def test_later_changes_do_not_count():
@@ -276,3 +305,41 @@ def test_arrays_that_are_refused(values, columns, message):
         dd.from_array(values, columns=columns)
     with pytest.raises(ValueError, match=message):
         dd.from_dask_array(da.from_array(values, chunks=1), columns=columns)
+
+
+# -- Arrow ------------------------------------------------------------------------------
+
+
+@given(frames(kinds=("int", "float", "text", "bool", "date", "decimal")), st.integers(1, 5))
+@settings(max_examples=30, deadline=None)
+def test_tables_of_arrow(frame, count):
+    import pyarrow as pa
+
+    table = pa.Table.from_pandas(frame, preserve_index=False)
+    expected = table.to_pandas(ignore_metadata=True)
+    lazy = dd.from_arrow(table, npartitions=count)
+    pd.testing.assert_frame_equal(lazy.compute(), expected)
+    assert_divisions(lazy)
+    column = expected.columns[-1]
+    pd.testing.assert_series_equal(lazy[column].compute(), expected[column])
+    by_size = dd.from_arrow(table, chunksize=count)
+    assert by_size.npartitions == max(-(-len(frame) // count), 1)
+    assert by_size.to_arrow().num_rows == len(frame)
+
+
+def test_dtypes_of_arrow():
+    import pyarrow as pa
+
+    table = pa.table({"a": pa.array([1, None], pa.uint8()), "b": ["x", None]})
+    kept = dd.from_arrow(table, dtype_backend="pyarrow")
+    assert kept["a"].dtype == kept["a"].compute().dtype == pd.ArrowDtype(pa.uint8())
+    nullable = dd.from_arrow(table, dtype_backend="numpy_nullable")
+    assert [str(d) for d in nullable.dtypes] == ["UInt8", "string"]
+    assert nullable["a"].compute().tolist() == [1, pd.NA]
+    assert dd.from_arrow(table.to_batches()[0]).compute().shape == (2, 2)
+    with pytest.raises(TypeError, match="stream of Arrow, got dict"):
+        dd.from_arrow({"a": [1]})
+    with pytest.raises(ValueError, match="dtype_backend"):
+        dd.from_arrow(table, dtype_backend="numpy")
+    with pytest.raises(TypeError, match="frame of Polars"):
+        dd.from_polars(table)

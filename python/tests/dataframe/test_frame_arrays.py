@@ -92,8 +92,12 @@ def test_universal_functions_of_several():
     )
     pd.testing.assert_frame_equal(np.add(lazy, frame).compute(), frame + frame)
     blocks = da.from_array(frame["a"].to_numpy(), chunks=(2, 1))
-    pd.testing.assert_series_equal((lazy["b"] * blocks).compute(), (frame["b"] * frame["a"]).rename("b"))
-    pd.testing.assert_series_equal((blocks * lazy["b"]).compute(), (frame["b"] * frame["a"]).rename("b"))
+    pd.testing.assert_series_equal(
+        (lazy["b"] * blocks).compute(), (frame["b"] * frame["a"]).rename("b")
+    )
+    pd.testing.assert_series_equal(
+        (blocks * lazy["b"]).compute(), (frame["b"] * frame["a"]).rename("b")
+    )
     with pytest.raises(ValueError, match="numbers of blocks"):
         lazy["a"] + da.ones(3, chunks=3)
     assert np.greater(np.int64(2), lazy["b"]).compute().tolist() == [False, False, True]
@@ -145,8 +149,10 @@ def test_records(lengths):
     assert bare.dtype.names == ("a", "b")
 
 
-@given(cut_frames(kinds=("int", "float", "nullable", "text", "date", "zoned", "category", "decimal"),
-                  min_size=1))  # fmt: skip
+STREAMED = ("int", "float", "nullable", "text", "date", "zoned", "category", "decimal")
+
+
+@given(cut_frames(kinds=STREAMED, min_size=1))
 @settings(max_examples=30, deadline=None)
 def test_streams_of_arrow(case):
     frame, at = case
@@ -158,6 +164,7 @@ def test_streams_of_arrow(case):
     assert table.to_pandas().equals(expected.to_pandas())
 
 
+@pytest.mark.filterwarnings("ignore:.*interchange.*")
 def test_interchange():
     frame = pd.DataFrame({"a": [1, 2, 3], "b": [0.5, 1.5, 2.5]})
     lazy = dd.from_pandas(frame, npartitions=2).__dataframe__()
@@ -169,9 +176,7 @@ def test_interchange():
 
 
 def test_display():
-    frame = pd.DataFrame(
-        {"a": range(6), "b": list("abcdef"), "c": pd.Categorical(list("aabbcc"))}
-    )
+    frame = pd.DataFrame({"a": range(6), "b": list("abcdef"), "c": pd.Categorical(list("aabbcc"))})
     lazy = dd.from_pandas(frame, npartitions=3)
     text = repr(lazy)
     assert "npartitions=3" in text and "category[known]" in text and "int64" in text

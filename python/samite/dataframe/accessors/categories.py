@@ -84,7 +84,7 @@ class CategoricalAccessor(
         if self.known:
             return self._series
         categories = self._found(**kwargs)
-        return self.set_categories(categories)
+        return self._call("set_categories", categories)
 
     def as_unknown(self) -> Any:
         """The series with categories that are not known before computation."""
@@ -106,9 +106,9 @@ class CategoricalAccessor(
         used = frame.map_partitions(_used, meta=pd.Series([], dtype=object))
         present = set(used.compute())
         if not self.known:
-            return self.set_categories(pd.Index(sorted(present)))
+            return self._call("set_categories", pd.Index(sorted(present)))
         categories = self._series._meta.dtype.categories
-        return self.set_categories(categories[categories.isin(present)])
+        return self._call("set_categories", categories[categories.isin(present)])
 
     def _found(self, **kwargs: Any) -> Any:
         from samite.dataframe.collections import new_collection

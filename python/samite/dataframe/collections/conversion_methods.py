@@ -88,10 +88,10 @@ class ConversionMethods(Mixin):
             raise ValueError(
                 "An array without a copy is not possible: the values are computed. Use copy=None"
             )
-        return np.asarray(self.compute(), dtype=dtype)  # type: ignore[attr-defined]
+        return np.asarray(self.compute(), dtype=dtype)
 
     def __array_wrap__(self, array: Any, context: Any = None, return_scalar: bool = False) -> Any:
-        meta = self._meta  # type: ignore[attr-defined]
+        meta = self._meta
         if getattr(meta, "ndim", 0) == 0 or not getattr(array, "ndim", 0):
             return array
         import pandas as pd
@@ -121,28 +121,6 @@ class ConversionMethods(Mixin):
 
         return call_ufunc(ufunc, method, inputs, kwargs)
 
-    def to_backend(self, backend: str | None = None, **kwargs: Any) -> Any:
-        """The rows in partitions of another library.
-
-        Parameters
-        ----------
-        backend:
-            The name of the library; by default that of the setting ``dataframe.backend``.
-        kwargs:
-            For the library.
-
-        Raises
-        ------
-        ValueError
-            There is no such library.
-        """
-        from samite.dataframe.backends import dataframe_creation_dispatch
-
-        library = dataframe_creation_dispatch.dispatch(
-            backend or dataframe_creation_dispatch.backend
-        )
-        return library.to_backend(self, **kwargs)
-
     def memory_usage_per_partition(self, index: bool = True, deep: bool = False) -> Any:
         """The bytes of each partition, as a series.
 
@@ -156,7 +134,7 @@ class ConversionMethods(Mixin):
         from samite._collections import new_collection
         from samite.dataframe.expressions.memory import MemoryUsagePerPartition
 
-        return new_collection(MemoryUsagePerPartition(self.expr, deep, index))  # type: ignore[attr-defined]
+        return new_collection(MemoryUsagePerPartition(self.expr, deep, index))
 
     def to_string(self, max_rows: int = 5) -> str:
         """The dtypes and divisions as text; no rows are computed."""
@@ -227,7 +205,7 @@ class ConversionMethodsOfFrame(Mixin):
         from samite._collections import new_collection
         from samite.dataframe.expressions.memory import MemoryUsage
 
-        return new_collection(MemoryUsage(self.expr, deep, index))  # type: ignore[attr-defined]
+        return new_collection(MemoryUsage(self.expr, deep, index))
 
     def info(self, buf: Any = None, verbose: bool = False, memory_usage: bool = False) -> None:
         """Print the columns and their dtypes.
@@ -266,6 +244,25 @@ class ConversionMethodsOfFrame(Mixin):
 
         return arrow_stream(self, requested_schema)
 
+    def to_arrow(self) -> Any:
+        """The rows as an Arrow table, computed."""
+        import pyarrow as pa
+
+        return pa.RecordBatchReader.from_stream(self).read_all()
+
+    def to_polars(self) -> Any:
+        """The rows as a frame of Polars, computed.
+
+        Raises
+        ------
+        RuntimeError
+            Polars is not installed.
+        """
+        from samite.utils import import_required
+
+        polars = import_required("polars", "to_polars needs Polars: pip install polars")
+        return polars.from_arrow(self.to_arrow())
+
     @classmethod
     def from_dict(
         cls,
@@ -298,10 +295,10 @@ class ConversionMethodsOfSeries(Mixin):
         from samite._collections import new_collection
         from samite.dataframe.expressions.memory import MemoryUsage
 
-        return new_collection(MemoryUsage(self.expr, deep, index))  # type: ignore[attr-defined]
+        return new_collection(MemoryUsage(self.expr, deep, index))
 
 
-class ConversionMethodsOfIndex:
+class ConversionMethodsOfIndex(Mixin):
     """Conversion to other collections, and display. For indexes."""
 
     def memory_usage(self, deep: bool = False) -> Any:
@@ -309,9 +306,9 @@ class ConversionMethodsOfIndex:
         from samite._collections import new_collection
         from samite.dataframe.expressions.memory import MemoryUsage
 
-        return new_collection(MemoryUsage(self.expr, deep, True))  # type: ignore[attr-defined]
+        return new_collection(MemoryUsage(self.expr, deep, True))
 
     def __repr__(self) -> str:
-        return f"<samite.dataframe.Index: expr={self.expr}>"  # type: ignore[attr-defined]
+        return f"<samite.dataframe.Index: expr={self.expr}>"
 
     __str__ = __repr__

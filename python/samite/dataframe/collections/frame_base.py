@@ -7,7 +7,7 @@ from typing import Any
 
 from samite import threaded
 from samite._collections import new_collection
-from samite.base import DaskMethodsMixin
+from samite.base import DaskMethodsMixin, dont_optimize
 from samite.dataframe import methods
 from samite.dataframe.collections.elementwise_methods import ElementwiseMethods
 from samite.dataframe.collections.grouping_methods import GroupingMethods
@@ -36,6 +36,8 @@ class FrameBase(
     """A collection over an expression of data frames."""
 
     __dask_scheduler__ = staticmethod(threaded.get)
+    # Expressions are optimized before they have a graph.
+    __dask_optimize__ = staticmethod(dont_optimize)
     # Wins over NumPy's arrays in operators.
     __array_priority__ = 1000
 

@@ -25,6 +25,25 @@ class GroupingMethods:
 class GroupingMethodsOfFrame:
     """Grouping, windows and running totals. For frames."""
 
+    def pivot_table(self, index: Any, columns: Any, values: Any, aggfunc: Any = "mean") -> Any:
+        """See :func:`samite.dataframe.pivot_table`."""
+        from samite.dataframe.reshape import pivot_table
+
+        return pivot_table(self, index, columns, values, aggfunc)
+
+    def melt(
+        self,
+        id_vars: Any = None,
+        value_vars: Any = None,
+        var_name: Any = None,
+        value_name: Any = "value",
+        col_level: Any = None,
+    ) -> Any:
+        """See :func:`samite.dataframe.melt`."""
+        from samite.dataframe.reshape import melt
+
+        return melt(self, id_vars, value_vars, var_name, value_name, col_level)
+
     def groupby(
         self,
         by: Any,

@@ -328,9 +328,7 @@ class ReductionMethodsOfFrame(Mixin):
         """The number of different values of each column; ``axis=1`` of each row."""
         return statistics.nunique(self, axis, dropna, split_every)
 
-    def mode(
-        self, dropna: bool = True, split_every: Any = None, numeric_only: bool = False
-    ) -> Any:
+    def mode(self, dropna: bool = True, split_every: Any = None, numeric_only: bool = False) -> Any:
         """The most frequent values of each column, in order."""
         return statistics.mode(self, dropna, split_every, numeric_only)
 
@@ -438,9 +436,7 @@ class ReductionMethodsOfFrame(Mixin):
 class ReductionMethodsOfSeries(Mixin):
     """Methods that reduce rows to few. For series."""
 
-    def nunique(
-        self, dropna: bool = True, split_every: Any = None, split_out: Any = True
-    ) -> Any:
+    def nunique(self, dropna: bool = True, split_every: Any = None, split_out: Any = True) -> Any:
         """The number of different values."""
         return statistics.nunique(self, 0, dropna, split_every)
 

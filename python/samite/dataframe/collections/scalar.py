@@ -43,6 +43,13 @@ class Scalar(FrameBase):
         (key,) = expr.__dask_keys__()
         return Delayed(key, expr.__dask_graph__())
 
+    def to_series(self, index: Any = 0) -> Any:
+        """The value as a series of one row, under the label ``index``."""
+        from samite.dataframe.collections.frame_base import new_collection
+        from samite.dataframe.expressions.conversions import ScalarAsSeries
+
+        return new_collection(ScalarAsSeries(self.expr, index))
+
 
 def _only(parts: Any) -> Any:
     while isinstance(parts, (list, tuple)) and len(parts) == 1:

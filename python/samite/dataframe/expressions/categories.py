@@ -88,7 +88,7 @@ def _values_of(x: Any) -> pd.Index:
         return x.categories
     if isinstance(x, pd.Series) and isinstance(x.dtype, pd.CategoricalDtype):
         return x.cat.categories
-    return pd.Index(x.dropna().drop_duplicates()).rename(None)
+    return _sorted_if_comparable(pd.Index(x.dropna().drop_duplicates()).rename(None))
 
 
 def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:
@@ -100,12 +100,14 @@ def union_of_categories(found: list[pd.Index], ordered: bool) -> pd.Index:
         return result
     for index in filled[1:]:
         result = result.append(index.difference(result, sort=False))
-    if ordered:
-        return result
+    return result if ordered else _sorted_if_comparable(result)
+
+
+def _sorted_if_comparable(index: pd.Index) -> pd.Index:
     try:
-        return result.sort_values()
+        return index.sort_values()
     except TypeError:  # of types that do not compare
-        return result
+        return index
 
 
 class Categorized(Elementwise):

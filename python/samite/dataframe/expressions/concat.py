@@ -10,6 +10,7 @@ from samite._expr import Expr
 from samite._task_spec import Alias, Task, TaskRef
 from samite.dataframe import concatenation
 from samite.dataframe.expressions.node import FrameExpr, Partitionwise, are_co_aligned, readable
+from samite.dataframe.expressions.placement import columns_read, projected
 from samite.dataframe.expressions.selection import Projection
 from samite.dataframe.metadata import make_meta, meta_nonempty
 
@@ -95,34 +96,11 @@ class Concat(FrameExpr):
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         if not isinstance(parent, Projection) or self.ndim != 2:
             return None
-        wanted = parent.columns
-        frames = self.frames
-        if not self._meta.columns.is_unique:
+        frames = _with_fewer_columns(self, self.axis, dependents)
+        if frames is None:
             return None
-        if self.axis == 0 and any(frame.ndim != 2 for frame in frames):
-            return None
-        kept = []
-        for frame in frames:
-            columns = [column for column in frame.columns if column in wanted]
-            if frame.ndim == 2 and columns != list(frame.columns):
-                kept.append(Projection(frame, columns))
-            else:
-                kept.append(frame)
-        if self.axis == 1 and are_co_aligned(*frames):
-            # The rows of all are the same, so that a frame without wanted columns adds nothing.
-            kept = [
-                new
-                for new, frame in zip(kept, frames, strict=True)
-                if any(column in wanted for column in frame.columns)
-            ] or kept[:1]
-        if len(kept) == len(frames) and all(a is b for a, b in zip(kept, frames, strict=True)):
-            return None
-        inner = type(self)(*self.operands[: len(self._parameters)], *kept)
-        if list(inner.columns) == parent.operand("columns"):
-            return inner
-        if any(column not in inner.columns for column in wanted):
-            return None
-        return Projection(inner, parent.operand("columns"))
+        inner = type(self)(*self.operands[: len(self._parameters)], *frames)
+        return projected(self, inner, parent)
 
     def _readable(self) -> str:
         parts = ["frames=[" + ", ".join(readable(frame) for frame in self.frames) + "]"]
@@ -131,6 +109,28 @@ class Concat(FrameExpr):
             if value != self._defaults[name]:
                 parts.append(f"{name}={value!r}")
         return f"Concat({', '.join(parts)})"
+
+
+def _with_fewer_columns(node: Any, axis: int, dependents: Mapping[str, Any]) -> Any:
+    """The frames of ``node`` with the columns that are read of it; None if that is all."""
+    read = columns_read(node, dependents)
+    if read is None or not node._meta.columns.is_unique:
+        return None
+    frames = node.frames
+    if axis == 0 and any(frame.ndim != 2 for frame in frames):
+        return None
+    kept = []
+    for frame in frames:
+        columns = [column for column in frame.columns if column in read]
+        whole = frame.ndim != 2 or columns == list(frame.columns)
+        kept.append(frame if whole else Projection(frame, columns))
+    if axis == 1 and are_co_aligned(*frames):
+        # The rows of all are the same, so that a frame without wanted columns adds nothing.
+        pairs = zip(kept, frames, strict=True)
+        kept = [new for new, old in pairs if any(c in read for c in old.columns)] or kept[:1]
+    if len(kept) == len(frames) and all(a is b for a, b in zip(kept, frames, strict=True)):
+        return None
+    return kept
 
 
 def _follow_each_other(frames: Sequence[Any]) -> bool:
@@ -158,6 +158,18 @@ class StackPartitions(FrameExpr):
 
     def _divisions(self) -> Sequence[Any]:
         return self.new_divisions
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if not isinstance(parent, Projection) or self.ndim != 2:
+            return None
+        frames = _with_fewer_columns(self, 0, dependents)
+        if frames is None:
+            return None
+        read = columns_read(self, dependents)
+        inner = type(self)(
+            self.join, self.ignore_order, self.whole[read], self.new_divisions, *frames
+        )
+        return projected(self, inner, parent)
 
     def _layer(self) -> Mapping[Any, Any]:
         layer: dict[Any, Any] = {}
@@ -200,6 +212,15 @@ class ConcatPartitions(Partitionwise):
 
     def _divisions(self) -> Sequence[Any]:
         return self.new_divisions
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if not isinstance(parent, Projection) or self.ndim != 2:
+            return None
+        frames = _with_fewer_columns(self, self.axis, dependents)
+        if frames is None:
+            return None
+        inner = type(self)(*self.operands[: len(self._parameters)], *frames)
+        return projected(self, inner, parent)
 
     def _task(self, key: Any, index: int) -> Task:
         parts = [TaskRef((frame._name, index)) for frame in self.frames]

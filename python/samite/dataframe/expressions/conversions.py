@@ -75,6 +75,24 @@ class RowCounts(Partitionwise):
         return None
 
 
+class ScalarAsSeries(Partitionwise):
+    """A scalar as a series of one row, of that label."""
+
+    _parameters = ["frame", "index"]
+
+    @staticmethod
+    def operation(frame: Any, index: Any) -> pd.Series:
+        return pd.Series([frame], index=[index])
+
+    @functools.cached_property
+    def _meta(self) -> pd.Series:
+        return self.operation(self.frame._meta, self.operand("index"))[:0]
+
+    def _divisions(self) -> Any:
+        label = self.operand("index")
+        return (label, label)
+
+
 class RowsInBag(Partitionwise):
     """The rows as lists: of tuples or of dicts."""
 

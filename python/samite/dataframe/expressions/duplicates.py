@@ -7,6 +7,7 @@ from typing import Any
 
 from samite.dataframe import duplicates
 from samite.dataframe.expressions.node import FrameExpr, Partitionwise
+from samite.dataframe.expressions.placement import columns_read, projected
 from samite.dataframe.expressions.tree import TreeReduction
 
 
@@ -63,14 +64,14 @@ class DropDuplicates(FrameExpr):
 
         if not isinstance(parent, Projection) or self.subset is None or self.ndim != 2:
             return None
-        wanted = {*parent.columns, *self.subset}
-        columns = [c for c in self.frame.columns if c in wanted]
+        read = columns_read(self, dependents)
+        if read is None:
+            return None
+        columns = [c for c in self.frame.columns if c in {*read, *self.subset}]
         if columns == list(self.frame.columns):
             return None
         inner = type(self)(Projection(self.frame, columns), *self.operands[1:])
-        if columns == parent.operand("columns"):
-            return inner
-        return Projection(inner, parent.operand("columns"))
+        return projected(self, inner, parent)
 
 
 class DropDuplicatesOfPartitions(Partitionwise):

@@ -20,6 +20,7 @@ from samite.dataframe.expressions.node import (
 )
 from samite.dataframe.known_categories import with_unfound_categories
 from samite.dataframe.metadata import make_meta, meta_nonempty
+from samite.utils import funcname
 
 SYMBOLS = {
     "add": "+",
@@ -45,7 +46,7 @@ SYMBOLS = {
 
 
 class Operator(Elementwise):
-    """A binary operator, by its name in the module ``operator`` (or ``divmod``)."""
+    """A binary operator, by its name in the module ``operator``."""
 
     _parameters = ["symbol", "left", "right"]
 
@@ -55,7 +56,7 @@ class Operator(Elementwise):
 
     @property
     def operation(self) -> Any:  # type: ignore[override]
-        return divmod if self.symbol == "divmod" else getattr(operator, self.symbol)
+        return getattr(operator, self.symbol)
 
     _hidden = ("symbol",)
 
@@ -139,6 +140,10 @@ class MethodCall(_CallOfMethod, Elementwise):
 
     # Methods whose result in a column depends on other columns, or that change the columns.
     _mixing = frozenset({"rename", "add_prefix", "add_suffix", "apply", "eval", "set_axis"})
+
+    @property
+    def _keeps_labels(self) -> bool:  # type: ignore[override]
+        return self.method in ("rename", "copy")
 
     @property
     def _passes_projection(self) -> bool:  # type: ignore[override]
@@ -330,7 +335,7 @@ class ElementwiseFunction(Elementwise):
 
     @functools.cached_property
     def _funcname(self) -> str:
-        return self.function.__name__.strip("_")
+        return funcname(self.function).strip("_")
 
     @property
     def operation(self) -> Any:  # type: ignore[override]

@@ -17,16 +17,27 @@ class FileShuffle(FrameExpr):
     :func:`samite.dataframe.shuffling.targets`. The files are removed when nothing needs them
     any more. The rows of a partition keep the order that they had in ``frame``."""
 
-    _parameters = ["frame", "keys", "how", "count"]
+    _parameters = ["frame", "keys", "how", "count", "chosen"]
+    _defaults = {"chosen": None}
 
     @functools.cached_property
     def _meta(self) -> Any:
         return self.frame._meta
 
     def _divisions(self) -> Sequence[Any]:
-        return (None,) * (self.count + 1)
+        return (None,) * ((self.count if self.chosen is None else len(self.chosen)) + 1)
+
+    def _simplify_up(self, parent: Any, dependents: Mapping[str, Any]) -> Any:
+        from samite.dataframe.expressions.shuffle import with_chosen
+
+        return with_chosen(self, parent)
 
     def _layer(self) -> Mapping[Any, Any]:
+        from samite.dataframe.expressions.shuffle import chosen_tasks
+
+        return chosen_tasks(self._whole_layer(), self._name, self.chosen)
+
+    def _whole_layer(self) -> dict[Any, Any]:
         frame, keys, name = self.frame, self.keys, self._name
         folder = (f"folder-{name}", 0)
         layer: dict[Any, Any] = {folder: Task(folder, shuffle_files.make_folder)}

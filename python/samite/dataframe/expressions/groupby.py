@@ -123,11 +123,17 @@ class GroupByAggregation(Grouped):
 
     @functools.cached_property
     def _chunk_keywords(self) -> dict[str, Any]:
-        return {"by": self._places, "needs": self._needs, "dropna": self.dropna}
+        return {"by": self._places, "needs": self._needs, "dropna": self._drops_early}
+
+    @property
+    def _drops_early(self) -> bool:
+        """Whether rows without a key can be left out at once. The other keys of such rows make
+        groups where every pair of values does, rows or none."""
+        return self.dropna and not self._is_one_table
 
     @functools.cached_property
     def _combine_keywords(self) -> dict[str, Any]:
-        return {"needs": self._needs, "count": len(self.by), "dropna": self.dropna}
+        return {"needs": self._needs, "count": len(self.by), "dropna": self._drops_early}
 
     @functools.cached_property
     def _finish_keywords(self) -> dict[str, Any]:

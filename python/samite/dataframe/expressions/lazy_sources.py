@@ -25,8 +25,8 @@ class FromDelayed(FrameExpr):
     def _meta(self) -> Any:  # type: ignore[override]
         return self.given_meta
 
-    @property
-    def divisions(self) -> tuple[Any, ...]:  # type: ignore[override]
+    @functools.cached_property
+    def divisions(self) -> tuple[Any, ...]:
         return tuple(self.operand("divisions"))
 
     def _divisions(self) -> Sequence[Any]:

@@ -52,28 +52,29 @@ class FromMap(FrameExpr):
     def columns(self) -> list[Any]:
         return list(self._meta.columns) if self._meta.ndim == 2 else [self._meta.name]
 
-    @property
-    def divisions(self) -> tuple[Any, ...]:  # type: ignore[override]
+    @functools.cached_property
+    def divisions(self) -> tuple[Any, ...]:
         return tuple(self._divisions())
 
     def _divisions(self) -> Sequence[Any]:
         given = self.operand("divisions")
         return (None,) * (len(self.arguments) + 1) if given is None else given
 
-    def _task(self, key: Any, index: int) -> Task:
+    def _layer(self) -> Mapping[Any, Any]:
+        name = self._name
         function, kwargs = self._call()
-        arguments = [*self.arguments[index], *self.args]
+        fixed: list[Any] = []
         if self.enforce_metadata:
-            return Task(
-                key,
-                methods.called_with_meta,
-                function,
-                self._meta,
-                *arguments,
-                _data_producer=True,
-                **kwargs,
+            fixed = [function, self._meta]
+            function = methods.called_with_meta
+        layer = {}
+        args = self.args
+        for index, arguments in enumerate(self.arguments):
+            key = (name, index)
+            layer[key] = Task(
+                key, function, *fixed, *arguments, *args, _data_producer=True, **kwargs
             )
-        return Task(key, function, *arguments, _data_producer=True, **kwargs)
+        return layer
 
     def _call(self) -> tuple[Any, dict[str, Any]]:
         columns = self.operand("columns")

@@ -11,7 +11,7 @@ from samite._expr import Expr
 from samite._task_spec import Task
 from samite.dataframe import merging
 from samite.dataframe.expressions.node import FrameExpr, Partitionwise
-from samite.dataframe.expressions.placement import is_partitioned_by
+from samite.dataframe.expressions.placement import columns_read, is_partitioned_by, projected
 from samite.dataframe.expressions.selection import Filter, IndexOf, Projection
 from samite.dataframe.expressions.shuffle import Shuffle
 from samite.dataframe.metadata import make_meta
@@ -73,11 +73,12 @@ class Merge(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
-        keys = [o._meta if isinstance(o, Expr) else None for o in (self.left_on, self.right_on)]
+        left_key, right_key = (
+            o._meta if isinstance(o, Expr) else None for o in (self.left_on, self.right_on)
+        )
+        left, right = self.left._meta, self.right._meta
         return make_meta(
-            merging.merge_partitions(
-                self.left._meta, self.right._meta, *keys, self._keywords_of_merge
-            )
+            merging.merge_partitions(left, right, left_key, right_key, self._keywords_of_merge)
         )
 
     # -- how rows come together ----------------------------------------------------------
@@ -128,6 +129,13 @@ class Merge(FrameExpr):
             return False
         return True
 
+    @property
+    def _joins_names(self) -> bool:
+        """Whether both indexes are among the keys, by their name."""
+        if self.left_index or self.right_index:
+            return False
+        return self._joins_index(0) and self._joins_index(1)
+
     def _joins_index(self, side: int) -> bool:
         frame = (self.left, self.right)[side]
         if (self.left_index, self.right_index)[side]:
@@ -154,9 +162,9 @@ class Merge(FrameExpr):
 
             return common_divisions(left.divisions, right.divisions)
         if plan == "right":
-            return self._of_large(left, self.right_index or self._joins_index(0))
+            return self._of_large(left, self.right_index or self._joins_names)
         if plan == "left":
-            return self._of_large(right, self.left_index or self._joins_index(1))
+            return self._of_large(right, self.left_index or self._joins_names)
         return (None,) * (self._hash_count + 1)
 
     def _of_large(self, large: Any, keeps: bool) -> Sequence[Any]:
@@ -171,6 +179,11 @@ class Merge(FrameExpr):
     @property
     def npartitions(self) -> int:
         return self._hash_count if self._plan == "hash" else len(self.divisions) - 1
+
+    @property
+    def _npartitions(self) -> int:
+        # Libraries that extend Dask's expressions ask for it by this name.
+        return self.npartitions
 
     def _lower(self) -> Any:
         left, right = self.left, self.right
@@ -242,10 +255,9 @@ class Merge(FrameExpr):
     # -- simplifying ---------------------------------------------------------------------
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
-        if isinstance(parent, Projection):
-            return self._with_fewer_columns(parent.columns, parent)
-        if isinstance(parent, IndexOf):
-            return self._with_fewer_columns([], parent)
+        if isinstance(parent, (Projection, IndexOf)):
+            read = columns_read(self, dependents)
+            return None if read is None else self._with_fewer_columns(read, parent)
         if isinstance(parent, Filter) and parent.frame._name == self._name:
             from samite.dataframe.expressions.merge_filters import pushed_into_merge
 
@@ -274,11 +286,7 @@ class Merge(FrameExpr):
         inner = type(self)(*sides, *self.operands[2:])
         if isinstance(parent, IndexOf):
             return IndexOf(inner)
-        if list(inner.columns) == parent.operand("columns"):
-            return inner
-        if any(column not in inner.columns for column in wanted):
-            return None
-        return Projection(inner, parent.operand("columns"))
+        return projected(self, inner, parent)
 
     @functools.cached_property
     def _suffixed(self) -> set[Any]:

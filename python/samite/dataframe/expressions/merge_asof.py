@@ -37,8 +37,15 @@ class MergeAsofIndexed(FrameExpr):
         return self.left.divisions
 
     def _lower(self) -> Any:
-        from samite.dataframe.expressions.repartition import RepartitionDivisions
+        from samite.dataframe.expressions.repartition import (
+            RepartitionDivisions,
+            RepartitionToFewer,
+        )
 
+        if self.right.npartitions == 1:
+            return None
+        if self.left.npartitions == 1:
+            return type(self)(self.left, RepartitionToFewer(self.right, 1), self.keywords)
         left, right = self.left.divisions, self.right.divisions
         bounds = (min(left[0], right[0]), *left[1:-1], max(left[-1], right[-1]))
         if bounds == right:
@@ -51,17 +58,19 @@ class MergeAsofIndexed(FrameExpr):
         direction = keywords.get("direction", "backward")
         by = keywords.get("right_by") or keywords.get("by")
         layer: dict[Any, Any] = {}
-        pieces = [TaskRef((right._name, i)) for i in range(count)]
+        # A right side of one partition has all rows that any piece could need.
+        whole = right.npartitions == 1
+        pieces = [TaskRef((right._name, 0 if whole else i)) for i in range(count)]
         before: list[Any] = [None] * count
         after: list[Any] = [None] * count
-        if direction in ("backward", "nearest"):
+        if direction in ("backward", "nearest") and not whole:
             for index in range(1, count):
                 key = (f"before-{self._name}", index)
                 layer[key] = Task(
                     key, asof.last_rows, before[index - 1], pieces[index - 1], by, "last"
                 )
                 before[index] = TaskRef(key)
-        if direction in ("forward", "nearest"):
+        if direction in ("forward", "nearest") and not whole:
             for index in range(count - 2, -1, -1):
                 key = (f"after-{self._name}", index)
                 layer[key] = Task(

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from samite.dataframe.expressions.node import Elementwise
+from samite.dataframe.metadata import meta_nonempty
 
 
 class _Parsed(Elementwise):
@@ -51,7 +52,7 @@ class ToDatetime(_Parsed):
             utc = self.kwargs.get("utc", False)
             found = pd.to_datetime(pd.Series(["2000-01-01 00:00:00"]), utc=utc)
         else:
-            found = pd.to_datetime(meta, **self.kwargs)
+            found = pd.to_datetime(meta_nonempty(meta), **self.kwargs)
         return _with_dtype(meta, found.dtype)
 
 

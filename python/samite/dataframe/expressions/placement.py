@@ -11,7 +11,6 @@ def partitionings(expr: Any) -> set[tuple[Any, ...]]:
     """The keys by whose hash the rows of ``expr`` are in its partitions: tuples of labels."""
     from samite.dataframe.expressions.elementwise import Assign
     from samite.dataframe.expressions.file_shuffle import FileShuffle
-    from samite.dataframe.expressions.file_shuffle import FileShuffle
     from samite.dataframe.expressions.merge import Merge, MergePartitions
     from samite.dataframe.expressions.selection import Filter, Projection
     from samite.dataframe.expressions.shuffle import Shuffle, TaskShuffle
@@ -54,6 +53,33 @@ def _of_merge(expr: FrameExpr, how: str, left_on: Any, right_on: Any) -> set[tup
 def _among(found: set[tuple[Any, ...]], expr: FrameExpr) -> set[tuple[Any, ...]]:
     columns = set(expr.columns) if expr.ndim == 2 else set()
     return {keys for keys in found if set(keys) <= columns}
+
+
+def columns_read(expr: Any, dependents: Any) -> list[Any] | None:
+    """The columns of ``expr`` that anybody reads, in its order; None if somebody reads all. Its
+    index alone is no column."""
+    from samite.dataframe.expressions.selection import IndexOf, Projection
+
+    wanted: set[Any] = set()
+    for reference in dependents[expr._name]:
+        reader = reference()
+        if reader is None or isinstance(reader, IndexOf):
+            continue
+        if not isinstance(reader, Projection):
+            return None
+        wanted.update(reader.columns)
+    return [column for column in expr.columns if column in wanted]
+
+
+def projected(expr: Any, inner: Any, parent: Any) -> Any:
+    """``parent``, a projection of ``expr``, as one of ``inner``, which has what is read of it."""
+    from samite.dataframe.expressions.selection import Projection
+
+    if list(inner.columns) == parent.operand("columns"):
+        return inner
+    if any(column not in inner.columns for column in parent.columns):
+        return None
+    return Projection(inner, parent.operand("columns"))
 
 
 def is_partitioned_by(expr: Any, labels: list[Any] | None, count: int) -> bool:

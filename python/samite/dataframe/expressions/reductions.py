@@ -177,7 +177,7 @@ class MomentReduction(OverColumns):
         return {
             "numeric_only": self.numeric_only,
             "skipna": self.skipna,
-            "order": 4 if self.how in ("skew", "kurtosis") else 2,
+            "order": {"mean": 1, "skew": 4, "kurtosis": 4}.get(self.how, 2),
         }
 
     @property
@@ -226,7 +226,39 @@ class ExtremeLabels(OverColumns):
 
     @property
     def aggregate_keywords(self) -> dict[str, Any]:
-        return {"how": self.how, "skipna": self.skipna, "columns": self._reduced_columns}
+        return {
+            "how": self.how,
+            "skipna": self.skipna,
+            "columns": self._reduced_columns,
+            "dtype": getattr(self._meta, "dtype", None),
+        }
+
+
+class AlongRows(Elementwise):
+    """``frame.how(axis=1, ...)`` of pandas: a value for each row."""
+
+    _parameters = ["frame", "how", "keywords"]
+    _passes_projection = False
+
+    @functools.cached_property
+    def _funcname(self) -> str:
+        return self.how
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        # Without rows pandas does not say which dtype the result has.
+        return make_meta(self.operation(meta_nonempty(self.frame._meta), self.how, self.keywords))
+
+    @staticmethod
+    def operation(frame: Any, how: str, keywords: Mapping[str, Any]) -> Any:
+        """The values of one partition."""
+        return getattr(frame, how)(axis=1, **keywords)
+
+    def _task(self, key: Any, index: int) -> Task:
+        source = self._argument(self.frame, index)
+        return Task(
+            key, partition_reductions.along_rows, source, self.how, self.keywords, self._meta
+        )
 
 
 class IsMonotonic(TreeReduction):

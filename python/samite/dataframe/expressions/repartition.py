@@ -12,6 +12,7 @@ from samite._expr.graphs import nested_references
 from samite._task_spec import Alias, Task, TaskRef
 from samite.dataframe import partitioning
 from samite.dataframe.expressions.node import FrameExpr, frames_among, row_sources
+from samite.dataframe.expressions.placement import columns_read, projected
 from samite.dataframe.expressions.selection import Filter, Projection
 
 
@@ -83,8 +84,12 @@ class Repartition(FrameExpr):
         if self.size is not None:
             return None
         if isinstance(parent, Projection):
-            return self._of(Projection(self.frame, parent.operand("columns")))
+            return _projected(self, parent, dependents)
         if isinstance(parent, Filter) and parent.frame._name == self._name:
+            if self.count is not None and self.count > self.frame.npartitions:
+                # Where partitions are cut by numbers of rows, a filter would change the cuts, and
+                # frames with the same rows would not be cut alike any more.
+                return None
             predicate = self._before(parent.predicate)
             if predicate is not None:
                 return self._of(Filter(self.frame, predicate))
@@ -106,6 +111,20 @@ class Repartition(FrameExpr):
         for node in nodes:
             predicate = predicate.substitute(node, node.frame)
         return predicate if len(frames_among([predicate])) == 1 else None
+
+
+def _projected(node: Any, parent: Projection, dependents: Mapping[str, Any]) -> Any:
+    """A projection of ``node``, which keeps all columns, before it; None if others read more."""
+    if node.ndim != 2:
+        return None
+    read = columns_read(node, dependents)
+    if read is None or read == list(node.columns) and len(dependents[node._name]) > 1:
+        return None
+    if set(read) == set(parent.columns):
+        return type(node)(Projection(node.frame, parent.operand("columns")), *node.operands[1:])
+    if read == list(node.columns):
+        return None
+    return projected(node, type(node)(Projection(node.frame, read), *node.operands[1:]), parent)
 
 
 def may_be_expensive(frame: Expr) -> bool:
@@ -153,6 +172,11 @@ class _Pieces(FrameExpr):
         if not frame.known_divisions or any(of > 1 for group in groups for _, _, of in group):
             return (None,) * (len(groups) + 1)
         return [frame.divisions[group[0][0]] for group in groups] + [frame.divisions[-1]]
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if isinstance(parent, Projection):
+            return _projected(self, parent, dependents)
+        return None
 
     def _layer(self) -> Mapping[Any, Any]:
         source, meta = self.frame._name, self.frame._meta
@@ -235,6 +259,11 @@ class RepartitionDivisions(FrameExpr):
     def _simplify_down(self) -> Any:
         if tuple(self.new_divisions) == self.frame.divisions:
             return self.frame
+        return None
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if isinstance(parent, Projection):
+            return _projected(self, parent, dependents)
         return None
 
     def _layer(self) -> Mapping[Any, Any]:

@@ -63,7 +63,17 @@ class ResampleFunction(FrameExpr):
 class ResampledPartitions(FrameExpr):
     """:class:`ResampleFunction` of partitions that have whole spans each."""
 
-    _parameters = ["frame", "bins", "given_meta", "rule", "closed", "label", "how", "args", "kwargs"]
+    _parameters = [
+        "frame",
+        "bins",
+        "given_meta",
+        "rule",
+        "closed",
+        "label",
+        "how",
+        "args",
+        "kwargs",
+    ]
 
     def __dask_tokenize__(self) -> Any:
         if not self._determ_token:

@@ -102,6 +102,9 @@ class Partitions(FrameExpr):
         # bound of the next one will do.
         return [frame.divisions[i] for i in chosen] + [frame.divisions[chosen[-1] + 1]]
 
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        return _end_of_sorted(self, parent)
+
     def _task(self, key: Any, index: int) -> Any:
         return Alias(key, (self.frame._name, self.partitions[index]))
 
@@ -147,6 +150,20 @@ class _EndOfPartitions(Partitionwise):
             if len({o.npartitions for o in frames_among(frame.operands)}) == 1:
                 return type(frame)(*operands)
         return None
+
+
+def _end_of_sorted(chosen: Any, parent: Any) -> Any:
+    """The first rows of the first partition, or the last ones of the last, of sorted rows, which
+    can be found without sorting all; or None."""
+    find = getattr(chosen.frame, "end_rows", None)
+    if find is None or chosen.npartitions != 1:
+        return None
+    if isinstance(parent, HeadOfPartitions) and chosen.partitions == [0]:
+        return find(parent.n, False)
+    if isinstance(parent, TailOfPartitions):
+        if chosen.partitions == [chosen.frame.npartitions - 1]:
+            return find(parent.n, True)
+    return None
 
 
 class HeadOfPartitions(_EndOfPartitions):

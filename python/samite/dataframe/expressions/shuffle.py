@@ -13,7 +13,8 @@ from samite._expr.graphs import nested_references
 from samite._task_spec import Task, TaskRef
 from samite.dataframe import shuffling
 from samite.dataframe.expressions.node import FrameExpr, frames_among, row_sources
-from samite.dataframe.expressions.selection import Filter, IndexOf, Projection
+from samite.dataframe.expressions.placement import columns_read, projected
+from samite.dataframe.expressions.selection import Filter, IndexOf, Partitions, Projection
 
 DEFAULT_MAX_BRANCH = 32
 
@@ -71,14 +72,15 @@ class Shuffle(FrameExpr):
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         on = self.on
         if isinstance(parent, Projection) and self.ndim == 2:
-            wanted = set(parent.columns) | (set(on) if isinstance(on, list) else set())
+            read = columns_read(self, dependents)
+            if read is None:
+                return None
+            wanted = set(read) | (set(on) if isinstance(on, list) else set())
             columns = [c for c in self.frame.columns if c in wanted]
             if columns == list(self.frame.columns):
                 return None
             inner = type(self)(Projection(self.frame, columns), *self.operands[1:])
-            if columns == parent.operand("columns"):
-                return inner
-            return Projection(inner, parent.operand("columns"))
+            return projected(self, inner, parent)
         if isinstance(parent, Filter) and not isinstance(on, Expr):
             return filtered_before(self, parent, dependents)
         return None
@@ -156,8 +158,8 @@ class TaskShuffle(FrameExpr):
     keep the order that they had in ``frame``.
     """
 
-    _parameters = ["frame", "keys", "how", "count", "ignore_index", "options"]
-    _defaults = {"ignore_index": False, "options": None}
+    _parameters = ["frame", "keys", "how", "count", "ignore_index", "options", "chosen"]
+    _defaults = {"ignore_index": False, "options": None, "chosen": None}
 
     @functools.cached_property
     def _meta(self) -> Any:
@@ -165,9 +167,15 @@ class TaskShuffle(FrameExpr):
         return meta.reset_index(drop=True) if self.ignore_index else meta
 
     def _divisions(self) -> Sequence[Any]:
-        return (None,) * (self.count + 1)
+        return (None,) * ((self.count if self.chosen is None else len(self.chosen)) + 1)
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        return with_chosen(self, parent)
 
     def _layer(self) -> Mapping[Any, Any]:
+        return chosen_tasks(self._whole_layer(), self._name, self.chosen)
+
+    def _whole_layer(self) -> dict[Any, Any]:
         frame, keys, count, name = self.frame, self.keys, self.count, self._name
         held, meta = frame.npartitions, self._meta
         branch = (self.options or {}).get("max_branch") or DEFAULT_MAX_BRANCH
@@ -225,6 +233,35 @@ class TaskShuffle(FrameExpr):
                     group.append((first, key))
                 groups.append(group)
         return layer
+
+
+def with_chosen(node: Any, parent: Expr) -> Any:
+    """``node``, which makes the partitions in its operand ``chosen``, with those of ``parent``."""
+    if not isinstance(parent, Partitions):
+        return None
+    chosen = parent.partitions
+    if node.chosen is not None:
+        chosen = [node.chosen[index] for index in chosen]
+    return node.substitute_parameters({"chosen": list(chosen)})
+
+
+def chosen_tasks(layer: dict[Any, Any], name: str, chosen: Sequence[int] | None) -> dict[Any, Any]:
+    """The tasks that the chosen partitions need, of all of a layer; in place of theirs, those of
+    the partitions have numbers from 0."""
+    if chosen is None:
+        return layer
+    result: dict[Any, Any] = {}
+    needed = []
+    for number, index in enumerate(chosen):
+        task = layer[name, index]
+        result[name, number] = task.substitute({}, key=(name, number))
+        needed += list(task.dependencies)
+    while needed:
+        key = needed.pop()
+        if key in layer and key not in result and key[0] != name:
+            result[key] = layer[key]
+            needed += list(layer[key].dependencies)
+    return result
 
 
 def _rounds(size: int, branch: int) -> int:

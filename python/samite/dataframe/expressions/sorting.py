@@ -8,10 +8,11 @@ from typing import Any
 
 from samite._expr import Expr
 from samite.dataframe import ordering
-from samite.dataframe.expressions.bounds import ResolveDivisions
 from samite.dataframe.expressions.node import FrameExpr, Partitionwise
+from samite.dataframe.expressions.placement import columns_read, projected
 from samite.dataframe.expressions.selection import Filter, Projection
 from samite.dataframe.expressions.shuffle import filtered_before, lowered_shuffle
+from samite.dataframe.expressions.tree import TreeReduction
 from samite.dataframe.ranges import Ranges, ranges_of
 
 
@@ -37,21 +38,22 @@ class SetIndexBlockwise(Partitionwise):
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         if isinstance(parent, Projection):
-            return _projected(self, parent)
+            return _projected(self, parent, dependents)
         return None
 
 
-def _projected(node: Any, parent: Projection) -> Any:
+def _projected(node: Any, parent: Projection, dependents: Mapping[str, Any]) -> Any:
     """The projection ``parent`` of ``node``, which sets an index, with what it needs alone."""
+    read = columns_read(node, dependents)
+    if read is None:
+        return None
     on = node.on
-    wanted = set(parent.columns) | (set() if isinstance(on, Expr) else {on})
+    wanted = set(read) | (set() if isinstance(on, Expr) else {on})
     columns = [c for c in node.frame.columns if c in wanted]
     if columns == list(node.frame.columns) or not node.frame._meta.columns.is_unique:
         return None
     inner = type(node)(Projection(node.frame, columns), *node.operands[1:])
-    if list(inner.columns) == parent.operand("columns"):
-        return inner
-    return Projection(inner, parent.operand("columns"))
+    return projected(node, inner, parent)
 
 
 class SetIndex(FrameExpr):
@@ -135,32 +137,41 @@ class SetIndex(FrameExpr):
                 unsorted = RepartitionToFewer(unsorted, 1)
             return SortIndexOfPartitions(unsorted)
         if self.user_divisions is None and self._keeps_partitions():
-            return ResolveDivisions(SortIndexOfPartitions(unsorted), self.divisions)
+            return SortIndexOfPartitions(unsorted, self.divisions)
         how = ("range-index", None, list(self.divisions), True, False)
         count = len(self.divisions) - 1
         moved = lowered_shuffle(
             unsorted, None, how, count, method=self.method, options=self.options
         )
-        return ResolveDivisions(SortIndexOfPartitions(moved), self.divisions)
+        return SortIndexOfPartitions(moved, self.divisions)
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         if isinstance(parent, Projection):
-            return _projected(self, parent)
+            return _projected(self, parent, dependents)
         if isinstance(parent, Filter) and not isinstance(self.on, Expr):
             return filtered_before(self, parent, dependents)
         return None
 
 
 class SortIndexOfPartitions(Partitionwise):
-    """The rows of each partition in the order of its index; equal ones as they were."""
+    """The rows of each partition in the order of its index; equal ones as they were.
 
-    _parameters = ["frame"]
+    ``new_divisions`` are those of the result, or None for those of ``frame``.
+    """
+
+    _parameters = ["frame", "new_divisions"]
+    _defaults = {"new_divisions": None}
+    _hidden = ("new_divisions",)
+    _knows_position = True
     _passes_projection = True
     operation = staticmethod(ordering.sort_index)
 
     @functools.cached_property
     def _meta(self) -> Any:
         return self.frame._meta
+
+    def _divisions(self) -> Sequence[Any]:
+        return self.frame.divisions if self.new_divisions is None else self.new_divisions
 
 
 class SetIndexSorted(FrameExpr):
@@ -192,7 +203,7 @@ class SetIndexSorted(FrameExpr):
         return self._concrete
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
-        return _projected(self, parent) if isinstance(parent, Projection) else None
+        return _projected(self, parent, dependents) if isinstance(parent, Projection) else None
 
 
 class SortValues(FrameExpr):
@@ -272,6 +283,14 @@ class SortValues(FrameExpr):
         )
         return self._sorted(moved)
 
+    def end_rows(self, n: int, last: bool) -> Any:
+        """The first or last ``n`` rows as a simpler expression, or None."""
+        if self.function is not None or self.keywords or self.ignore_index or n < 0:
+            return None
+        if self.frame.npartitions == 1:
+            return None
+        return EndOfSorted(self.frame, self.by, self.ascending, self.na_position, n, last)
+
     def _sorted(self, frame: Any) -> Any:
         return SortPartitions(
             frame,
@@ -285,17 +304,51 @@ class SortValues(FrameExpr):
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         if isinstance(parent, Projection) and self.function is None:
-            wanted = {*parent.columns, *self.by}
-            columns = [c for c in self.frame.columns if c in wanted]
+            read = columns_read(self, dependents)
+            if read is None:
+                return None
+            columns = [c for c in self.frame.columns if c in {*read, *self.by}]
             if columns == list(self.frame.columns):
                 return None
             inner = type(self)(Projection(self.frame, columns), *self.operands[1:])
-            if columns == parent.operand("columns"):
-                return inner
-            return Projection(inner, parent.operand("columns"))
+            return projected(self, inner, parent)
         if isinstance(parent, Filter):
             return filtered_before(self, parent, dependents)
         return None
+
+
+class EndOfSorted(TreeReduction):
+    """The first ``n`` rows, or the last ones, of the rows sorted by the columns ``by``, found
+    without moving all rows."""
+
+    _parameters = ["frame", "by", "ascending", "na_position", "n", "last"]
+    chunk = staticmethod(ordering.end_of_sorted)
+    aggregate = staticmethod(ordering.end_of_parts)
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        return self.frame._meta
+
+    @property
+    def chunk_keywords(self) -> dict[str, Any]:
+        names = ("by", "ascending", "na_position", "n", "last")
+        return {name: self.operand(name) for name in names}
+
+    @property
+    def aggregate_keywords(self) -> dict[str, Any]:
+        return self.chunk_keywords
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        if not isinstance(parent, Projection):
+            return None
+        read = columns_read(self, dependents)
+        if read is None:
+            return None
+        columns = [c for c in self.frame.columns if c in {*read, *self.by}]
+        if columns == list(self.frame.columns):
+            return None
+        inner = type(self)(Projection(self.frame, columns), *self.operands[1:])
+        return projected(self, inner, parent)
 
 
 class SortPartitions(Partitionwise):

@@ -125,6 +125,11 @@ class FromPandas(FrameExpr):
         frame, _, _, *others = self.operands
         return type(self)(frame, starts, tuple(divisions), *others)
 
+    def _row_counts(self) -> list[int]:
+        """The number of rows of each partition."""
+        starts = self.starts
+        return [starts[i + 1] - starts[i] for i in range(self.npartitions)]
+
     def _operands_for_repr(self) -> list[str]:
         parts = ["frame='<pandas>'", f"npartitions={self.npartitions}"]
         if self.operand("chosen") is not None:

@@ -30,8 +30,8 @@ class SplitColumns(Elementwise):
 
     @functools.cached_property
     def _meta(self) -> Any:
-        word = (self.keywords.get("sep") or self.keywords.get("pat") or " ").join(["a"] * self.width)
-        made = _example(self.frame._meta, [word])
+        between = self.keywords.get("sep") or self.keywords.get("pat") or " "
+        made = _example(self.frame._meta, [between.join(["a"] * self.width)])
         return self.operation(made, self.method, self.keywords, self.width)[:0]
 
 

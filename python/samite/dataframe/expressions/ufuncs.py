@@ -10,7 +10,7 @@ from samite.dataframe.metadata import make_meta
 
 
 class UfuncCall(Elementwise):
-    """``ufunc(*operands, **dict(keywords))``; the operands after the named ones are the arguments."""
+    """``ufunc(*operands, **dict(keywords))``; the operands after the named ones are meant."""
 
     _parameters = ["ufunc", "keywords"]
     _hidden: ClassVar[tuple[str, ...]] = ("ufunc", "keywords")

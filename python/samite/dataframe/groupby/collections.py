@@ -49,7 +49,7 @@ class GroupBy:
         self,
         obj: Any,
         by: Any,
-        group_keys: bool = True,
+        group_keys: bool | None = True,
         sort: bool | None = None,
         observed: bool | None = None,
         dropna: bool | None = None,
@@ -57,7 +57,7 @@ class GroupBy:
     ) -> None:
         self.obj = obj
         self.by = normalized_keys(obj, by)
-        self.group_keys = True if group_keys is None else group_keys
+        self.group_keys = group_keys
         self.sort = sort
         self.observed = observed
         self.dropna = dropna
@@ -133,9 +133,7 @@ class GroupBy:
         return columns
 
     def __getitem__(self, key: Any) -> Any:
-        several = (
-            list(key) if not isinstance(key, str) and hasattr(key, "__len__") else None
-        )
+        several = list(key) if not isinstance(key, str) and hasattr(key, "__len__") else None
         if several is not None and isinstance(key, tuple) and key in self._expr.columns:
             several = None
         if self.obj.ndim < 2 or self._slice is not None:
@@ -225,8 +223,7 @@ class GroupBy:
         columns = self._columns if columns is None else columns
         given = tuple(sorted(keywords.items()))
         outputs = [
-            Output(self._series_name if self._is_series else c, function, c, given)
-            for c in columns
+            Output(self._series_name if self._is_series else c, function, c, given) for c in columns
         ]
         return self._aggregated(outputs, self._is_series, split_every, split_out, sort)
 
@@ -316,9 +313,7 @@ class GroupBy:
             raise NotImplementedError(
                 f"`{name}` of a column that is grouped by is always 0. Please use `aggregate`"
             )
-        return self._single(
-            name, columns, split_every=split_every, split_out=split_out, ddof=ddof
-        )
+        return self._single(name, columns, split_every=split_every, split_out=split_out, ddof=ddof)
 
     def size(self, **kwargs: Any) -> Any:
         """The number of rows of each group."""
@@ -430,7 +425,10 @@ class GroupBy:
                     raise ValueError(f"unknown aggregate {function_name(function)}")
         arguments = () if arg is None else (arg,)
         return self._function(
-            "agg", arguments, dict(kwargs) if arg is None else {}, count=split_out,
+            "agg",
+            arguments,
+            dict(kwargs) if arg is None else {},
+            count=split_out,
             method=shuffle_method,
         )
 

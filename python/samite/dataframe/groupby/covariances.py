@@ -168,9 +168,26 @@ def finish(
 
 def chunk_of_all(frame: pd.DataFrame) -> pd.DataFrame:
     """The partial result of all rows of a partition as one group."""
-    numbered = frame.set_axis(range(frame.shape[1]), axis=1)
-    keys = np.zeros(len(frame), dtype="int64")
-    return chunk_of_groups(numbered, [pd.array(keys)], list(numbered.columns), True)
+    values = [floats_of(frame.iloc[:, i]) for i in range(frame.shape[1])]
+    present = [~np.isnan(column) for column in values]
+    complete = [bool(mask.all()) for mask in present]
+    found: list[np.ndarray] = []
+    for i, j in pairs(len(values)):
+        x, y = values[i], values[j]
+        if not (complete[i] and complete[j]):
+            both = present[i] & present[j]
+            x, y = x[both], y[both]
+        if not len(x):
+            found += [np.zeros(1)] * _FIELDS
+            continue
+        with np.errstate(all="ignore"):
+            mean_x, mean_y = x.mean(), y.mean()
+            dx, dy = x - mean_x, y - mean_y
+            products = (np.dot(dx, dy), np.dot(dx, dx), np.dot(dy, dy))
+        found += [np.array([value]) for value in (float(len(x)), mean_x, mean_y, *products)]
+    rows = 1 if len(frame) else 0
+    index = pd.Index(np.zeros(rows, dtype="int64"))
+    return with_keys(index, [field[:rows] for field in found])
 
 
 def finish_all(

@@ -33,6 +33,13 @@ class Partial(NamedTuple):
     distinct: tuple[pd.DataFrame, ...]
 
 
+# The methods for kinds of extremes; strict ones refuse missing values.
+_EXTREMES = {
+    "idxmin": "idxmin",
+    "idxmax": "idxmax",
+    "strict idxmin": "idxmin",
+    "strict idxmax": "idxmax",
+}
 _SIMPLE = {
     "sum": "sum",
     "prod": "prod",
@@ -70,6 +77,8 @@ def _kinds(output: Output) -> list[Any]:
         return ["moments"]
     if function in ("nunique", "unique"):
         return ["distinct"]
+    if function in ("idxmin", "idxmax") and not dict(output.keywords).get("skipna", True):
+        return [f"strict {function}"]
     return [function]
 
 
@@ -157,13 +166,22 @@ def chunk(
             original = pd.Series(frame[need.column].array, name=need.column)
             results = need.kind.chunk(
                 original.groupby(
-                    [table[key] for key in key_labels(count)], sort=False, observed=True, dropna=dropna
+                    [table[key] for key in key_labels(count)],
+                    sort=False,
+                    observed=True,
+                    dropna=dropna,
                 )
             )
             found = _aligned(results, sizes.index)
-        elif need.kind in ("idxmin", "idxmax"):
+        elif need.kind in _EXTREMES:
             label = labels[need.column, False]
-            found = _extremes(table, label, frame.index, need.kind, count, dropna, sizes)
+            if need.kind.startswith("strict") and table[label].isna().any():
+                raise ValueError(
+                    f"groupby.{_EXTREMES[need.kind]} with skipna=False encountered an NA value in "
+                    f"column {need.column!r}"
+                )
+            how = _EXTREMES[need.kind]
+            found = _extremes(table, label, frame.index, how, count, dropna, sizes)
         else:
             label = labels[need.column, need.kind in ("total", "moments")]
             found = _chunk_columns(grouped, label, need.kind)
@@ -220,7 +238,7 @@ def _extremes(
     """Of each group the extreme, its label in the index, and whether there is one."""
     present = table[table[label].notna()]
     grouped = present.groupby(key_labels(count), sort=False, observed=True, dropna=dropna)
-    positions = grouped[label].apply(_first_extreme, how) if len(present) else None
+    positions = getattr(grouped[label], how)() if len(present) else None
     if positions is None:
         places = np.full(len(sizes), -1)
     else:
@@ -237,11 +255,6 @@ def _extremes(
             found,
         ]
     )
-
-
-def _first_extreme(column: pd.Series, how: str) -> int:
-    position = column.argmin() if how == "idxmin" else column.argmax()
-    return int(column.index[position])
 
 
 def join(
@@ -274,9 +287,7 @@ def join(
         elif need.kind == "moments":
             # Groups without rows have no number, so they are added afterwards.
             seen = (
-                grouped
-                if observed
-                else table.groupby(by, sort=sort, observed=True, dropna=dropna)
+                grouped if observed else table.groupby(by, sort=sort, observed=True, dropna=dropna)
             )
             moments = _joined_moments(table, seen, labels)
             if not observed:
@@ -284,9 +295,11 @@ def join(
             columns.append(moments)
         elif need.kind == "list":
             columns.append([grouped[labels[0]].agg(_joined_lists)])
-        elif need.kind in ("idxmin", "idxmax"):
+        elif need.kind in _EXTREMES:
             columns.append(
-                _joined_extremes(table, by, labels, need.kind, sort, observed, dropna, index)
+                _joined_extremes(
+                    table, by, labels, _EXTREMES[need.kind], sort, observed, dropna, index
+                )
             )
         elif isinstance(need.kind, Aggregation):
             keyed = table.set_index(by)
@@ -327,7 +340,9 @@ def _joined_moments(table: pd.DataFrame, grouped: Any, labels: Sequence[int]) ->
     counts = np.bincount(places, weights=weights[kept], minlength=groups)
     with np.errstate(all="ignore"):
         mean = sums / counts
-        deviations = np.where(weights == 0, 0.0, means - np.where(kept, mean[keys], 0.0))
+        spread_out = np.zeros(len(means))
+        spread_out[kept] = mean[places]
+        deviations = np.where(weights == 0, 0.0, means - spread_out)
         spread = np.where(weights == 0, 0.0, weights * deviations**2)
     second = np.bincount(
         places, weights=(table[second_label].to_numpy(dtype=float) + spread)[kept], minlength=groups
@@ -354,7 +369,7 @@ def _joined_extremes(
     present = table[table[found].astype(bool)].reset_index(drop=True)
     grouped = present.groupby(by, sort=sort, observed=True, dropna=dropna)
     if len(present):
-        positions = grouped[value].apply(_first_extreme, how).reindex(index, fill_value=-1)
+        positions = getattr(grouped[value], how)().reindex(index, fill_value=-1)
         places = positions.to_numpy(dtype=np.intp)
     else:
         places = np.full(len(index), -1)
@@ -448,7 +463,7 @@ def _finished(output: Output, found: dict[Need, list[pd.Series]], dtype: Any) ->
         index = found[Need("moments", column)][0].index
         return pd.Series(result, index=index).pipe(_as_dtype, dtype, function)
     if function in ("idxmin", "idxmax"):
-        _, labels, present = found[Need(function, column)]
+        _, labels, present = found[Need(_kinds(output)[0], column)]
         if not present.all():
             raise ValueError(
                 f"groupby.{function}: column {column!r} has a group without a value; drop "

@@ -84,8 +84,17 @@ class ReadText(FrameExpr):
         return dataclasses.replace(self.settings, chosen=self.operand("columns"))
 
     def _simplify_up(self, parent: Any, dependents: Mapping[str, Any]) -> Any:
+        from samite.dataframe.expressions.reductions import Length
         from samite.dataframe.expressions.selection import Partitions, Projection
 
+        if isinstance(parent, Length) and self._meta.columns.is_unique:
+            # To count rows, one column has to be parsed.
+            readers = [reference() for reference in dependents[self._name]]
+            if len(self.columns) > 1 and all(
+                isinstance(r, Length) for r in readers if r is not None
+            ):
+                return Length(self.substitute_parameters({"columns": self.columns[:1]}))
+            return None
         if isinstance(parent, Projection) and self._meta.columns.is_unique:
             wanted = columns_wanted(self, dependents)
             if wanted is None or wanted == self.columns:

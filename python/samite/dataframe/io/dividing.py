@@ -48,7 +48,7 @@ def sorted_division_locations(
     if index.is_unique:
         starts = ideal
     else:
-        starts = _between_runs(run_starts(index), ideal, npartitions)
+        starts = _between_runs(index, ideal, npartitions)
     # As a list they are Python's own scalars.
     divisions = index[[*starts, size - 1]].tolist()
     return divisions, [*starts, size]
@@ -61,20 +61,41 @@ def even_starts(size: int, parts: int) -> list[int]:
     return [part * small + min(part, larger) for part in range(parts + 1)]
 
 
-def run_starts(index: Any) -> Any:
-    """The positions at which a new value begins in sorted values."""
-    return np.flatnonzero(~index.duplicated())
-
-
-def _between_runs(runs: Any, ideal: list[int], parts: int) -> list[int]:
-    """The starts of runs of equal values that are next to the ideal places, each once."""
-    if len(runs) <= parts:
-        return [int(start) for start in runs]
+def _between_runs(index: Any, ideal: list[int], parts: int) -> list[int]:
+    """Starts of runs of equal values next to the ideal places; all runs, if they are no more than
+    ``parts``."""
+    size = len(index)
+    ends = _Runs(index)
+    starts = [0]
+    while len(starts) <= parts and (following := ends.after(starts[-1])) < size:
+        starts.append(following)
+    if len(starts) <= parts:
+        return starts
     chosen: list[int] = []
     for place in ideal:
-        at = int(np.searchsorted(runs, place, side="right")) - 1
-        if chosen and runs[at] <= chosen[-1]:
-            at += 1
-        if at < len(runs):
-            chosen.append(int(runs[at]))
-    return sorted(set(chosen))
+        start = ends.start_of(place)
+        if chosen and start <= chosen[-1]:
+            start = ends.after(place)
+        if start < size and (not chosen or start > chosen[-1]):
+            chosen.append(start)
+    return chosen
+
+
+class _Runs:
+    """Where runs of equal values begin and end in sorted values."""
+
+    def __init__(self, index: Any) -> None:
+        import pandas as pd
+
+        self._values = index.codes if isinstance(index, pd.CategoricalIndex) else index
+        try:
+            self._values.searchsorted(self._values[0])
+        except (TypeError, NotImplementedError, ValueError, AttributeError):
+            # Some values have an order and no search, so their runs are numbered.
+            self._values = np.cumsum(~index.duplicated())
+
+    def start_of(self, place: int) -> int:
+        return int(self._values.searchsorted(self._values[place], side="left"))
+
+    def after(self, place: int) -> int:
+        return int(self._values.searchsorted(self._values[place], side="right"))

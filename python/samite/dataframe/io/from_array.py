@@ -8,6 +8,7 @@ from samite.dataframe.collections import new_collection
 from samite.dataframe.expressions.foreign import ArrayBlocks
 from samite.dataframe.expressions.lazy_sources import FromArray, FromBlocks, FromLabelledBlocks
 from samite.dataframe.expressions.sources import Held
+from samite.dataframe.libraries import meta_frame_constructor
 from samite.dataframe.strings import with_arrow_strings
 
 
@@ -24,7 +25,7 @@ def from_array(arr: Any, chunksize: int = 50_000, columns: Any = None, meta: Any
     columns:
         The labels: a list gives a frame, a single one names a series.
     meta:
-        An empty pandas object like the result.
+        A frame or series of the library that the partitions are to be of; by default pandas.
 
     Raises
     ------
@@ -56,7 +57,7 @@ def from_dask_array(x: Any, columns: Any = None, index: Any = None, meta: Any = 
         The labels of the rows, a lazy index with as many partitions; by default rows are
         numbered, if the lengths of the blocks are known throughout, else block by block.
     meta:
-        An empty pandas object like the result.
+        A frame or series of the library that the partitions are to be of; by default pandas.
 
     Raises
     ------
@@ -95,6 +96,8 @@ def meta_from_array(x: Any, columns: Any = None, index: Any = None, meta: Any = 
 
     Raises
     ------
+    TypeError
+        ``meta`` is of no library of data frames.
     ValueError
         The array has more than two axes, an unknown width, or the labels do not fit it.
     """
@@ -110,7 +113,7 @@ def meta_from_array(x: Any, columns: Any = None, index: Any = None, meta: Any = 
     if index is not None and hasattr(index, "_meta"):
         labels = index._meta
     if meta is not None:
-        return meta.iloc[:0]
+        meta_frame_constructor(meta)  # raises for what is of no library
     names = getattr(x.dtype, "names", None)
     if names is not None:
         chosen = list(names) if columns is None else _as_list(columns)

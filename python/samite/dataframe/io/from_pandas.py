@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 from samite.dataframe.collections import new_collection
@@ -62,6 +63,9 @@ def from_pandas(
         data = data.sort_index()
     if size and not has_nulls and data.index.is_monotonic_increasing:
         divisions, starts = sorted_division_locations(data.index, npartitions, chunksize)
+        if not _ascending(divisions):
+            # Categories have an order of their own, which the values do not show.
+            divisions = [None] * len(starts)
     else:
         starts = (
             [*range(0, max(size, 1), chunksize), size]
@@ -72,6 +76,13 @@ def from_pandas(
         )
         divisions = [None] * len(starts)
     return new_collection(with_arrow_strings(FromPandas(Held(data), starts, tuple(divisions))))
+
+
+def _ascending(divisions: list[Any]) -> bool:
+    try:
+        return all(a <= b for a, b in itertools.pairwise(divisions))
+    except TypeError:
+        return False
 
 
 def _check_counts(npartitions: Any, chunksize: Any) -> None:

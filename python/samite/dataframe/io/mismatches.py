@@ -27,7 +27,8 @@ def coerce_dtypes(frame: pd.DataFrame, dtypes: dict[Any, Any]) -> None:
             if len(frame) and not frame[column].isna().all():
                 bad_dates.append(column)
                 continue
-        elif _is_float(found) and _is_integer(expected):
+        elif (_is_float(found) and _is_integer(expected)) or _is_boolean(expected):
+            # Neither integers nor booleans have a missing value.
             if len(frame):
                 bad_dtypes.append((column, found, expected))
                 continue
@@ -50,6 +51,10 @@ def _is_float(dtype: Any) -> bool:
 
 def _is_integer(dtype: Any) -> bool:
     return isinstance(dtype, np.dtype) and dtype.kind in "iu"
+
+
+def _is_boolean(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind == "b"
 
 
 def _name(dtype: Any) -> str:

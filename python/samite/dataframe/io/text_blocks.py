@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from samite.dataframe.io import arrow_text
 from samite.dataframe.io.mismatches import coerce_dtypes
 
 
@@ -102,8 +103,14 @@ def read_text_block(
     if not text.strip():
         frame = plain_meta(settings).iloc[:0]
     else:
+        wanted = plain_meta(settings)
+        width = len(wanted.columns)
+        if chosen is not None and len(wanted.columns):
+            wanted = wanted[[c for c in chosen if c != settings.path_column]]
         try:
-            frame = _parsed(settings.reader, header + text, options)
+            frame = arrow_text.parse(settings.reader, header + text, options, wanted, width)
+            if frame is None:
+                frame = _parsed(settings.reader, header + text, options)
         except pd.errors.EmptyDataError:
             frame = plain_meta(settings).iloc[:0]
         except pd.errors.ParserError as error:

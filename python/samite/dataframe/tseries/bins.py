@@ -22,11 +22,12 @@ class Bins(NamedTuple):
 
 
 def bins_of(divisions: Sequence[Any], rule: Any, closed: Any, label: Any) -> Bins:
-    """The spans of rows that lie between divisions, cut as near to these as may be.
-    """
+    """The spans of rows that lie between divisions, cut as near to these as may be."""
     bounds = pd.DatetimeIndex(list(divisions))
     first, last = bounds[0], bounds[-1]
-    origin = first.normalize()
+    # Spans of fixed length are counted from the first day; others begin where the calendar says.
+    fixed = isinstance(pd.tseries.frequencies.to_offset(rule), (pd.offsets.Tick, pd.offsets.Day))
+    origin = first.normalize() if fixed else "start_day"
 
     def grouper(side: Any) -> pd.Grouper:
         return pd.Grouper(freq=rule, closed=closed, label=side, origin=origin)
@@ -86,7 +87,13 @@ def resampled(
     kwargs: Mapping[str, Any],
     meta: Any,
 ) -> Any:
-    """``how`` of the spans of a partition, with a row for each of ``labels``."""
+    """``how`` of the spans of a partition, with a row for each of ``labels``.
+
+    Raises
+    ------
+    ValueError
+        The spans of the partition alone are others.
+    """
     if len(partition):
         spans = partition.resample(rule, closed=closed, label=label, origin=origin)
         result = getattr(spans, how)(*args, **kwargs)
@@ -94,6 +101,13 @@ def resampled(
         result = empty_like(meta)
     if result.index.equals(labels):
         return result
+    outside = ~result.index.isin(labels)
+    # Spans without rows may be there before the first one.
+    if outside.any() and spans.size()[outside].any():
+        raise ValueError(
+            f"Index is not contained within new index. Spans of {rule!r} begin elsewhere where the "
+            "first of a partition has no rows; use `repartition(npartitions=1)` first"
+        )
     missing = ~labels.isin(result.index)
     result = result.reindex(labels.rename(result.index.name))
     return _filled(result, missing, how, args, meta)

@@ -23,7 +23,8 @@ class ReadSettings:
 
     ``columns`` are those of the result, in order; ``index`` the columns of its index (empty:
     none). ``folder_fields`` are the columns that the names of folders hold, each with its
-    categories, or None for plain values. ``decodes``: columns that were written as categoricals
+    categories, or None for plain values. ``first_file`` is where ``schema`` comes from.
+    ``decodes``: columns that were written as categoricals
     are plain ones unless they are among ``categories``. ``keeps_labels``: filtered rows have the
     positions in the file as labels that they have without a filter.
     """
@@ -36,6 +37,7 @@ class ReadSettings:
     categories: list[str] = dataclasses.field(default_factory=list)
     decodes: bool = False
     folder_fields: dict[str, list[Any] | None] = dataclasses.field(default_factory=dict)
+    first_file: str = ""
     keeps_range_index: bool = True
     keeps_labels: bool = False
     dtype_backend: str | None = None
@@ -99,16 +101,25 @@ class ArrowDatasetEngine(Engine):
             expression = term if expression is None else expression & term
         options = dict(settings.read_options)
         options.setdefault("use_threads", False)
-        file_format = ds.ParquetFileFormat(**options.pop("format", {}))
+        # Coalescing reads pays where each has a latency, and costs where there is none.
+        scan = ds.ParquetFragmentScanOptions(pre_buffer=not settings.filesystem.is_local)
+        file_format = ds.ParquetFileFormat(
+            **{"default_fragment_scan_options": scan, **options.pop("format", {})}
+        )
         columns = [c for c in _needed(settings) if not _is_categorical(settings, c)]
         wanted = arrow_expression(settings.filters)
         try:
+            if wanted is None and not settings.read_options:
+                table = _read_plainly(piece, columns, settings)
+                if table is not None:
+                    return table, None
             fragment = file_format.make_fragment(
                 piece.path,
                 filesystem=settings.filesystem.arrow,
                 partition_expression=expression,
                 row_groups=None if piece.row_groups is None else list(piece.row_groups),
             )
+            _check_types(piece.path, fragment.physical_schema, columns, settings)
             if wanted is None or not settings.keeps_labels:
                 return fragment.to_table(
                     schema=settings.schema, columns=columns, filter=wanted, **options
@@ -191,7 +202,7 @@ class ArrowDatasetEngine(Engine):
             table = table.replace_schema_metadata(merged)
         collected: list[Any] = []
         options = dict(settings.options)
-        with settings.filesystem.spec.open(path, "wb") as file:
+        with _opened_for_writing(path, settings) as file:
             pq.write_table(
                 table,
                 file,
@@ -232,6 +243,73 @@ class ArrowDatasetEngine(Engine):
                 "Convert the columns that differ, or give their types as `schema=` in "
                 "`to_parquet`."
             ) from error
+
+
+def _opened_for_writing(path: str, settings: WriteSettings) -> Any:
+    if settings.filesystem.is_local:
+        return settings.filesystem.arrow.open_output_stream(path)
+    return settings.filesystem.spec.open(path, "wb")
+
+
+def _read_plainly(piece: Any, columns: list[str], settings: ReadSettings) -> Any:
+    """The columns of a piece by the plain reader of files, which is faster than that of datasets;
+    None where columns are not in the file, or are of other types than in the schema."""
+    import pyarrow.parquet as pq
+
+    if not columns or any("." in column for column in columns):
+        return None
+    with settings.filesystem.arrow.open_input_file(piece.path) as opened:
+        file = pq.ParquetFile(opened, pre_buffer=not settings.filesystem.is_local)
+        schema = file.schema_arrow
+        for column in columns:
+            position = schema.get_field_index(column)
+            if position < 0 or schema.field(position).type != settings.schema.field(column).type:
+                return None
+        if piece.row_groups is None:
+            return file.read(columns=columns, use_threads=False)
+        return file.read_row_groups(list(piece.row_groups), columns=columns, use_threads=False)
+
+
+def _check_types(path: str, found: Any, columns: list[str], settings: ReadSettings) -> None:
+    """Refuse a file whose columns are of another kind than those of the dataset.
+
+    Raises
+    ------
+    ValueError
+        One is; both files are named.
+    """
+    for column in columns:
+        position = found.get_field_index(column)
+        if position < 0:
+            continue
+        own, wanted = found.field(position).type, settings.schema.field(column).type
+        if (
+            own != wanted
+            and _family(own) != _family(wanted)
+            and "null" not in (str(own), str(wanted))
+        ):
+            raise ValueError(
+                f"read_parquet: the schemas of {settings.first_file!r} and {path!r} differ: the "
+                f"column {column!r} is of type {wanted} in the first and {own} in the second. "
+                "Write one of them again with the type of the other, or read them apart."
+            )
+
+
+def _family(kind: Any) -> str:
+    """Types of one family are converted to each other where no value is lost."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(kind):
+        kind = kind.value_type
+    if pa.types.is_integer(kind) or pa.types.is_floating(kind) or pa.types.is_decimal(kind):
+        return "number"
+    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return "text"
+    if pa.types.is_timestamp(kind) or pa.types.is_date(kind):
+        return "time"
+    if pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
+        return "binary"
+    return "nested" if pa.types.is_nested(kind) else str(kind)
 
 
 def _places(fragment: Any, settings: ReadSettings) -> Any:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
-from typing import Any, NamedTuple
+from typing import Any
 
 from samite.dataframe.io.filesystems import Filesystem, is_pattern
 from samite.utils import natural_sort_key
@@ -13,13 +14,24 @@ METADATA_FILES = ("_metadata", "_common_metadata")
 KEPT = 64
 
 
-class Listing(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Listing:
     """The files that paths stand for, and how to tell that they have changed."""
 
     files: tuple[str, ...]
     versions: tuple[str, ...]
     folder: str | None
     metadata_file: str | None
+
+    @functools.cached_property
+    def checksum(self) -> str:
+        """What is other when a file has changed."""
+        from samite.tokenize import tokenize
+
+        return tokenize(self.files, self.versions, self.folder, self.metadata_file)
+
+    def __dask_tokenize__(self) -> str:
+        return self.checksum
 
     def __repr__(self) -> str:
         where = self.folder or (self.files[0] if self.files else "")

@@ -100,8 +100,13 @@ class ReadParquet(FrameExpr):
     @property
     def dataset(self) -> ParquetDataset:
         """The files, their schema and their footers."""
-        options = (self.operand("options") or {}).get("dataset", {})
-        return open_dataset(self.operand("filesystem"), self.operand("listing"), options)
+        # Kept beside the cached properties, which travel with a pickled expression.
+        found = self.__dict__.get("_opened")
+        if found is None:
+            options = (self.operand("options") or {}).get("dataset", {})
+            found = open_dataset(self.operand("filesystem"), self.operand("listing"), options)
+            self.__dict__["_opened"] = found
+        return found
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -177,16 +182,19 @@ class ReadParquet(FrameExpr):
     @property
     def plan(self) -> Plan:
         """All partitions, before ``_partitions`` chooses."""
-        index = self.index_columns
-        return plan_partitions(
-            self.dataset,
-            self.operand("filters"),
-            index[0] if len(index) == 1 else None,
-            bool(self.operand("calculate_divisions")),
-            self.operand("split_row_groups"),
-            self.operand("blocksize"),
-            self.operand("aggregate_files"),
-        )
+        found = self.__dict__.get("_planned")
+        if found is None:
+            index = self.index_columns
+            found = self.__dict__["_planned"] = plan_partitions(
+                self.dataset,
+                self.operand("filters"),
+                index[0] if len(index) == 1 else None,
+                bool(self.operand("calculate_divisions")),
+                self.operand("split_row_groups"),
+                self.operand("blocksize"),
+                self.operand("aggregate_files"),
+            )
+        return found
 
     def partition_pieces(self) -> list[tuple[Piece, ...]]:
         """By partition the pieces of files that make it, in order: ``(path, row_groups,
@@ -243,6 +251,7 @@ class ReadParquet(FrameExpr):
             categories=self._categorical_columns(),
             decodes=self.operand("categories") is not None,
             folder_fields=fields,
+            first_file=self.paths[0] if self.paths else "",
             keeps_range_index=self.operand("index") is None,
             keeps_labels=self.operand("keeps_labels"),
             dtype_backend=self.operand("dtype_backend"),
@@ -280,6 +289,7 @@ class ReadParquet(FrameExpr):
         return self.substitute_parameters(operands)  # type: ignore[return-value]
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        from samite.dataframe.expressions.reductions import Length
         from samite.dataframe.expressions.selection import (
             Filter,
             IndexOf,
@@ -292,6 +302,12 @@ class ReadParquet(FrameExpr):
             if wanted is None or wanted == self.data_columns:
                 return None
             return Projection(self._with(columns=wanted), parent.operand("columns"))
+        if isinstance(parent, Length) and self.data_columns:
+            # Rows are counted without their values; what filters need is read all the same.
+            readers = [reference() for reference in dependents[self._name]]
+            if all(isinstance(reader, Length) for reader in readers if reader is not None):
+                return Length(self._with(columns=[], index=False, keeps_labels=False))
+            return None
         if isinstance(parent, IndexOf) and self.data_columns:
             readers = [reference() for reference in dependents[self._name]]
             if all(isinstance(reader, IndexOf) for reader in readers if reader is not None):
