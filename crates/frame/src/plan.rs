@@ -373,7 +373,12 @@ impl Plan {
                 _ if number => typed.data_type.clone(),
                 _ => return Err(refuse()),
             },
-            First | Last if plain => typed.data_type.clone(),
+            First | Last => {
+                return Err(FrameError::unsupported(
+                    "first and last",
+                    "they go by the order of rows",
+                ));
+            }
             Any | All if typed.data_type == DataType::Boolean && plain => {
                 return Ok(Typed { data_type: DataType::Boolean, nullable: false });
             }

@@ -12,11 +12,15 @@ use samite_frame::{
 
 use crate::options;
 
+/// Numbers in batches of memory of their own: the engine counts the whole of a buffer.
 fn numbers(count: i64) -> Plan {
     let values: Vec<i64> = (0..count).map(|number| number * 7_919 % count).collect();
-    let column: ArrayRef = Arc::new(Int64Array::from(values));
-    let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
-    Plan::memory(Memory::new(&batch.schema(), vec![vec![batch.clone()]]).unwrap())
+    let batch = |values: &[i64]| {
+        let column: ArrayRef = Arc::new(Int64Array::from(values.to_vec()));
+        RecordBatch::try_from_iter([("n", column)]).unwrap()
+    };
+    let batches: Vec<RecordBatch> = values.chunks(32_768).map(batch).collect();
+    Plan::memory(Memory::new(&batches[0].schema(), vec![batches]).unwrap())
 }
 
 fn sorted(plan: Plan) -> Plan {
