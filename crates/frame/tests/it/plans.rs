@@ -1,7 +1,5 @@
 //! What each operator means.
 
-use std::sync::Arc;
-
 use samite_frame::{
     AggregateFunction, Aggregation, FrameError, Function, JoinColumn, JoinKind, Keep, Literal,
     Plan, Scalar, SortKey,
