@@ -207,22 +207,15 @@ def _reduction(translation: Translation, expr: Any, index: bool) -> Reduced:
 
 def _moment(translation: Translation, expr: Any, index: bool) -> Reduced:
     how = expr.how
-    if not expr.skipna or expr.axis not in (0, "index") or how not in ("mean", "var", "std"):
+    # The engine's variance loses digits of values far from zero, which pandas keeps.
+    if not expr.skipna or expr.axis not in (0, "index") or how != "mean":
         raise NotNative(f"the reduction {how}")
-    if how != "mean":
-        how = _with_ddof(how, expr.ddof)
     rows = translation.rows(expr.frame, False)
     if expr.frame.ndim == 2 and list(expr._reduced_columns) != [c.label for c in rows.columns]:
         raise NotNative("a reduction of some columns")
     if not rows.columns:
         raise NotNative("a reduction of no columns")
     return _aggregated(rows, [(how, column) for column in rows.columns])
-
-
-def _with_ddof(how: str, ddof: Any) -> str:
-    if ddof not in (0, 1):
-        raise NotNative("other degrees of freedom")
-    return how if ddof == 1 else f"{how}0"
 
 
 def _length(translation: Translation, expr: Any, index: bool) -> Reduced:
@@ -268,9 +261,7 @@ def _group_function(output: Any) -> str:
     if keywords.get("skipna") is True:
         keywords.pop("skipna")
     function = output.function
-    if function in ("var", "std"):
-        function = _with_ddof(function, keywords.pop("ddof", 1))
-    elif function == "sum":
+    if function == "sum":
         least = keywords.pop("min_count", 0)
         function = "sum" if least in (0, -1) else f"sum{least}"
     elif function in ("min", "max"):
