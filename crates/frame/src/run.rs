@@ -339,6 +339,12 @@ fn config(options: &Options) -> SessionConfig {
     all.execution.parquet.pushdown_filters = false;
     all.execution.spill_compression = datafusion::config::SpillCompression::Lz4Frame;
     all.execution.collect_statistics = true;
+    if let Some(limit) = options.memory_limit {
+        // Each sort keeps memory for merging what it wrote; all of them together keep a quarter.
+        let share = limit / (4 * options.threads.max(1));
+        let reserved = &mut all.execution.sort_spill_reservation_bytes;
+        *reserved = share.min(*reserved);
+    }
     all.sql_parser.enable_ident_normalization = true;
     config
 }
