@@ -24,10 +24,8 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
     let mut open = vec![plan];
     while let Some(plan) = open.pop() {
         match plan.operator() {
-            Operator::Limit { input, .. } => {
-                if !matches!(input.operator(), Operator::Sort { .. }) {
-                    return true;
-                }
+            Operator::Limit { input, .. } if !matches!(input.operator(), Operator::Sort { .. }) => {
+                return true;
             }
             // What runs on several threads before these would lose the order that they go by.
             Operator::RowNumber { input, .. } if !in_order(input) => return true,

@@ -177,11 +177,11 @@ fn call_type(function: Function, arguments: &[Scalar], schema: &Schema) -> Resul
         }
         IsMissing | NotMissing => Typed::new(DataType::Boolean, false),
         Fill => {
-            if !is_float(&first.data_type)
-                && first.data_type != TEXT
-                && !matches!(first.data_type, DataType::Timestamp(..))
-                && !(is_whole(&first.data_type) && !first.nullable)
-            {
+            let is_filled = is_float(&first.data_type)
+                || first.data_type == TEXT
+                || matches!(first.data_type, DataType::Timestamp(..))
+                || (is_whole(&first.data_type) && !first.nullable);
+            if !is_filled {
                 return Err(unsupported());
             }
             let partner = pair(function, arguments, &types)?;

@@ -311,7 +311,7 @@ mod tests {
         drop((block, another));
         assert!(kept_bytes() <= 8 << 20);
         let many: Vec<Block> = (0..40).map(|_| Block::take(1 << 20).unwrap()).collect();
-        assert!(many.iter().all(|block| block.start().as_ptr() as usize % PAGE == 0));
+        assert!(many.iter().all(|block| (block.start().as_ptr() as usize).is_multiple_of(PAGE)));
         drop(many);
         assert!((1 << 20..=8 << 20).contains(&kept_bytes()), "{}", kept_bytes());
         small.relieve();
