@@ -127,6 +127,7 @@ def timeseries(
     partition_freq: str = "1D",
     dtypes: dict[str, Any] | None = None,
     seed: int | None = None,
+    types: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
     """A data frame of random values, indexed by time.
@@ -142,6 +143,8 @@ def timeseries(
         of numbers.
     seed:
         Of the random numbers; chosen at random by default.
+    types:
+        Another name of ``dtypes``.
     kwargs:
         Options for columns, such as ``id_lam=1000`` for the mean of the Poisson distribution of
         ``id``.
@@ -156,7 +159,7 @@ def timeseries(
     from samite.dataframe.collections import new_collection
 
     if dtypes is None:
-        dtypes = {"name": str, "id": int, "x": float, "y": float}
+        dtypes = types or {"name": str, "id": int, "x": float, "y": float}
     for dtype in dtypes.values():
         maker(dtype)
     bounds = tuple(pd.date_range(start, end, freq=partition_freq))

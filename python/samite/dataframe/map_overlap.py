@@ -127,20 +127,26 @@ def moved(frame: Any, method: str, periods: int, axis: Any) -> Any:
 
 def shifted_by_frequency(frame: Any, periods: int, freq: Any) -> Any:
     """``frame.shift(periods, freq=freq)``: the rows stay, their index moves."""
+    from samite.dataframe.expressions.bounds import ResolveDivisions
     from samite.dataframe.map_partitions import map_partitions
+    from samite.dataframe.shifted_index import moves_evenly
 
     expr = frame.expr
+    index = expr._meta.index
+    if not isinstance(index, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
+        index.shift(periods, freq=freq)  # raises pandas' error
     result = map_partitions(
         _shift_index, frame, periods, freq, enforce_metadata=False, clear_divisions=True
     )
-    if expr.known_divisions:
-        from samite.dataframe.expressions.bounds import ResolveDivisions
-
-        bounds = expr._meta.index[:0].append(pd.Index(list(expr.divisions)))
-        moved_bounds = bounds.shift(periods, freq=freq)
-        if moved_bounds.is_monotonic_increasing:
-            return new_collection(ResolveDivisions(result.expr, tuple(moved_bounds)))
-    return result
+    if not expr.known_divisions:
+        return result
+    if isinstance(index, pd.PeriodIndex):
+        bounds = pd.PeriodIndex(list(expr.divisions)).shift(periods)
+    elif moves_evenly(freq):
+        bounds = index[:0].append(pd.Index(list(expr.divisions))).shift(periods, freq=freq)
+    else:
+        return result
+    return new_collection(ResolveDivisions(result.expr, tuple(bounds)))
 
 
 def _shift_index(part: Any, periods: int, freq: Any) -> Any:

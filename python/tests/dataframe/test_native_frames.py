@@ -333,3 +333,12 @@ def test_a_plan_travels_to_another_process() -> None:
     grouped = df.groupby("k").s.count()
     mine = grouped.compute(scheduler="processes")
     pd.testing.assert_series_equal(mine, frame.groupby("k").s.count())
+
+
+def test_categories_that_are_known_only_when_read(tmp_path: Any) -> None:
+    rows = pd.DataFrame({"c": pd.Categorical(list("aabab")), "n": range(5)})
+    for number, part in enumerate((rows, rows.assign(c=pd.Categorical(list("zzyzy"))))):
+        part.to_parquet(tmp_path / f"{number}.parquet", index=False)
+    frame = dd.read_parquet(str(tmp_path))
+    assert frame.compute().c.tolist() == [*"aabab", *"zzyzy"]
+    assert frame.sort_values("n").c.compute().notna().all()

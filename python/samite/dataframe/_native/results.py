@@ -110,15 +110,28 @@ def _categories(column: Any, dtype: Any) -> Any:
     import pyarrow as pa
 
     if not pa.types.is_dictionary(column.type):
-        return pd.Categorical(column.to_pandas(), dtype=dtype)
+        values = column.to_pandas()
+        _refuse_others(pd.Index(values.dropna().unique()), dtype)
+        return pd.Categorical(values, dtype=dtype)
     codes = []
     for chunk in column.chunks:
         own = pd.Index(chunk.dictionary.to_pandas())
+        _refuse_others(own, dtype)
         places = dtype.categories.get_indexer(own)
         numbers = chunk.indices.fill_null(-1).to_numpy(zero_copy_only=False)
         codes.append(np.where(numbers < 0, -1, np.append(places, -1)[numbers]))
     joined = np.concatenate(codes) if codes else np.empty(0, "int8")
     return pd.Categorical.from_codes(joined, dtype=dtype)
+
+
+def _refuse_others(found: pd.Index, dtype: pd.CategoricalDtype) -> None:
+    """Raise ValueError where there are categories that ``dtype`` lacks: they would be lost."""
+    lost = found[dtype.categories.get_indexer(found) < 0]
+    if len(lost):
+        raise ValueError(
+            f"Partitions have categories that the metadata lacks: {list(lost)[:5]!r}; name them "
+            "with `.cat.set_categories`, or leave them open with `.cat.as_unknown`"
+        )
 
 
 def _reduced(table: Any, layout: Layout) -> Any:

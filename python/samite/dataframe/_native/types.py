@@ -10,6 +10,7 @@ import pandas as pd
 
 from samite import _engine
 from samite.dataframe._native.rows import NotNative
+from samite.dataframe.known_categories import UNKNOWN_CATEGORIES
 
 NUMBERS = {
     "bool": "Boolean",
@@ -40,7 +41,9 @@ def is_native(dtype: Any) -> bool:
     if isinstance(dtype, np.dtype):
         return str(dtype) in NUMBERS or dtype.kind in "mM"
     if isinstance(dtype, pd.CategoricalDtype):
-        return dtype.categories is not None and is_text(dtype.categories.dtype)
+        if dtype.categories is None or UNKNOWN_CATEGORIES in dtype.categories:
+            return False
+        return is_text(dtype.categories.dtype)
     return is_text(dtype) or isinstance(dtype, pd.DatetimeTZDtype)
 
 
