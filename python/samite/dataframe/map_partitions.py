@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from samite.dataframe.collections.frame_base import FrameBase, new_collection
+from samite.dataframe.collections.frame_base import new_collection
 from samite.dataframe.elementwise import aligned, operand_of
 from samite.dataframe.expressions.functions import MapPartitions
 from samite.dataframe.expressions.node import FrameExpr, frames_among
@@ -156,8 +156,3 @@ def _divisions_of(
             ascending = all(a <= b for a, b in zip(found, found[1:], strict=False))
             return found if ascending and len(found) == len(unknown) else unknown
     return None
-
-
-def apply_to_frames(func: Callable[..., Any], *frames: FrameBase, **kwargs: Any) -> Any:
-    """:func:`map_partitions` for functions of this package, whose results need no check."""
-    return map_partitions(func, *frames, enforce_metadata=False, **kwargs)
