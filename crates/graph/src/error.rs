@@ -91,6 +91,14 @@ pub enum GraphError {
         /// How many neighbours were to be joined.
         split_every: u32,
     },
+    /// Bytes that are no encoded plan.
+    #[error("no plan can be read from these bytes: {what} (at byte {at})")]
+    Malformed {
+        /// Where it shows.
+        at: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
     /// More tasks or edges than a plan can number.
     #[error(
         "a plan holds fewer than 2^31 tasks and 2^32 edges; this graph has {tasks} tasks and {edges} edges"

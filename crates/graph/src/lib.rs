@@ -63,6 +63,7 @@
 
 mod blocks;
 mod csr;
+mod encoding;
 mod error;
 mod graph;
 mod ids;

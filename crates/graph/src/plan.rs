@@ -47,31 +47,31 @@ pub enum Work<'plan> {
 
 /// One task's work in eight bytes; the top bit of `operation` marks a row of the fused table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct PackedWork {
-    operation: u32,
-    index: u32,
+pub(crate) struct PackedWork {
+    pub(crate) operation: u32,
+    pub(crate) index: u32,
 }
 
-const FUSED: u32 = 1 << 31;
+pub(crate) const FUSED: u32 = 1 << 31;
 
 /// A run of tasks that came from one layer.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct LayerSpan {
-    first: u32,
-    name: Arc<str>,
-    annotation: Option<AnnotationId>,
+pub(crate) struct LayerSpan {
+    pub(crate) first: u32,
+    pub(crate) name: Arc<str>,
+    pub(crate) annotation: Option<AnnotationId>,
 }
 
 /// A graph ready to run. Built by [`PlanBuilder`] or [`Graph::plan`](crate::Graph::plan).
 #[derive(Clone, Debug)]
 pub struct Plan {
-    work: Vec<PackedWork>,
-    fused: Vec<Arc<[Step]>>,
-    dependencies: Csr,
-    dependents: Csr,
-    rank: Vec<u32>,
-    outputs: Vec<TaskId>,
-    spans: Vec<LayerSpan>,
+    pub(crate) work: Vec<PackedWork>,
+    pub(crate) fused: Vec<Arc<[Step]>>,
+    pub(crate) dependencies: Csr,
+    pub(crate) dependents: Csr,
+    pub(crate) rank: Vec<u32>,
+    pub(crate) outputs: Vec<TaskId>,
+    pub(crate) spans: Vec<LayerSpan>,
 }
 
 impl Plan {
@@ -145,6 +145,38 @@ impl Plan {
         self.span(task).and_then(|span| span.annotation)
     }
 
+    /// The same tasks with other operations: `map` is given what a task or a step runs, and says
+    /// what it runs instead.
+    ///
+    /// # Errors
+    /// [`GraphError::OperationTooLarge`] where it answers an operation that no plan can hold.
+    pub fn map_operations(
+        mut self,
+        mut map: impl FnMut(OperationId, u32) -> (OperationId, u32),
+    ) -> Result<Self, GraphError> {
+        let mut checked = |operation: OperationId, index: u32| {
+            let (operation, index) = map(operation, index);
+            if operation.0 & FUSED != 0 {
+                return Err(GraphError::OperationTooLarge { operation });
+            }
+            Ok((operation, index))
+        };
+        for work in &mut self.work {
+            if work.operation & FUSED == 0 {
+                let (operation, index) = checked(OperationId(work.operation), work.index)?;
+                *work = PackedWork { operation: operation.0, index };
+            }
+        }
+        for steps in &mut self.fused {
+            let mapped = steps.iter().map(|step| {
+                let (operation, index) = checked(step.operation, step.index)?;
+                Ok(Step { operation, index, inputs: step.inputs.clone() })
+            });
+            *steps = mapped.collect::<Result<Vec<_>, GraphError>>()?.into();
+        }
+        Ok(self)
+    }
+
     /// The tables of dependencies and of dependents.
     pub(crate) fn tables(&self) -> (&Csr, &Csr) {
         (&self.dependencies, &self.dependents)
@@ -165,7 +197,7 @@ fn unpack(packed: PackedWork, fused: &[Arc<[Step]>]) -> Work<'_> {
 }
 
 /// Whether steps read only dependencies that exist and steps that ran before.
-fn fit(steps: &[Step], dependencies: usize) -> bool {
+pub(crate) fn fit(steps: &[Step], dependencies: usize) -> bool {
     let known = |place: usize, input: &StepInput| match input {
         StepInput::Dependency(position) => (*position as usize) < dependencies,
         StepInput::Step(step) => (*step as usize) < place,

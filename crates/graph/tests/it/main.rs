@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod encoding;
 mod evaluate;
 mod layers;
 mod order;
