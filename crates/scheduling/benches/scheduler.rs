@@ -13,7 +13,7 @@ use divan::Bencher;
 use divan::counter::ItemsCount;
 use samite_graph::{OperationId, Plan, PlanBuilder, TaskId};
 use samite_scheduling::{
-    Action, Event, GraphId, Options, Scheduler, TaskKey, Time, WorkerId, WorkerOptions,
+    Action, Event, GraphId, Options, Scheduler, Submission, Time, WorkerId, WorkerOptions,
 };
 
 fn main() {
@@ -67,7 +67,8 @@ fn run(plan: &Arc<Plan>, options: Options, workers: u32, slots: u32, batch: usiz
         scheduler.handle(now, Event::WorkerJoined { worker, options }, &mut actions);
     }
     let annotations = Arc::from([]);
-    let event = Event::GraphSubmitted { graph, plan: plan.clone(), annotations };
+    let submission = Submission::new(graph, plan.clone(), annotations);
+    let event = Event::GraphSubmitted(Box::new(submission));
     scheduler.handle(now, event, &mut actions);
     let mut inbox: VecDeque<Event> = VecDeque::new();
     let mut done = false;
@@ -77,7 +78,7 @@ fn run(plan: &Arc<Plan>, options: Options, workers: u32, slots: u32, batch: usiz
             match action {
                 Action::Run { worker, task, attempt, sources, .. } => {
                     for source in &sources {
-                        let task = TaskKey { graph, task: source.input };
+                        let task = source.input;
                         inbox.push_back(Event::ReplicaAdded { worker, task, bytes: 1000 });
                     }
                     let bytes = 1000;
@@ -141,6 +142,49 @@ fn thousand_workers_tree_unbatched(bencher: Bencher<'_, '_>, tasks: usize) {
     bencher
         .counter(ItemsCount::new(plan.len()))
         .bench_local(|| run(&plan, Options::cluster(), 1000, 4, 1));
+}
+
+/// Graphs of one task each, as many calls of a client make them: submitted, run, released.
+#[divan::bench(args = [10_000, 100_000], sample_count = 5, sample_size = 1)]
+fn single_task_graphs(bencher: Bencher<'_, '_>, graphs: usize) {
+    let plan = tree(1);
+    bencher.counter(ItemsCount::new(graphs)).bench_local(|| run_singly(&plan, graphs as u32));
+}
+
+fn run_singly(plan: &Arc<Plan>, graphs: u32) -> usize {
+    let now = Time(0);
+    let mut scheduler = Scheduler::new(Options::cluster());
+    let mut actions = Vec::new();
+    for worker in (0..2).map(WorkerId) {
+        let options = WorkerOptions { capacity: 1000, ..WorkerOptions::with_slots(1000) };
+        scheduler.handle(now, Event::WorkerJoined { worker, options }, &mut actions);
+    }
+    for graph in (0..graphs).map(GraphId) {
+        let submission =
+            Submission { independent: true, ..Submission::new(graph, plan.clone(), Arc::from([])) };
+        scheduler.handle(now, Event::GraphSubmitted(Box::new(submission)), &mut actions);
+    }
+    loop {
+        scheduler.place(now, &mut actions);
+        let runs: Vec<Action> = std::mem::take(&mut actions);
+        let mut any = false;
+        for action in runs {
+            if let Action::Run { worker, task, attempt, .. } = action {
+                any = true;
+                let (bytes, duration) = (28, 1000);
+                let event = Event::TaskFinished { worker, task, attempt, bytes, duration };
+                scheduler.handle(now, event, &mut actions);
+            }
+        }
+        if !any {
+            break;
+        }
+    }
+    for graph in (0..graphs).map(GraphId) {
+        let tasks = Box::new([TaskId(0)]);
+        scheduler.handle(now, Event::OutputsReleased { graph, tasks }, &mut actions);
+    }
+    scheduler.graphs()
 }
 
 #[divan::bench(sample_count = 1, sample_size = 1, ignore)]

@@ -6,16 +6,16 @@ use crate::ids::{Attempt, GraphId, Priority, TaskKey, WorkerId};
 use crate::journal::Record;
 
 /// Where an input lives that the running worker does not hold.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Source {
-    /// The dependency, in the graph of the task that needs it.
-    pub input: TaskId,
+    /// The task whose value it is, of this graph or another one.
+    pub input: TaskKey,
     /// A worker that holds its value.
     pub worker: WorkerId,
 }
 
-/// Why a graph failed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// Why a task or a graph failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub enum FailureCause {
     /// The task ended with an error and has no retries left.
     Error,
@@ -24,10 +24,16 @@ pub enum FailureCause {
         /// The number of workers.
         workers: u32,
     },
+    /// The last copy of a value that no task computes is gone.
+    DataLost,
+    /// The task stands for one of another graph that was not there or was cancelled.
+    OriginGone,
+    /// It was cancelled.
+    Cancelled,
 }
 
 /// An output of the scheduler machine, to be carried out by the driver in order.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Action {
     /// Run a task. Ends in exactly one of `TaskFinished`, `TaskFailed`, `TaskRescheduled`,
     /// `FetchFailed` or a `StealAnswered` that gives it up, unless it is cancelled or the
@@ -81,7 +87,8 @@ pub enum Action {
         source: WorkerId,
     },
 
-    /// An output exists. Told again where a lost output was computed anew.
+    /// An output exists. Told again where a lost output was computed anew. Where the output is an
+    /// import, the worker knows its value by the name of its [`origin`](crate::Scheduler::origin).
     OutputReady {
         /// The output.
         task: TaskKey,
@@ -94,12 +101,39 @@ pub enum Action {
         /// The graph.
         graph: GraphId,
     },
-    /// The graph cannot be finished. The machine has cancelled and forgotten it.
+    /// An output of an independent graph will not exist.
+    OutputErred {
+        /// The output.
+        task: TaskKey,
+        /// The task, perhaps of another graph, that failed.
+        origin: TaskKey,
+        /// Why that one failed.
+        cause: FailureCause,
+    },
+    /// A value was wanted of a graph or task that is not known.
+    OutputUnknown {
+        /// The task.
+        task: TaskKey,
+    },
+    /// The graph was released or cancelled or has failed, and nothing of it is needed: the machine
+    /// does not know its id any more.
+    GraphForgotten {
+        /// The graph.
+        graph: GraphId,
+    },
+    /// A worker that should leave runs nothing, and nothing that is needed is only there.
+    WorkerRetired {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// The graph cannot be finished. The machine has cancelled it.
     GraphFailed {
         /// The graph.
         graph: GraphId,
-        /// The task that failed.
+        /// The task that failed, or an import of one.
         task: TaskId,
+        /// The task, perhaps of another graph, that failed.
+        origin: TaskKey,
         /// Why.
         cause: FailureCause,
     },

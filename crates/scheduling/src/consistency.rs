@@ -75,7 +75,15 @@ impl Scheduler {
                     return Err(Inconsistency::Task { task, state, fault });
                 }
             }
-            let fault = if unfinished != graph.unfinished {
+            if let Some((task, fault)) = self.links_fault(slot, graph) {
+                let state = format!("{:?}", graph.task(task));
+                let task = TaskKey { graph: graph.id, task };
+                return Err(Inconsistency::Task { task, state, fault });
+            }
+            let wanted = graph.ids().filter(|task| graph.task(*task).is_wanted()).count();
+            let fault = if wanted != graph.wanted as usize {
+                Some("the count of wanted values is wrong")
+            } else if unfinished != graph.unfinished {
                 Some("the count of unfinished tasks is wrong")
             } else if shared != graph.replicas.used() {
                 Some("rows of the table of replicas have leaked")
@@ -158,13 +166,16 @@ impl Scheduler {
     ) -> Option<&'static str> {
         let row = graph.task(task);
         let uses = graph.plan.dependents(task).iter();
-        let uses = uses.filter(|user| graph.task(**user).state.is_unfinished()).count();
+        let uses = uses.filter(|user| graph.task(**user).state.is_unfinished()).count()
+            + self.live_importers(graph, task);
         if uses != row.uses as usize {
             return Some("its uses are not those by unfinished tasks");
         }
         let inputs = graph.plan.dependencies(task).iter();
         let missing = inputs.filter(|input| !graph.task(**input).state.has_value()).count();
+        let errs = inputs_failed(graph, task);
         match row.state {
+            State::Waiting { .. } | State::Ready if errs => Some("it waits for what erred"),
             State::Waiting { missing: 0 } => Some("it waits for nothing"),
             State::Waiting { missing: counted } if counted as usize != missing => {
                 Some("it does not wait for as many inputs as are missing")
@@ -189,6 +200,8 @@ impl Scheduler {
                     Some("nobody needs the value")
                 } else if !holders.iter().all(|holder| self.workers.get(*holder).is_some()) {
                     Some("a holder is gone")
+                } else if !holders.iter().all(|holder| graph.listed.contains(*holder)) {
+                    Some("a holder does not list its graph")
                 } else if !distinct {
                     Some("a holder is listed twice")
                 } else if matches!(row.state, State::Shared { .. }) && holders.len() < 2 {
@@ -197,8 +210,20 @@ impl Scheduler {
                     None
                 }
             }
+            State::Imported | State::Importing if !row.is_import() => {
+                Some("it stands for no other task")
+            }
+            State::Awaited if !row.is_data() => Some("nobody brings its value"),
+            State::Imported | State::Importing | State::Awaited => None,
+            State::Erred { .. } if graph.failure(task).is_none() => Some("nobody knows why"),
+            State::Erred { .. } => None,
             State::Freed if row.is_needed() => Some("the value is needed"),
             State::Freed => None,
         }
     }
+}
+
+/// Whether something that a task needs erred.
+fn inputs_failed(graph: &Graph, task: TaskId) -> bool {
+    graph.plan.dependencies(task).iter().any(|input| graph.failure(*input).is_some())
 }

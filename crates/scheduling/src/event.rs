@@ -1,14 +1,25 @@
 //! What the scheduler machine is told.
 
-use std::sync::Arc;
-
-use samite_graph::{Plan, TaskId};
+use samite_graph::TaskId;
 
 use crate::ids::{Attempt, GraphId, TaskKey, WorkerId};
-use crate::options::{TaskOptions, WorkerOptions};
+use crate::options::WorkerOptions;
+use crate::submission::Submission;
 
 /// How short of memory a worker is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub enum Pressure {
     /// It takes any task.
     #[default]
@@ -23,33 +34,52 @@ pub enum Pressure {
 ///
 /// Reports of workers may be late, doubled or wrong: what does not fit the present state is
 /// dropped and counted in [`Counters`](crate::Counters).
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Event {
     /// A graph to run. The values of its plan's outputs are kept until they are released.
-    GraphSubmitted {
-        /// A number that no earlier graph had.
-        graph: GraphId,
-        /// The tasks.
-        plan: Arc<Plan>,
-        /// The rows that the plan's annotations point at; a row that is missing means no options.
-        annotations: Arc<[TaskOptions]>,
-    },
-    /// The outputs are not needed any more; what still runs is cancelled.
+    GraphSubmitted(Box<Submission>),
+    /// The outputs are not needed any more; what only they need is cancelled. The graph is
+    /// forgotten when no other graph needs anything of it.
     GraphReleased {
         /// The graph.
         graph: GraphId,
     },
-    /// The graph shall stop; its values are dropped.
+    /// The graph shall stop; its values are dropped, also those that other graphs need: their
+    /// tasks err with [`FailureCause::OriginGone`](crate::FailureCause::OriginGone).
     GraphCancelled {
         /// The graph.
         graph: GraphId,
     },
-    /// Some of the outputs are not needed any more; the graph goes on.
+    /// Some of the outputs are not needed any more. What nothing else needs is cancelled or
+    /// dropped; a graph of which nothing is left is forgotten.
     OutputsReleased {
         /// The graph.
         graph: GraphId,
         /// Tasks of the plan's outputs; others are left alone.
         tasks: Box<[TaskId]>,
+    },
+
+    /// Values shall be kept (again) until they are released, and computed anew where they were
+    /// dropped. Answered for each task by `OutputReady`, `OutputErred` or `OutputUnknown`, at once
+    /// or when the task has run.
+    OutputsWanted {
+        /// The graph.
+        graph: GraphId,
+        /// Any tasks of its plan.
+        tasks: Box<[TaskId]>,
+    },
+    /// Tasks that erred shall be tried again, with those ancestors that made them err. Those that
+    /// did not err are left alone.
+    Retry {
+        /// The tasks.
+        tasks: Box<[TaskKey]>,
+    },
+    /// Tasks shall not run, and their values not exist: they err with
+    /// [`FailureCause::Cancelled`](crate::FailureCause::Cancelled), and so does what needs them,
+    /// running or not.
+    TasksCancelled {
+        /// The tasks.
+        tasks: Box<[TaskKey]>,
     },
 
     /// A worker that can take tasks.
@@ -64,12 +94,32 @@ pub enum Event {
         /// The worker.
         worker: WorkerId,
     },
+    /// A worker shall leave: it gets no more tasks, those that it has not begun are asked back, and
+    /// what only it holds is copied to others. Ends in `WorkerRetired`, unless the worker is lost
+    /// before.
+    WorkerRetiring {
+        /// The worker.
+        worker: WorkerId,
+    },
+    /// Values shall be moved from the workers that hold more bytes than the mean to those that
+    /// hold fewer.
+    Rebalance {
+        /// The workers among which values are moved; empty for all.
+        workers: Box<[WorkerId]>,
+    },
     /// A worker takes more or fewer tasks at once.
     CapacityChanged {
         /// The worker.
         worker: WorkerId,
         /// How many unfinished tasks it may hold; tasks already there stay.
         capacity: u32,
+    },
+    /// A worker runs more or fewer tasks at once than before, and may hold so many more or fewer.
+    SlotsChanged {
+        /// The worker.
+        worker: WorkerId,
+        /// How many tasks it runs at once.
+        slots: u32,
     },
     /// A worker reports its memory.
     MemoryChanged {
@@ -120,8 +170,8 @@ pub enum Event {
         task: TaskKey,
         /// The run.
         attempt: Attempt,
-        /// The dependency that could not be had.
-        input: TaskId,
+        /// The value that could not be had, as it stood in the `Run`.
+        input: TaskKey,
         /// The worker that was asked for it.
         source: WorkerId,
     },
@@ -148,6 +198,8 @@ pub enum Event {
         task: TaskKey,
         /// The number of workers.
         copies: u32,
+        /// The workers that may hold the copies; empty for all.
+        workers: Box<[WorkerId]>,
     },
 
     /// The answer to [`Action::Steal`](crate::Action::Steal).

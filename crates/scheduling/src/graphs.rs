@@ -5,8 +5,11 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use samite_graph::{Plan, TaskId, Work};
 
+use crate::failures::Failure;
 use crate::ids::{GraphId, GraphSlot, Priority, WorkerSlot};
+use crate::imports::Links;
 use crate::options::TaskOptions;
+use crate::submission::Submission;
 use crate::task::{State, Task};
 
 /// A running graph.
@@ -30,8 +33,18 @@ pub(crate) struct Graph {
     pub(crate) restrictions: Vec<usize>,
     /// For each annotation the queues of its restricted sources and dependents, once there are any.
     pub(crate) queues: Vec<[Option<u32>; 2]>,
-    /// How many copies of a value were asked for, where it is more than one.
-    pub(crate) copies_wanted: FxHashMap<TaskId, u32>,
+    /// The tasks whose values are wanted.
+    pub(crate) wanted: u32,
+    /// Whether a failed task takes only those with it that need it.
+    pub(crate) independent: bool,
+    /// Whether the client has said that it needs nothing more.
+    pub(crate) released: bool,
+    /// Why tasks erred.
+    pub(crate) failures: Vec<Failure>,
+    /// What the graph shares with others; nothing for most graphs.
+    pub(crate) links: Option<Box<Links>>,
+    /// The workers on whose lists of graphs it stands, one bit each.
+    pub(crate) listed: Listed,
 }
 
 impl Graph {
@@ -40,6 +53,7 @@ impl Graph {
         submission: u32,
         plan: Arc<Plan>,
         annotations: Arc<[TaskOptions]>,
+        independent: bool,
     ) -> Self {
         let mut tasks: Vec<Task> = (0..plan.len())
             .map(TaskId::from_index)
@@ -47,8 +61,9 @@ impl Graph {
                 Task::new(plan.dependencies(task).len() as u32, plan.dependents(task).len() as u32)
             })
             .collect();
+        let mut wanted = 0;
         for output in plan.outputs() {
-            tasks[output.index()].wanted = true;
+            wanted += u32::from(tasks[output.index()].set_wanted(true));
         }
         let queues = vec![[None; 2]; annotations.len()];
         let mut first = FxHashMap::default();
@@ -70,7 +85,12 @@ impl Graph {
             durations: Durations::default(),
             restrictions,
             queues,
-            copies_wanted: FxHashMap::default(),
+            wanted,
+            independent,
+            released: false,
+            failures: Vec::new(),
+            links: None,
+            listed: Listed::default(),
         }
     }
 
@@ -84,8 +104,25 @@ impl Graph {
         &mut self.tasks[task.index()]
     }
 
+    /// Whether a row is used as one of this graph's tasks.
+    #[inline]
+    pub(crate) fn has_task(&self, task: TaskId) -> bool {
+        task.index() < self.tasks.len()
+    }
+
+    /// Says whether a value is wanted; whether that is a change.
+    pub(crate) fn set_wanted(&mut self, task: TaskId, wanted: bool) -> bool {
+        let changed = self.tasks[task.index()].set_wanted(wanted);
+        match (changed, wanted) {
+            (true, true) => self.wanted += 1,
+            (true, false) => self.wanted -= 1,
+            (false, _) => {}
+        }
+        changed
+    }
+
     /// Every task's id, in order.
-    pub(crate) fn ids(&self) -> impl Iterator<Item = TaskId> + use<> {
+    pub(crate) fn ids(&self) -> impl Iterator<Item = TaskId> + Clone + use<> {
         (0..self.tasks.len()).map(TaskId::from_index)
     }
 
@@ -110,7 +147,8 @@ impl Graph {
         Priority::new(user, self.submission, self.plan.rank(task))
     }
 
-    /// All workers that hold a task's value, in the order in which they came to it.
+    /// All workers that hold a task's value, in the order in which they came to it. Those of an
+    /// import are with its origin; see [`Graphs::holders`].
     #[inline]
     pub(crate) fn holders(&self, task: TaskId) -> &[WorkerSlot] {
         match &self.tasks[task.index()].state {
@@ -261,6 +299,51 @@ impl Durations {
     }
 }
 
+/// Which workers have a graph on their lists: one bit each.
+#[derive(Debug, Default)]
+pub(crate) struct Listed {
+    first: u64,
+    others: Vec<u64>,
+}
+
+impl Listed {
+    /// Sets a worker's bit; whether it was not set.
+    #[inline]
+    pub(crate) fn insert(&mut self, worker: WorkerSlot) -> bool {
+        let word = match worker.index() / 64 {
+            0 => &mut self.first,
+            word => {
+                if word > self.others.len() {
+                    self.others.resize(word, 0);
+                }
+                &mut self.others[word - 1]
+            }
+        };
+        let bit = 1 << (worker.index() % 64);
+        let new = *word & bit == 0;
+        *word |= bit;
+        new
+    }
+
+    pub(crate) fn contains(&self, worker: WorkerSlot) -> bool {
+        let word = match worker.index() / 64 {
+            0 => Some(&self.first),
+            word => self.others.get(word - 1),
+        };
+        word.is_some_and(|word| word & (1 << (worker.index() % 64)) != 0)
+    }
+
+    pub(crate) fn remove(&mut self, worker: WorkerSlot) {
+        let word = match worker.index() / 64 {
+            0 => Some(&mut self.first),
+            word => self.others.get_mut(word - 1),
+        };
+        if let Some(word) = word {
+            *word &= !(1 << (worker.index() % 64));
+        }
+    }
+}
+
 /// All graphs, found by their id or their slot.
 #[derive(Debug, Default)]
 pub(crate) struct Graphs {
@@ -271,17 +354,20 @@ pub(crate) struct Graphs {
 }
 
 impl Graphs {
-    /// Adds a graph; `None` where the id is taken.
-    pub(crate) fn insert(
-        &mut self,
-        id: GraphId,
-        plan: Arc<Plan>,
-        annotations: Arc<[TaskOptions]>,
-    ) -> Option<GraphSlot> {
-        if self.by_id.contains_key(&id) {
+    /// Adds a graph, its imports not linked yet; `None` where the id is taken or imports and data
+    /// are not what they have to be.
+    pub(crate) fn insert(&mut self, submission: &Submission) -> Option<GraphSlot> {
+        let id = submission.graph;
+        if self.by_id.contains_key(&id) || submission.check().is_err() {
             return None;
         }
-        let graph = Graph::new(id, self.next_submission, plan, annotations);
+        let Submission { plan, annotations, independent, .. } = submission;
+        let (plan, annotations) = (plan.clone(), annotations.clone());
+        let mut graph = Graph::new(id, self.next_submission, plan, annotations, *independent);
+        for task in &submission.data {
+            graph.task_mut(*task).become_data();
+        }
+        graph.unfinished -= submission.data.len() + submission.imports.len();
         self.next_submission = self.next_submission.wrapping_add(1);
         let slot = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);
@@ -312,6 +398,28 @@ impl Graphs {
     #[inline]
     pub(crate) fn get_mut(&mut self, slot: GraphSlot) -> Option<&mut Graph> {
         self.slots.get_mut(slot.index())?.as_mut()
+    }
+
+    /// The task that has a task's value: itself, or the origin of an import. `None` where an
+    /// import's origin is gone.
+    #[inline]
+    pub(crate) fn origin(&self, slot: GraphSlot, task: TaskId) -> Option<(GraphSlot, TaskId)> {
+        let graph = self.get(slot)?;
+        if graph.task(task).is_import() {
+            return graph.link(task)?.origin;
+        }
+        Some((slot, task))
+    }
+
+    /// All workers that hold a task's value, in the order in which they came to it.
+    #[inline]
+    pub(crate) fn holders(&self, slot: GraphSlot, task: TaskId) -> &[WorkerSlot] {
+        let Some(graph) = self.get(slot) else { return &[] };
+        if graph.task(task).state != State::Imported {
+            return graph.holders(task);
+        }
+        let Some((slot, task)) = self.origin(slot, task) else { return &[] };
+        self.get(slot).map_or(&[], |graph| graph.holders(task))
     }
 
     /// The slots in use, in order.

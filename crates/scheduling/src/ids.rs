@@ -6,6 +6,7 @@ macro_rules! define_id {
     ($(#[$doc:meta])* $visibility:vis $name:ident) => {
         $(#[$doc])*
         #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+        #[derive(serde::Serialize, serde::Deserialize)]
         #[repr(transparent)]
         $visibility struct $name(pub u32);
 
@@ -62,12 +63,26 @@ impl Attempt {
 }
 
 /// Nanoseconds since the driver's start. The machines have no clock: time comes in with each call.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 #[repr(transparent)]
 pub struct Time(pub u64);
 
 /// One task of one graph.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,
+)]
 pub struct TaskKey {
     /// The graph.
     pub graph: GraphId,
@@ -84,7 +99,19 @@ impl std::fmt::Debug for TaskKey {
 /// When a task runs relative to others: of two ready tasks the smaller priority goes first.
 ///
 /// The user's priority decides, then the order of submission, then the plan's static order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
 pub struct Priority {
     level: u32,
     submission: u32,

@@ -1,29 +1,19 @@
 //! Records from which a scheduler that was killed can go on.
 
-use std::sync::Arc;
+use samite_graph::TaskId;
 
-use samite_graph::{Plan, TaskId};
-
-use crate::action::Action;
+use crate::action::{Action, FailureCause};
+use crate::failures::Failure;
 use crate::graphs::Graph;
 use crate::ids::{GraphId, GraphSlot, TaskKey};
-use crate::options::{Options, TaskOptions};
+use crate::imports::Link;
+use crate::options::Options;
 use crate::scheduler::Scheduler;
+use crate::submission::{Import, Submission};
 use crate::task::State;
 
-/// A graph as it was submitted.
-#[derive(Clone, Debug)]
-pub struct Submission {
-    /// The graph.
-    pub graph: GraphId,
-    /// The tasks.
-    pub plan: Arc<Plan>,
-    /// Their options.
-    pub annotations: Arc<[TaskOptions]>,
-}
-
 /// One line of the journal, in the order in which things happened.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
 pub enum Record {
     /// A graph came.
     Submitted(Box<Submission>),
@@ -38,6 +28,25 @@ pub enum Record {
         graph: GraphId,
         /// The outputs.
         tasks: Box<[TaskId]>,
+    },
+    /// Values are needed until they are released.
+    OutputsWanted {
+        /// The graph.
+        graph: GraphId,
+        /// The tasks.
+        tasks: Box<[TaskId]>,
+    },
+    /// A task of an independent graph has failed.
+    Failed {
+        /// The task.
+        task: TaskKey,
+        /// Why.
+        cause: FailureCause,
+    },
+    /// Tasks that failed were tried again.
+    Retried {
+        /// The tasks.
+        tasks: Box<[TaskKey]>,
     },
     /// The graph was released, cancelled, or has failed: there is nothing to restore of it.
     Closed {
@@ -65,54 +74,101 @@ impl Scheduler {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Submitted(submission) => {
-                let Submission { graph, plan, annotations } = *submission;
-                self.graphs.insert(graph, plan, annotations);
-            }
-            Record::Finished { task: key } => {
-                if let Some(graph) = self.recorded(key.graph)
-                    && let Some(row) = graph.tasks.get_mut(key.task.index())
-                {
-                    row.state = State::Freed;
+                if let Some(slot) = self.graphs.insert(&submission) {
+                    self.link(slot, &submission.imports);
                 }
             }
-            Record::OutputsReleased { graph, tasks } => {
-                let Some(graph) = self.recorded(graph) else { return };
-                for task in &tasks {
-                    if let Some(row) = graph.tasks.get_mut(task.index()) {
-                        row.wanted = false;
+            Record::Finished { task } => {
+                if let Some((graph, task)) = self.recorded(task) {
+                    graph.task_mut(task).state = State::Freed;
+                }
+            }
+            Record::Failed { task: key, cause } => {
+                if let Some((graph, task)) = self.recorded(key) {
+                    graph.set_failed(task, Failure { origin: key, cause });
+                }
+            }
+            Record::Retried { tasks } => {
+                for key in tasks {
+                    if let Some((graph, task)) = self.recorded(key) {
+                        graph.task_mut(task).state = State::Freed;
                     }
                 }
             }
+            Record::OutputsReleased { graph, tasks } => self.record_wanted(graph, &tasks, false),
+            Record::OutputsWanted { graph, tasks } => self.record_wanted(graph, &tasks, true),
             Record::Closed { graph } => {
                 if let Some(slot) = self.graphs.slot(graph) {
+                    self.cut(slot, &mut Vec::new(), &mut Vec::new());
                     self.graphs.remove(slot);
                 }
             }
         }
     }
 
-    fn recorded(&mut self, graph: GraphId) -> Option<&mut Graph> {
-        let slot = self.graphs.slot(graph)?;
-        self.graphs.get_mut(slot)
+    fn record_wanted(&mut self, graph: GraphId, tasks: &[TaskId], wanted: bool) {
+        let slot = self.graphs.slot(graph);
+        let Some(graph) = slot.and_then(|slot| self.graphs.get_mut(slot)) else { return };
+        for &task in tasks {
+            if graph.has_task(task) {
+                graph.set_wanted(task, wanted);
+            }
+        }
+    }
+
+    /// The graph of a task that a record speaks of, where it is no import.
+    fn recorded(&mut self, key: TaskKey) -> Option<(&mut Graph, TaskId)> {
+        let slot = self.graphs.slot(key.graph)?;
+        let graph = self.graphs.get_mut(slot)?;
+        let known = graph.has_task(key.task) && !graph.task(key.task).is_import();
+        known.then_some((graph, key.task))
     }
 
     /// The shortest journal that leads to the present state, to replace a long one.
     pub fn snapshot(&self) -> Vec<Record> {
         let mut records = Vec::new();
-        for (_, graph) in self.graphs.iter() {
+        let mut graphs: Vec<&Graph> = self.graphs.iter().map(|(_, graph)| graph).collect();
+        // Imports find their origins only in graphs that came before.
+        graphs.sort_unstable_by_key(|graph| graph.submission);
+        for graph in graphs {
+            let links = graph.links.as_ref().map(|links| &links.imports[..]).unwrap_or_default();
+            let import = |link: &Link| Import { task: link.task, origin: link.key };
             records.push(Record::Submitted(Box::new(Submission {
                 graph: graph.id,
                 plan: graph.plan.clone(),
                 annotations: graph.annotations.clone(),
+                imports: links.iter().map(import).collect(),
+                data: graph.ids().filter(|task| graph.task(*task).is_data()).collect(),
+                independent: graph.independent,
             })));
-            let finished = graph.ids().filter(|task| !graph.task(*task).state.is_unfinished());
-            records.extend(
-                finished.map(|task| Record::Finished { task: TaskKey { graph: graph.id, task } }),
-            );
-            let released = graph.plan.outputs().iter().filter(|task| !graph.task(**task).wanted);
+            for task in graph.ids() {
+                let key = TaskKey { graph: graph.id, task };
+                match graph.task(task).state {
+                    State::Freed | State::Held { .. } | State::Shared { .. } => {
+                        records.push(Record::Finished { task: key });
+                    }
+                    State::Erred { .. } => {
+                        let failure = graph.failure(task).filter(|failure| failure.origin == key);
+                        let failed =
+                            |failure: Failure| Record::Failed { task: key, cause: failure.cause };
+                        records.extend(failure.map(failed));
+                    }
+                    _ => {}
+                }
+            }
+            let outputs = graph.plan.outputs();
+            let released = outputs.iter().filter(|task| !graph.task(**task).is_wanted());
             let tasks: Box<[TaskId]> = released.copied().collect();
             if !tasks.is_empty() {
                 records.push(Record::OutputsReleased { graph: graph.id, tasks });
+            }
+            let mut outputs = outputs.to_vec();
+            outputs.sort_unstable();
+            let wanted = graph.ids().filter(|task| graph.task(*task).is_wanted());
+            let tasks: Box<[TaskId]> =
+                wanted.filter(|task| outputs.binary_search(task).is_err()).collect();
+            if !tasks.is_empty() {
+                records.push(Record::OutputsWanted { graph: graph.id, tasks });
             }
         }
         records
@@ -124,54 +180,71 @@ impl Scheduler {
             return;
         }
         self.restoring = false;
-        for slot in self.graphs.used() {
-            self.rebuild(slot, actions);
+        let slots = self.graphs.used();
+        // First all that has no value looks as if it were not needed; then what is needed is.
+        let mut needed = Vec::new();
+        for &slot in &slots {
+            self.begin_rebuild(slot, &mut needed);
         }
+        for &slot in &slots {
+            let Some(graph) = self.graphs.get(slot) else { continue };
+            let wanted: Vec<TaskId> =
+                graph.ids().filter(|task| graph.task(*task).is_wanted()).collect();
+            for task in wanted {
+                let Some(graph) = self.graphs.get(slot) else { break };
+                if graph.task(task).is_import() {
+                    self.revive(slot, task, &mut needed);
+                    self.mirror(slot, task);
+                } else if graph.task(task).state == State::Freed {
+                    needed.push((slot, task));
+                }
+                self.tell_failure(slot, task, actions);
+            }
+        }
+        self.need(needed, actions);
+        for &slot in &slots {
+            self.end_rebuild(slot, actions);
+        }
+        self.forget(&slots, actions);
+        self.rescue_restored(actions);
     }
 
-    /// Makes all counts and queues of a graph from which tasks have run and which values exist.
-    fn rebuild(&mut self, slot: GraphSlot, actions: &mut Vec<Action>) {
+    fn begin_rebuild(&mut self, slot: GraphSlot, needed: &mut Vec<(GraphSlot, TaskId)>) {
         let Some(graph) = self.graphs.get_mut(slot) else { return };
         let plan = graph.plan.clone();
-        let mut open: Vec<TaskId> = Vec::new();
+        let mut outputs = plan.outputs().to_vec();
+        outputs.sort_unstable();
         for task in graph.ids() {
             let row = graph.task_mut(task);
             row.uses = 0;
-            // Finished, but its value is an output that nobody reported.
-            let lost = row.state == State::Freed && row.wanted;
-            if row.state.is_unfinished() || lost {
-                row.state = State::Waiting { missing: 0 };
-                open.push(task);
-            }
-        }
-        graph.unfinished = 0;
-        while let Some(task) = open.pop() {
-            graph.unfinished += 1;
-            for &input in plan.dependencies(task) {
-                let row = graph.task_mut(input);
-                row.uses += 1;
-                if row.state == State::Freed {
-                    row.state = State::Waiting { missing: 0 };
-                    self.counters.recomputed += 1;
-                    open.push(input);
+            if row.is_import() {
+                row.state = State::Importing;
+            } else if row.state.is_unfinished() {
+                row.state = State::Freed;
+                // What nobody uses runs nevertheless, unless it was an output that was released.
+                if plan.dependents(task).is_empty() && outputs.binary_search(&task).is_err() {
+                    needed.push((slot, task));
                 }
             }
         }
-        for task in graph.ids() {
-            if let State::Waiting { .. } = graph.task(task).state {
-                let inputs = plan.dependencies(task).iter();
-                let missing =
-                    inputs.filter(|input| !graph.task(**input).state.has_value()).count() as u32;
-                graph.task_mut(task).state = State::Waiting { missing };
+        graph.unfinished = 0;
+    }
+
+    fn end_rebuild(&mut self, slot: GraphSlot, actions: &mut Vec<Action>) {
+        let Some(graph) = self.graphs.get(slot) else { return };
+        let tasks = graph.ids();
+        let imports: Vec<TaskId> =
+            tasks.clone().filter(|task| graph.task(*task).is_import()).collect();
+        for task in imports {
+            self.mirror(slot, task);
+        }
+        for task in tasks {
+            self.tell_output(slot, task, actions);
+            let Some(graph) = self.graphs.get(slot) else { return };
+            if !graph.task(task).is_needed() && graph.task(task).state != State::Awaited {
+                self.free_value(slot, task, actions);
             }
         }
-        for task in plan.outputs() {
-            self.tell_output(slot, *task, actions);
-        }
-        for task in (0..plan.len()).map(TaskId::from_index) {
-            self.drop_unneeded(slot, task, actions);
-        }
-        self.queue_sources(slot);
         self.tell_if_done(slot, actions);
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// An amount of something that workers have and tasks use up while they run.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 pub struct Resource {
     /// Its name, such as `GPU`.
     pub name: Arc<str>,
@@ -66,7 +66,7 @@ impl Default for Options {
 }
 
 /// What a worker can do.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct WorkerOptions {
     /// How many unfinished tasks it may hold, running and waiting.
     pub capacity: u32,
@@ -103,7 +103,7 @@ impl WorkerOptions {
 }
 
 /// What the user asked for a task: a row of the table that a plan's annotations point at.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TaskOptions {
     /// Larger runs earlier.
     pub priority: i32,

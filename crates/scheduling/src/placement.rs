@@ -8,8 +8,8 @@ use samite_graph::TaskId;
 
 use crate::action::{Action, Source};
 use crate::event::Pressure;
-use crate::graphs::Graph;
-use crate::ids::{GraphSlot, WorkerSlot};
+use crate::graphs::Graphs;
+use crate::ids::{GraphSlot, TaskKey, WorkerSlot};
 use crate::options::Options;
 use crate::queues::{DEPENDENTS, Entry, Kind};
 use crate::scheduler::Scheduler;
@@ -23,7 +23,7 @@ pub(crate) struct Scratch {
     /// The slots whose entry of `local` is not zero.
     touched: Vec<WorkerSlot>,
     candidates: Vec<WorkerSlot>,
-    distinct: Vec<TaskId>,
+    distinct: Vec<(GraphSlot, TaskId)>,
 }
 
 /// Beyond this many inputs, the inputs' holders are asked only for the first of them: a task of
@@ -75,10 +75,9 @@ impl Scheduler {
                 if self.workers.len() == 1 {
                     return Some(least);
                 }
-                let graph = self.graphs.get(entry.graph)?;
                 self.scratch.candidates.clear();
                 self.scratch.candidates.push(least);
-                cheapest(graph, entry.task, &self.workers, &self.options, &mut self.scratch, true)
+                cheapest(&self.graphs, entry, &self.workers, &self.options, &mut self.scratch, true)
             }
             Kind::Restricted { annotation, source, allowed, .. } => {
                 let graph = self.graphs.get(entry.graph)?;
@@ -102,8 +101,14 @@ impl Scheduler {
                         allowed.iter().filter(|slot| self.workers.get(**slot).is_some_and(fits)),
                     );
                 }
-                let task = entry.task;
-                cheapest(graph, task, &self.workers, &self.options, &mut self.scratch, false)
+                cheapest(
+                    &self.graphs,
+                    entry,
+                    &self.workers,
+                    &self.options,
+                    &mut self.scratch,
+                    false,
+                )
             }
         }
     }
@@ -144,18 +149,21 @@ impl Scheduler {
         let distinct = &mut self.scratch.distinct;
         distinct.clear();
         for &input in graph.plan.dependencies(task) {
-            if !graph.holders(input).contains(&to) {
-                distinct.push(input);
+            let Some((from, origin)) = self.graphs.origin(slot, input) else { continue };
+            if !self.graphs.holders(from, origin).contains(&to) {
+                distinct.push((from, origin));
             }
         }
         distinct.sort_unstable();
         distinct.dedup();
         distinct
             .iter()
-            .filter_map(|&input| {
-                let holders = graph.holders(input);
+            .filter_map(|&(from, origin)| {
+                let graph = self.graphs.get(from)?;
+                let holders = graph.holders(origin);
                 // Spread the load of serving a popular value over those that hold it.
                 let holder = holders.get((task.index() + to.index()) % holders.len().max(1))?;
+                let input = TaskKey { graph: graph.id, task: origin };
                 Some(Source { input, worker: self.workers.id(*holder)? })
             })
             .collect()
@@ -165,8 +173,8 @@ impl Scheduler {
 /// The candidate on which the task is expected to begin first. With `holders`, workers that hold
 /// an input are candidates too.
 fn cheapest(
-    graph: &Graph,
-    task: TaskId,
+    graphs: &Graphs,
+    entry: &Entry,
     workers: &Workers,
     options: &Options,
     scratch: &mut Scratch,
@@ -175,11 +183,12 @@ fn cheapest(
     let Scratch { local, candidates, touched, .. } = scratch;
     local.resize(workers.bound(), 0);
     let mut total = 0u64;
-    for &input in graph.plan.dependencies(task).iter().take(INPUTS_LOOKED_AT) {
+    let graph = graphs.get(entry.graph)?;
+    for &input in graph.plan.dependencies(entry.task).iter().take(INPUTS_LOOKED_AT) {
         // An input without bytes still costs a message.
         let bytes = graph.task(input).bytes.saturating_add(1);
         total = total.saturating_add(bytes);
-        for &holder in graph.holders(input) {
+        for &holder in graphs.holders(entry.graph, input) {
             if local[holder.index()] == 0 {
                 touched.push(holder);
                 if holders && workers.get(holder).is_some_and(Worker::has_room) {

@@ -1,5 +1,8 @@
 //! The scheduler machine: its state, and which reaction an event leads to.
 
+use std::collections::BTreeSet;
+
+use rustc_hash::FxHashMap;
 use samite_graph::TaskId;
 
 use crate::action::Action;
@@ -7,6 +10,7 @@ use crate::event::Event;
 use crate::graphs::Graphs;
 use crate::ids::{Attempt, GraphSlot, TaskKey, Time, WorkerSlot};
 use crate::journal::Record;
+use crate::moving::Move;
 use crate::options::Options;
 use crate::placement::Scratch;
 use crate::queues::{DEPENDENTS, Entry, Kind, Queues, SOURCES};
@@ -52,7 +56,8 @@ pub struct Counters {
 /// use std::sync::Arc;
 /// use samite_graph::{OperationId, PlanBuilder};
 /// use samite_scheduling::{
-///     Action, Attempt, Event, GraphId, Options, Scheduler, Time, WorkerId, WorkerOptions,
+///     Action, Attempt, Event, GraphId, Options, Scheduler, Submission, Time, WorkerId,
+///     WorkerOptions,
 /// };
 ///
 /// let mut builder = PlanBuilder::with_capacity(1, 0);
@@ -64,7 +69,8 @@ pub struct Counters {
 /// let (graph, worker, now) = (GraphId(0), WorkerId(0), Time(0));
 /// let joined = Event::WorkerJoined { worker, options: WorkerOptions::with_slots(1) };
 /// scheduler.handle(now, joined, &mut actions);
-/// let submitted = Event::GraphSubmitted { graph, plan, annotations: Arc::from([]) };
+/// let submission = Submission::new(graph, plan, Arc::from([]));
+/// let submitted = Event::GraphSubmitted(Box::new(submission));
 /// scheduler.handle(now, submitted, &mut actions);
 /// scheduler.place(now, &mut actions);
 /// let Some(Action::Run { task, attempt, .. }) = actions.pop() else { unreachable!() };
@@ -85,6 +91,12 @@ pub struct Scheduler {
     pub(crate) restoring: bool,
     /// Tasks that workers were asked to give up and have not answered for.
     pub(crate) steals_open: usize,
+    /// How many workers shall leave.
+    pub(crate) retiring: usize,
+    /// The values of which several copies were asked for.
+    pub(crate) replicated: BTreeSet<(GraphSlot, TaskId)>,
+    /// The values that are on their way from one worker to another for balance.
+    pub(crate) moves: FxHashMap<TaskKey, Move>,
     pub(crate) scratch: Scratch,
 }
 
@@ -99,6 +111,9 @@ impl Scheduler {
             counters: Counters::default(),
             restoring: false,
             steals_open: 0,
+            retiring: 0,
+            replicated: BTreeSet::new(),
+            moves: FxHashMap::default(),
             scratch: Scratch::default(),
         }
     }
@@ -134,33 +149,36 @@ impl Scheduler {
                 self.task_failed(worker, task, attempt, actions);
             }
             Event::TaskRescheduled { worker, task, attempt } => {
-                self.task_rescheduled(worker, task, attempt);
+                self.task_rescheduled(worker, task, attempt, actions);
             }
             Event::FetchFailed { worker, task, attempt, input, source } => {
                 self.fetch_failed(worker, task, attempt, input, source, actions);
             }
             Event::StealAnswered { worker, task, attempt, given } => {
-                self.steal_answered(worker, task, attempt, given);
+                self.steal_answered(worker, task, attempt, given, actions);
             }
             Event::ReplicaAdded { worker, task, bytes } => {
                 self.replica_added(worker, task, bytes, actions);
             }
             Event::ReplicaLost { worker, task } => self.replica_lost(worker, task, actions),
-            Event::ReplicasWanted { task, copies } => {
-                self.replicas_wanted(task, copies, actions);
+            Event::ReplicasWanted { task, copies, workers } => {
+                self.replicas_wanted(task, copies, workers, actions);
             }
-            Event::GraphSubmitted { graph, plan, annotations } => {
-                self.graph_submitted(graph, plan, annotations, actions);
-            }
-            Event::GraphReleased { graph } | Event::GraphCancelled { graph } => {
-                self.graph_closed(graph, actions);
-            }
+            Event::GraphSubmitted(submission) => self.graph_submitted(submission, actions),
+            Event::GraphReleased { graph } => self.graph_released(graph, actions),
+            Event::GraphCancelled { graph } => self.graph_cancelled(graph, actions),
+            Event::OutputsWanted { graph, tasks } => self.outputs_wanted(graph, tasks, actions),
+            Event::Retry { tasks } => self.retry(tasks, actions),
+            Event::TasksCancelled { tasks } => self.tasks_cancelled(&tasks, actions),
+            Event::WorkerRetiring { worker } => self.worker_retiring(worker, actions),
+            Event::Rebalance { workers } => self.rebalance(&workers, actions),
             Event::OutputsReleased { graph, tasks } => {
                 self.outputs_released(graph, tasks, actions);
             }
             Event::WorkerJoined { worker, options } => self.worker_joined(worker, options, actions),
             Event::WorkerLost { worker } => self.worker_lost(worker, actions),
             Event::CapacityChanged { worker, capacity } => self.capacity_changed(worker, capacity),
+            Event::SlotsChanged { worker, slots } => self.slots_changed(worker, slots),
             Event::MemoryChanged { worker, bytes, pressure } => {
                 self.memory_changed(worker, bytes, pressure);
             }
@@ -177,6 +195,9 @@ impl Scheduler {
         self.place_ready(actions);
         if self.options.stealing {
             self.steal(actions);
+        }
+        if self.retiring > 0 {
+            self.tell_retired(actions);
         }
     }
 

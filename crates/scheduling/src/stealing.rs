@@ -103,15 +103,15 @@ impl Scheduler {
     /// busy one has time.
     fn pays_off(
         &self,
-        graph: GraphSlot,
+        slot: GraphSlot,
         task: TaskId,
         victim: WorkerSlot,
         wait: u64,
         thieves: &[WorkerSlot],
     ) -> bool {
-        let Some(graph) = self.graphs.get(graph) else { return false };
+        let Some(graph) = self.graphs.get(slot) else { return false };
         let bytes = graph.plan.dependencies(task).iter().fold(0u64, |sum, input| {
-            let local = graph.holders(*input).iter().any(|holder| *holder != victim);
+            let local = self.graphs.holders(slot, *input).iter().any(|holder| *holder != victim);
             sum.saturating_add(if local { 0 } else { graph.task(*input).bytes + 1 })
         });
         if transfer(bytes, &self.options) >= wait {

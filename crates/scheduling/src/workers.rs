@@ -4,7 +4,9 @@ use rustc_hash::FxHashMap;
 use samite_graph::TaskId;
 
 use crate::event::Pressure;
+use crate::graphs::Graphs;
 use crate::ids::{GraphSlot, WorkerId, WorkerSlot};
+use crate::moving::Retirement;
 use crate::options::{Resource, WorkerOptions};
 
 /// A task that a worker was given and has not finished.
@@ -32,13 +34,30 @@ pub(crate) struct Worker {
     pub(crate) occupancy: u64,
     /// What of its resources assigned tasks use, in the order of `options.resources`.
     pub(crate) used: Vec<u64>,
+    /// Whether it shall leave, and what still keeps it.
+    pub(crate) retirement: Option<Retirement>,
+    /// The graphs of which it holds values or did, each with its place in the order of
+    /// submissions; some may have gone.
+    graphs: Vec<(GraphSlot, u32)>,
+    /// The length of that list at which those that have gone are taken out.
+    sweep_at: usize,
 }
 
 impl Worker {
+    /// The graphs of which it may hold values, in order; some may have gone.
+    pub(crate) fn graphs_listed(&self) -> Vec<GraphSlot> {
+        let mut slots: Vec<GraphSlot> = self.graphs.iter().map(|(slot, _)| *slot).collect();
+        slots.sort_unstable();
+        slots.dedup();
+        slots
+    }
+
     /// Whether it takes one more task of the kind.
     #[inline]
     pub(crate) fn has_room(&self) -> bool {
-        self.assigned.len() < self.options.capacity as usize && self.pressure != Pressure::Pause
+        self.assigned.len() < self.options.capacity as usize
+            && self.pressure != Pressure::Pause
+            && self.retirement.is_none()
     }
 
     /// How many of its tasks cannot run now: those beyond its slots, or all while it pauses.
@@ -70,6 +89,14 @@ impl Worker {
                 self.used[row].saturating_add(resource.thousandths)
                     <= self.options.resources[row].thousandths
             })
+        })
+    }
+
+    /// Whether its resources suffice for a task where no other one uses them.
+    pub(crate) fn could_have(&self, wanted: &[Resource]) -> bool {
+        wanted.iter().all(|resource| {
+            self.resource(resource)
+                .is_some_and(|row| resource.thousandths <= self.options.resources[row].thousandths)
         })
     }
 
@@ -146,6 +173,9 @@ impl Workers {
             occupancy: 0,
             used: vec![0; options.resources.len()],
             options,
+            retirement: None,
+            graphs: Vec::new(),
+            sweep_at: 1024,
         };
         self.by_id.insert(id, slot);
         self.count(&worker, true);
@@ -221,6 +251,26 @@ impl Workers {
         self.backlogged = self.backlogged + usize::from(after.1) - usize::from(before.1);
         self.reorder(slot);
         Some(value)
+    }
+
+    /// Notes that a worker holds a value of a graph that was not on its list.
+    pub(crate) fn list(
+        &mut self,
+        slot: WorkerSlot,
+        graph: GraphSlot,
+        submission: u32,
+        graphs: &Graphs,
+    ) {
+        let Some(worker) = self.slots.get_mut(slot.index()).and_then(Option::as_mut) else {
+            return;
+        };
+        if worker.graphs.len() >= worker.sweep_at {
+            worker.graphs.retain(|(slot, submission)| {
+                graphs.get(*slot).is_some_and(|graph| graph.submission == *submission)
+            });
+            worker.sweep_at = (2 * worker.graphs.len()).max(1024);
+        }
+        worker.graphs.push((graph, submission));
     }
 
     fn count(&mut self, worker: &Worker, added: bool) {

@@ -5,6 +5,7 @@ use samite_graph::TaskId;
 use crate::action::Action;
 use crate::graphs::Removed;
 use crate::ids::{Attempt, GraphSlot, TaskKey, WorkerId, WorkerSlot};
+use crate::journal::Record;
 use crate::scheduler::Scheduler;
 use crate::task::State;
 
@@ -32,7 +33,7 @@ impl Scheduler {
         worker: WorkerId,
         key: TaskKey,
         attempt: Attempt,
-        input: TaskId,
+        input: TaskKey,
         source: WorkerId,
         actions: &mut Vec<Action>,
     ) {
@@ -43,20 +44,18 @@ impl Scheduler {
         }
         self.counters.fetches_failed += 1;
         self.unassign(slot, key.task, from);
-        self.run_again(slot, key.task);
-        let is_input = self
-            .graphs
-            .get(slot)
-            .is_some_and(|graph| graph.plan.dependencies(key.task).contains(&input));
+        let mut dependencies = Vec::new();
+        self.inputs(key, &mut dependencies);
+        let is_input = dependencies.contains(&input);
+        self.run_again(slot, key.task, actions);
         if let Some(holder) = self.workers.slot(source)
             && is_input
         {
-            self.holder_lost(slot, input, holder, actions);
+            if let Some(slot) = self.graphs.slot(input.graph) {
+                self.holder_lost(slot, input.task, holder, actions);
+            }
             // If it has the value nevertheless, nobody would ever tell it to drop it.
-            actions.push(Action::Free {
-                worker: source,
-                task: TaskKey { graph: key.graph, task: input },
-            });
+            actions.push(Action::Free { worker: source, task: input });
         }
     }
 
@@ -71,23 +70,33 @@ impl Scheduler {
         let Some(graph) = self.graphs.get_mut(slot) else { return };
         match graph.remove_holder(task, holder) {
             Removed::Last if self.restoring => graph.task_mut(task).state = State::Freed,
-            Removed::Last => self.value_lost(slot, task),
+            Removed::Last => self.value_lost(slot, task, actions),
             Removed::OthersLeft => {
                 self.tell_output(slot, task, actions);
                 self.make_copies(slot, task, actions);
+                self.rescue_only(slot, task, actions);
             }
             // Also the answer to a `Replicate` that failed; it is not asked for again at once.
-            Removed::Unknown => self.counters.stale += 1,
+            Removed::Unknown => {
+                self.counters.stale += 1;
+                self.copy_failed(slot, task, actions);
+            }
         }
     }
 
     /// Tells where an output is.
     pub(crate) fn tell_output(&self, slot: GraphSlot, task: TaskId, actions: &mut Vec<Action>) {
         let Some(graph) = self.graphs.get(slot) else { return };
-        let holder = graph.holders(task).first();
-        if graph.task(task).wanted
-            && let Some(worker) = holder.and_then(|holder| self.workers.id(*holder))
-        {
+        if graph.links.is_some() && !graph.task(task).is_import() {
+            for (slot, import) in self.importers(slot, task) {
+                self.tell_output(slot, import, actions);
+            }
+        }
+        if !graph.task(task).is_wanted() {
+            return;
+        }
+        let holder = self.graphs.holders(slot, task).first();
+        if let Some(worker) = holder.and_then(|holder| self.workers.id(*holder)) {
             actions.push(Action::OutputReady { task: TaskKey { graph: graph.id, task }, worker });
         }
     }
@@ -105,6 +114,7 @@ impl Scheduler {
             // A late second report may speak of a value that has come back since.
             actions.push(Action::Free { worker, task: key });
         }
+        self.forget_move(key, worker);
         self.holder_lost(slot, key.task, holder, actions);
     }
 
@@ -123,63 +133,39 @@ impl Scheduler {
         let Some(graph) = self.graphs.get_mut(slot) else { return };
         let row = graph.task_mut(key.task);
         if self.restoring {
+            // Workers name values by the tasks that have them.
+            if row.is_import() {
+                self.counters.stale += 1;
+                actions.push(Action::Free { worker, task: key });
+                return;
+            }
             row.bytes = bytes;
+            // The client will not bring it once more after a second restart.
+            let brought = row.state == State::Awaited;
             if !row.state.has_value() {
-                row.state = State::Held { worker: holder };
+                graph.clear_holders(key.task);
+                graph.task_mut(key.task).state = State::Held { worker: holder };
             } else {
                 graph.add_holder(key.task, holder);
+            }
+            self.list(slot, holder);
+            if brought {
+                self.journal(actions, || Record::Finished { task: key });
             }
             return;
         }
         match row.state {
             State::Held { .. } | State::Shared { .. } => {
                 graph.add_holder(key.task, holder);
+                self.list(slot, holder);
+                self.finish_move(slot, key, worker, actions);
             }
             // A value that was thought lost has turned up.
+            State::Awaited => self.value_exists(slot, key.task, holder, bytes, actions),
             State::Waiting { .. } | State::Ready if row.is_needed() => {
                 self.value_exists(slot, key.task, holder, bytes, actions);
             }
             _ => self.free_unless_expected(slot, key.task, worker, holder, actions),
-        }
-    }
-
-    pub(crate) fn replicas_wanted(&mut self, key: TaskKey, copies: u32, actions: &mut Vec<Action>) {
-        let Some(slot) = self.find_task(key) else { return };
-        let Some(graph) = self.graphs.get_mut(slot) else { return };
-        if copies > 1 {
-            graph.copies_wanted.insert(key.task, copies);
-        } else {
-            graph.copies_wanted.remove(&key.task);
-        }
-        self.make_copies(slot, key.task, actions);
-    }
-
-    /// Asks for copies of a value where more were wanted than exist: on those workers that hold
-    /// the fewest bytes.
-    pub(crate) fn make_copies(&mut self, slot: GraphSlot, task: TaskId, actions: &mut Vec<Action>) {
-        let Some(graph) = self.graphs.get(slot) else { return };
-        if self.restoring || graph.copies_wanted.is_empty() {
-            return;
-        }
-        let wanted = graph.copies_wanted.get(&task).copied().unwrap_or(1) as usize;
-        let holders = graph.holders(task);
-        let Some(source) = holders.first().and_then(|holder| self.workers.id(*holder)) else {
-            return;
-        };
-        let missing = wanted.saturating_sub(holders.len());
-        if missing == 0 {
-            return;
-        }
-        let mut others: Vec<_> = self
-            .workers
-            .iter()
-            .filter(|(slot, _)| !holders.contains(slot))
-            .map(|(slot, worker)| (worker.bytes, slot, worker.id))
-            .collect();
-        others.sort_unstable();
-        for (_, _, worker) in others.into_iter().take(missing) {
-            let task = TaskKey { graph: graph.id, task };
-            actions.push(Action::Replicate { worker, task, source });
         }
     }
 }

@@ -52,10 +52,16 @@ impl Scheduler {
         let key = TaskKey { graph: graph.id, task };
         let plan = graph.plan.clone();
         let row = graph.task_mut(task);
+        let unfinished = row.state.is_unfinished();
         row.state = State::Held { worker: holder };
         row.bytes = bytes;
         row.workers_lost = 0;
-        graph.unfinished -= 1;
+        graph.unfinished -= usize::from(unfinished);
+        let linked = graph.links.is_some();
+        if !graph.listed.contains(holder) {
+            self.list(slot, holder);
+        }
+        let Some(graph) = self.graphs.get_mut(slot) else { return };
 
         let plain = graph.annotations.is_empty();
         for &dependent in plan.dependents(task) {
@@ -77,16 +83,24 @@ impl Scheduler {
         if !plain {
             self.wake_dependents(slot, task);
         }
+        if linked {
+            self.wake_importers(slot, task);
+        }
         self.journal(actions, || Record::Finished { task: key });
         self.release_inputs(slot, task, actions);
         self.drop_unneeded(slot, task, actions);
         self.tell_output(slot, task, actions);
-        self.make_copies(slot, task, actions);
+        if linked {
+            self.make_copies(slot, task, actions);
+        }
+        if self.retiring > 0 {
+            self.rescue(slot, task, holder, actions);
+        }
         self.tell_if_done(slot, actions);
     }
 
     /// Queues the dependents of a task that wait for nothing any more.
-    fn wake_dependents(&mut self, slot: GraphSlot, task: TaskId) {
+    pub(crate) fn wake_dependents(&mut self, slot: GraphSlot, task: TaskId) {
         let Some(graph) = self.graphs.get(slot) else { return };
         let plan = graph.plan.clone();
         for &dependent in plan.dependents(task) {
@@ -110,29 +124,29 @@ impl Scheduler {
     ) {
         let Some(graph) = self.graphs.get_mut(slot) else { return };
         let plan = graph.plan.clone();
+        let linked = graph.links.is_some();
+        let mut others = Vec::new();
         for &input in plan.dependencies(task) {
             let row = &mut graph.tasks[input.index()];
             row.uses = row.uses.saturating_sub(1);
-            if row.uses > 0 || row.wanted {
+            if row.is_needed() {
                 continue;
             }
-            // The usual case of one holder; `drop_unneeded` has the others.
-            if let State::Held { worker } = row.state {
+            // The usual case of one holder and nobody else who asks; `drop_all` has the others.
+            if let State::Held { worker } = row.state
+                && !linked
+            {
                 row.state = State::Freed;
                 if let Some(worker) = self.workers.id(worker) {
                     let task = TaskKey { graph: graph.id, task: input };
                     actions.push(Action::Free { worker, task });
                 }
-            } else if let State::Shared { .. } = row.state {
-                for &holder in graph.holders(input) {
-                    if let Some(worker) = self.workers.id(holder) {
-                        let task = TaskKey { graph: graph.id, task: input };
-                        actions.push(Action::Free { worker, task });
-                    }
-                }
-                graph.clear_holders(input);
-                graph.task_mut(input).state = State::Freed;
+            } else {
+                others.push((slot, input));
             }
+        }
+        if !others.is_empty() {
+            self.drop_all(others, actions);
         }
     }
 
@@ -144,18 +158,10 @@ impl Scheduler {
         task: TaskId,
         actions: &mut Vec<Action>,
     ) {
-        let Some(graph) = self.graphs.get_mut(slot) else { return };
-        let row = graph.task(task);
-        if row.is_needed() || !row.state.has_value() {
-            return;
+        let Some(graph) = self.graphs.get(slot) else { return };
+        if !graph.task(task).is_needed() {
+            self.free_value(slot, task, actions);
         }
-        for &holder in graph.holders(task) {
-            if let Some(worker) = self.workers.id(holder) {
-                actions.push(Action::Free { worker, task: TaskKey { graph: graph.id, task } });
-            }
-        }
-        graph.clear_holders(task);
-        graph.task_mut(task).state = State::Freed;
     }
 
     #[inline]
@@ -189,18 +195,24 @@ impl Scheduler {
         // Off the worker's list, the task must not look assigned, whichever way it goes on.
         row.state = State::Ready;
         if u32::from(row.failures) <= retries {
-            self.run_again(slot, key.task);
+            self.run_again(slot, key.task, actions);
         } else {
-            self.graph_failed(slot, key.task, FailureCause::Error, actions);
+            self.fail_task(slot, key.task, FailureCause::Error, actions);
         }
     }
 
-    pub(crate) fn task_rescheduled(&mut self, worker: WorkerId, key: TaskKey, attempt: Attempt) {
+    pub(crate) fn task_rescheduled(
+        &mut self,
+        worker: WorkerId,
+        key: TaskKey,
+        attempt: Attempt,
+        actions: &mut Vec<Action>,
+    ) {
         let Some(from) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
         if self.is_current(slot, key.task, from, attempt) {
             self.unassign(slot, key.task, from);
-            self.run_again(slot, key.task);
+            self.run_again(slot, key.task, actions);
         }
     }
 
@@ -210,6 +222,7 @@ impl Scheduler {
         key: TaskKey,
         attempt: Attempt,
         given: bool,
+        actions: &mut Vec<Action>,
     ) {
         let Some(from) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
@@ -227,7 +240,7 @@ impl Scheduler {
         if given {
             self.counters.steals_given += 1;
             self.unassign(slot, key.task, from);
-            self.run_again(slot, key.task);
+            self.run_again(slot, key.task, actions);
         }
     }
 }

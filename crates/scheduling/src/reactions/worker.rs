@@ -8,6 +8,7 @@ use crate::options::WorkerOptions;
 use crate::queues::Kind;
 use crate::scheduler::Scheduler;
 use crate::task::State;
+use crate::workers::Worker;
 
 impl Scheduler {
     pub(crate) fn worker_joined(
@@ -31,18 +32,12 @@ impl Scheduler {
                 allowed.push(slot);
             }
         }
-        for slot in self.graphs.used() {
-            let Some(graph) = self.graphs.get(slot) else { continue };
-            // Values for which there were too few workers so far; in order, since a hash map has
-            // none.
-            if !graph.copies_wanted.is_empty() {
-                let mut tasks: Vec<_> = graph.copies_wanted.keys().copied().collect();
-                tasks.sort_unstable();
-                for task in tasks {
-                    self.make_copies(slot, task, actions);
-                }
-            }
+        // Values for which there were too few workers so far.
+        let replicated: Vec<_> = self.replicated.iter().copied().collect();
+        for (slot, task) in replicated {
+            self.make_copies(slot, task, actions);
         }
+        self.copy_again(actions);
     }
 
     pub(crate) fn worker_lost(&mut self, id: WorkerId, actions: &mut Vec<Action>) {
@@ -52,6 +47,13 @@ impl Scheduler {
         let assigned = worker.assigned.clone();
         let mut failed = Vec::new();
         for run in &assigned {
+            // What was done for an earlier one may have cancelled it.
+            let runs = self.graphs.get(run.graph).is_some_and(|graph| {
+                graph.has_task(run.task) && graph.task(run.task).state.runner() == Some(slot)
+            });
+            if !runs {
+                continue;
+            }
             self.unassign(run.graph, run.task, slot);
             let Some(graph) = self.graphs.get_mut(run.graph) else { continue };
             let row = graph.task_mut(run.task);
@@ -60,9 +62,11 @@ impl Scheduler {
             if workers > self.options.allowed_failures {
                 failed.push((run.graph, graph.submission, run.task, workers));
             }
-            self.run_again(run.graph, run.task);
+            self.run_again(run.graph, run.task, actions);
         }
-        self.workers.remove(slot);
+        let removed = self.workers.remove(slot);
+        let graphs = removed.as_ref().map(Worker::graphs_listed).unwrap_or_default();
+        self.retiring -= usize::from(removed.is_some_and(|worker| worker.retirement.is_some()));
         for row in &mut self.queues.rows {
             if let Kind::Restricted { allowed, .. } = &mut row.kind {
                 allowed.retain(|worker| *worker != slot);
@@ -70,32 +74,47 @@ impl Scheduler {
         }
         for (graph, submission, task, workers) in failed {
             if self.graphs.get(graph).is_some_and(|graph| graph.submission == submission) {
-                self.graph_failed(graph, task, FailureCause::WorkersLost { workers }, actions);
+                self.fail_task(graph, task, FailureCause::WorkersLost { workers }, actions);
             }
         }
-        // A list of values for each worker would cost every task memory; losing one is rare.
-        for graph in self.graphs.used() {
-            let Some(tasks) = self.graphs.get(graph).map(|graph| graph.ids()) else { continue };
-            for task in tasks {
-                let Some(rows) = self.graphs.get_mut(graph) else { break };
-                match rows.remove_holder(task, slot) {
-                    Removed::Last if self.restoring => {
-                        rows.task_mut(task).state = State::Freed;
-                    }
-                    Removed::Last => self.value_lost(graph, task),
-                    Removed::OthersLeft => {
-                        self.tell_output(graph, task, actions);
-                        self.make_copies(graph, task, actions);
-                    }
-                    Removed::Unknown => {}
+        for graph in graphs {
+            let Some(rows) = self.graphs.get_mut(graph) else { continue };
+            if !rows.listed.contains(slot) {
+                continue;
+            }
+            rows.listed.remove(slot);
+            let submission = rows.submission;
+            for task in rows.ids() {
+                let there = self.graphs.get_mut(graph);
+                let Some(rows) = there.filter(|rows| rows.submission == submission) else { break };
+                let removed = rows.remove_holder(task, slot);
+                if removed == Removed::Last && self.restoring {
+                    rows.task_mut(task).state = State::Freed;
+                } else if removed == Removed::Last {
+                    self.value_lost(graph, task, actions);
+                } else if removed == Removed::OthersLeft {
+                    self.tell_output(graph, task, actions);
+                    self.make_copies(graph, task, actions);
+                    self.rescue_only(graph, task, actions);
                 }
             }
         }
+        self.copy_again(actions);
     }
 
     pub(crate) fn capacity_changed(&mut self, id: WorkerId, capacity: u32) {
         let Some(slot) = self.find_worker(id) else { return };
         self.workers.change(slot, |worker| worker.options.capacity = capacity);
+    }
+
+    pub(crate) fn slots_changed(&mut self, id: WorkerId, slots: u32) {
+        let Some(slot) = self.find_worker(id) else { return };
+        self.workers.change(slot, |worker| {
+            let before = worker.options.slots;
+            let capacity = worker.options.capacity.saturating_add(slots.saturating_sub(before));
+            worker.options.capacity = capacity.saturating_sub(before.saturating_sub(slots)).max(1);
+            worker.options.slots = slots;
+        });
     }
 
     pub(crate) fn memory_changed(&mut self, id: WorkerId, bytes: u64, pressure: Pressure) {

@@ -20,20 +20,25 @@ use crate::worker::{Input, Output};
 /// A cluster, its clients, and its faults.
 #[derive(Debug)]
 pub struct Simulation {
-    random: Random,
-    faults: Faults,
+    pub(super) random: Random,
+    pub(super) faults: Faults,
     options: Options,
-    scheduler: Scheduler,
+    pub(super) scheduler: Scheduler,
     /// How often the scheduler was restarted.
     life: u32,
     journal: Vec<Record>,
-    agenda: Agenda,
+    pub(super) agenda: Agenda,
     placing: bool,
-    nodes: Vec<Node>,
-    node_of: FxHashMap<WorkerId, usize>,
+    pub(super) nodes: Vec<Node>,
+    pub(super) node_of: FxHashMap<WorkerId, usize>,
     next_worker: u32,
-    jobs: Vec<(Job, Client)>,
-    outcome: Outcome,
+    pub(super) jobs: Vec<(Job, Client)>,
+    pub(super) expected: Vec<Vec<u64>>,
+    pub(super) outcome: Outcome,
+    /// A worker with which something was lost, though it was said that it can go.
+    pub(super) too_soon: Option<WorkerId>,
+    /// An output that erred without reason, and the task that was named.
+    pub(super) unfounded: Option<(TaskKey, TaskKey)>,
     check_every: u64,
     trace: Option<Vec<String>>,
 }
@@ -58,7 +63,10 @@ impl Simulation {
             node_of: FxHashMap::default(),
             next_worker: 0,
             jobs: Vec::new(),
+            expected: Vec::new(),
             outcome: Outcome::default(),
+            too_soon: None,
+            unfounded: None,
             check_every: 1,
             trace: None,
         };
@@ -96,7 +104,16 @@ impl Simulation {
         if let Some((time, _)) = job.dropped {
             self.agenda.at(time.max(job.submitted + 1), Happening::DropOutputs { job: number });
         }
-        self.jobs.push((job, Client::default()));
+        if let (Some((dropped, _)), Some(time)) = (&job.dropped, job.wanted_again) {
+            let time = time.max(*dropped).max(job.submitted + 1) + 1;
+            self.agenda.at(time, Happening::WantAgain { job: number });
+        }
+        if let Some((time, _)) = job.cancelled {
+            self.agenda.at(time.max(job.submitted + 1), Happening::CancelTask { job: number });
+        }
+        self.expected.push(job.expected(&self.expected));
+        let fragile = job.fragile();
+        self.jobs.push((job, Client { fragile, ..Client::default() }));
     }
 
     /// Runs until nothing happens any more.
@@ -119,6 +136,12 @@ impl Simulation {
             let checked = happenings % self.check_every == 0;
             let name = checked.then(|| format!("{happening:?}"));
             self.happen(happening)?;
+            if let Some((task, origin)) = self.unfounded {
+                return Err(SimulationError::Erred { task, origin });
+            }
+            if let Some(worker) = self.too_soon {
+                return Err(SimulationError::RetiredTooSoon { worker });
+            }
             if let Some(after) = name {
                 let check = self.scheduler.check_consistent();
                 check.map_err(|source| SimulationError::Scheduler { after, source })?;
@@ -138,6 +161,7 @@ impl Simulation {
 
     fn plan_faults(&mut self, workers: usize) {
         let Faults { kills, joins, squeezes, losses, restarts, horizon, .. } = self.faults;
+        let Faults { retirements, rebalances, .. } = self.faults;
         let Self { random, agenda, .. } = self;
         for _ in 0..kills {
             agenda.at(random.below(horizon), Happening::Kill { victim: random.number() });
@@ -158,6 +182,12 @@ impl Simulation {
         }
         for _ in 0..restarts {
             agenda.at(random.below(horizon), Happening::Restart);
+        }
+        for _ in 0..retirements {
+            agenda.at(random.below(horizon), Happening::Retire { victim: random.number() });
+        }
+        for _ in 0..rebalances {
+            agenda.at(random.below(horizon), Happening::Rebalance);
         }
     }
 
@@ -183,16 +213,17 @@ impl Simulation {
                     return Ok(());
                 }
                 client.submitted = true;
-                let event = Event::GraphSubmitted {
-                    graph: GraphId(job as u32),
-                    plan: rows.plan.clone(),
-                    annotations: rows.annotations.clone(),
-                };
+                let event = Event::GraphSubmitted(Box::new(rows.submission(job)));
                 let copies = rows.copies.clone();
+                let scattered = !rows.data.is_empty();
                 self.tell_scheduler(event);
+                if scattered {
+                    self.agenda.after(0, Happening::Scatter { job });
+                }
                 for (task, copies) in copies {
                     let task = TaskKey { graph: GraphId(job as u32), task };
-                    self.tell_scheduler(Event::ReplicasWanted { task, copies });
+                    let workers = Box::default();
+                    self.tell_scheduler(Event::ReplicasWanted { task, copies, workers });
                 }
             }
             Happening::DropOutputs { job } => {
@@ -205,6 +236,32 @@ impl Simulation {
                     self.tell_scheduler(Event::OutputsReleased { graph, tasks });
                     self.gather_later(job);
                 }
+            }
+            Happening::WantAgain { job } => self.want_again(job),
+            Happening::CancelTask { job } => {
+                let (rows, client) = &self.jobs[job];
+                if let Some((_, task)) = rows.cancelled
+                    && client.submitted
+                    && !client.released
+                {
+                    let tasks = Box::new([TaskKey { graph: GraphId(job as u32), task }]);
+                    self.tell_scheduler(Event::TasksCancelled { tasks });
+                }
+            }
+            Happening::Scatter { job } => self.scatter(job)?,
+            Happening::Retry { task } => {
+                self.outcome.retried += 1;
+                self.tell_scheduler(Event::Retry { tasks: Box::new([task]) });
+            }
+            Happening::Retire { victim } => {
+                if let Some(node) = self.some_node(victim) {
+                    let worker = self.nodes[node].id();
+                    self.tell_scheduler(Event::WorkerRetiring { worker });
+                    self.agenda.after(0, Happening::Join { like: node });
+                }
+            }
+            Happening::Rebalance => {
+                self.tell_scheduler(Event::Rebalance { workers: Box::default() });
             }
             Happening::Release { job } => self.release(job),
             Happening::Gather { job } => self.gather(job)?,
@@ -243,7 +300,7 @@ impl Simulation {
         Ok(())
     }
 
-    fn tell_scheduler(&mut self, event: Event) {
+    pub(super) fn tell_scheduler(&mut self, event: Event) {
         let mut actions = Vec::new();
         self.scheduler.handle(Time(self.agenda.now()), event, &mut actions);
         self.carry_out(actions);
@@ -255,15 +312,16 @@ impl Simulation {
         }
     }
 
-    fn carry_out(&mut self, actions: Vec<Action>) {
+    pub(super) fn carry_out(&mut self, actions: Vec<Action>) {
         for action in actions {
             if self.trace.is_some() {
                 self.note(format!("             -> {action:?}"));
             }
             match action {
                 Action::Run { worker, task, attempt, priority, sources } => {
-                    let Some((job, _)) = self.jobs.get(task.graph.0 as usize) else { continue };
-                    let inputs = job.plan.dependencies(task.task).into();
+                    let mut inputs = Vec::new();
+                    self.scheduler.inputs(task, &mut inputs);
+                    let inputs = inputs.into();
                     let input = Input::Run { task, attempt, priority, inputs, sources };
                     self.send_to_worker(worker, input, true);
                 }
@@ -283,6 +341,7 @@ impl Simulation {
                     let job = task.graph.0 as usize;
                     if let Some((_, client)) = self.jobs.get_mut(job) {
                         client.ready.insert(task.task, worker);
+                        client.erred.remove(&task.task);
                         self.gather_later(job);
                     }
                 }
@@ -297,6 +356,24 @@ impl Simulation {
                         client.failed = Some(task);
                     }
                 }
+                Action::OutputErred { task, origin, cause } => {
+                    self.output_erred(task, origin, cause);
+                }
+                Action::OutputUnknown { task } => {
+                    let job = task.graph.0 as usize;
+                    if let Some((_, client)) = self.jobs.get_mut(job) {
+                        client.forgotten = true;
+                        client.erred.insert(task.task, task);
+                        self.gather_later(job);
+                    }
+                }
+                Action::GraphForgotten { graph } => {
+                    if let Some((_, client)) = self.jobs.get_mut(graph.0 as usize) {
+                        client.forgotten = true;
+                    }
+                    self.gather_later(graph.0 as usize);
+                }
+                Action::WorkerRetired { worker } => self.let_go(worker),
                 Action::Journal(record) => self.journal.push(record),
             }
         }
@@ -315,7 +392,7 @@ impl Simulation {
         agenda.at(arrival, Happening::ToWorker { life, node, input });
     }
 
-    fn tell_worker(&mut self, node: usize, input: Input) -> Result<(), SimulationError> {
+    pub(super) fn tell_worker(&mut self, node: usize, input: Input) -> Result<(), SimulationError> {
         if !self.nodes[node].alive {
             return Ok(());
         }
@@ -392,17 +469,19 @@ impl Simulation {
         task: TaskKey,
         attempt: Attempt,
     ) -> Result<(), SimulationError> {
-        let Some((job, _)) = self.jobs.get_mut(task.graph.0 as usize) else { return Ok(()) };
-        let store = &self.nodes[node].store;
+        let Some((job, _)) = self.jobs.get(task.graph.0 as usize) else { return Ok(()) };
         let mut inputs = Vec::new();
-        for &input in job.plan.dependencies(task.task) {
-            let input = TaskKey { graph: task.graph, task: input };
+        let plan = job.plan.clone();
+        for &input in plan.dependencies(task.task) {
+            let input = self.origin(TaskKey { graph: task.graph, task: input });
+            let store = &self.nodes[node].store;
             let Some(value) = store.get(&input) else {
                 return Err(SimulationError::InputMissing { task, input });
             };
             inputs.push(*value);
         }
         let mut end = End::Value(value(task.task, inputs.into_iter()));
+        let Some((job, _)) = self.jobs.get_mut(task.graph.0 as usize) else { return Ok(()) };
         let failures = &mut job.failures[task.task.index()];
         if self.random.chance(self.faults.reschedule) {
             end = End::Reschedule;
@@ -441,7 +520,7 @@ impl Simulation {
     }
 
     /// One of the workers that are alive.
-    fn some_node(&self, number: u64) -> Option<usize> {
+    pub(super) fn some_node(&self, number: u64) -> Option<usize> {
         let alive: Vec<usize> =
             (0..self.nodes.len()).filter(|node| self.nodes[*node].alive).collect();
         alive.get((number % alive.len().max(1) as u64) as usize).copied()
@@ -528,73 +607,11 @@ impl Simulation {
         self.tell_worker(node, Input::Reconnected { worker })
     }
 
-    fn gather_later(&mut self, job: usize) {
-        let Some((_, client)) = self.jobs.get_mut(job) else { return };
-        if !client.gathering {
-            client.gathering = true;
-            let delay = self.random.between(self.faults.delay.0, self.faults.delay.1);
-            self.agenda.after(delay, Happening::Gather { job });
-        }
-    }
-
-    /// A client fetches the outputs of which it was told, and releases its graph when it has all.
-    fn gather(&mut self, number: usize) -> Result<(), SimulationError> {
-        let (job, client) = &mut self.jobs[number];
-        client.gathering = false;
-        if client.released || client.failed.is_some() {
-            return Ok(());
-        }
-        let graph = GraphId(number as u32);
-        let mut lost = Vec::new();
-        for output in job.wanted() {
-            let Some(&worker) = client.ready.get(&output) else { continue };
-            let task = TaskKey { graph, task: output };
-            let node = self.node_of.get(&worker).map(|node| &self.nodes[*node]);
-            let node = node.filter(|node| node.alive);
-            if let Some(value) = node.and_then(|node| node.store.get(&task)) {
-                client.collected.insert(output, *value);
-            } else if !client.collected.contains_key(&output) {
-                client.ready.remove(&output);
-                lost.push(Event::ReplicaLost { worker, task });
-            }
-        }
-        let all = job.wanted().all(|output| client.collected.contains_key(&output));
-        if all && client.done && job.released.is_none() {
-            let expected = job.expected();
-            for output in job.wanted() {
-                let expected = expected[output.index()];
-                let found = client.collected.get(&output).copied().unwrap_or_default();
-                if found != expected {
-                    let task = TaskKey { graph, task: output };
-                    return Err(SimulationError::WrongValue { task, found, expected });
-                }
-            }
-            self.outcome.completed += 1;
-            self.release(number);
-        } else {
-            for event in lost {
-                self.tell_scheduler(event);
-            }
-        }
-        Ok(())
-    }
-
-    fn release(&mut self, job: usize) {
-        let client = &mut self.jobs[job].1;
-        if client.released {
-            return;
-        }
-        client.released = true;
-        if client.submitted && client.failed.is_none() {
-            self.tell_scheduler(Event::GraphReleased { graph: GraphId(job as u32) });
-        }
-    }
-
     fn check_end(&mut self) -> Result<(), SimulationError> {
-        for (number, (job, client)) in self.jobs.iter().enumerate() {
+        for (number, (_, client)) in self.jobs.iter().enumerate() {
             let graph = GraphId(number as u32);
             match client.failed {
-                Some(task) if fails_for_ever(job, task) => self.outcome.failed += 1,
+                Some(task) if self.may_fail(TaskKey { graph, task }) => self.outcome.failed += 1,
                 Some(task) => {
                     return Err(SimulationError::Failed { task: TaskKey { graph, task } });
                 }
@@ -621,11 +638,6 @@ impl Simulation {
     }
 }
 
-fn bytes_of(task: TaskId) -> u64 {
+pub(super) fn bytes_of(task: TaskId) -> u64 {
     BYTES * (1 + u64::from(task.0) % 5)
-}
-
-/// Whether a task fails more often than its retries allow.
-fn fails_for_ever(job: &Job, task: TaskId) -> bool {
-    job.failures.get(task.index()) == Some(&u32::MAX)
 }

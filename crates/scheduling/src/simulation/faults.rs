@@ -27,9 +27,13 @@ pub struct Faults {
     pub losses: u32,
     /// How often the scheduler is killed and restarted on its journal.
     pub restarts: u32,
+    /// Workers told to leave; each is replaced at once.
+    pub retirements: u32,
+    /// How often values are moved for balance.
+    pub rebalances: u32,
     /// The chance that a worker is ten times slower than others.
     pub slow: f64,
-    /// Kills, joins, squeezes, losses and restarts happen before this time.
+    /// All that is counted happens before this time.
     pub horizon: u64,
 }
 
@@ -48,6 +52,8 @@ impl Faults {
             squeezes: 0,
             losses: 0,
             restarts: 0,
+            retirements: 0,
+            rebalances: 0,
             slow: 0.0,
             horizon: 100_000_000,
         }
@@ -65,6 +71,7 @@ impl Faults {
         };
         let (kills, joins, squeezes) = (count(0.6, 6), count(0.3, 3), count(0.4, 8));
         let (losses, restarts) = (count(0.3, 5), count(0.2, 2));
+        let (retirements, rebalances) = (count(0.3, 3), count(0.3, 3));
         let longest = [200_000, 1_000_000, 10_000_000, 40_000_000][random.below(4) as usize];
         Self {
             delay: (10_000, longest),
@@ -77,6 +84,8 @@ impl Faults {
             squeezes,
             losses,
             restarts,
+            retirements,
+            rebalances,
             slow,
             horizon: random.between(10_000_000, 400_000_000),
             ..Self::none()

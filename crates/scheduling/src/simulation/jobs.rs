@@ -8,9 +8,10 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use samite_graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
 
-use crate::ids::WorkerId;
+use crate::ids::{GraphId, TaskKey, WorkerId};
 use crate::options::{Resource, TaskOptions};
 use crate::simulation::random::{Random, mix};
+use crate::submission::{Import, Submission};
 
 /// A graph and what its client does with it.
 #[derive(Clone, Debug)]
@@ -30,6 +31,16 @@ pub struct Job {
     pub copies: Vec<(TaskId, u32)>,
     /// How often each task fails before it succeeds.
     pub failures: Vec<u32>,
+    /// Tasks that stand for tasks of earlier jobs, which are named by their number.
+    pub imports: Vec<(TaskId, usize, TaskId)>,
+    /// Tasks whose values the client brings.
+    pub data: Vec<TaskId>,
+    /// Whether a task that fails takes only those with it that need it.
+    pub independent: bool,
+    /// When the client wants again what it dropped.
+    pub wanted_again: Option<u64>,
+    /// A task that the client cancels, and when.
+    pub cancelled: Option<(u64, TaskId)>,
 }
 
 impl Job {
@@ -44,6 +55,11 @@ impl Job {
             dropped: None,
             copies: Vec::new(),
             failures,
+            imports: Vec::new(),
+            data: Vec::new(),
+            independent: false,
+            wanted_again: None,
+            cancelled: None,
         }
     }
 
@@ -72,20 +88,68 @@ impl Job {
         Ok(job)
     }
 
+    /// Makes some of the tasks without dependencies stand for tasks of earlier jobs, which have so
+    /// many tasks, and others data.
+    pub fn share(&mut self, random: &mut Random, earlier: &[usize]) {
+        let sources: Vec<TaskId> = (0..self.plan.len())
+            .map(TaskId::from_index)
+            .filter(|task| self.plan.dependencies(*task).is_empty())
+            .collect();
+        for task in sources {
+            let job = random.below(earlier.len() as u64) as usize;
+            if !earlier.is_empty() && random.chance(0.4) {
+                let origin = TaskId(random.below(earlier[job] as u64) as u32);
+                self.imports.push((task, job, origin));
+            } else if random.chance(0.2) {
+                self.data.push(task);
+            }
+        }
+    }
+
+    pub(super) fn submission(&self, number: usize) -> Submission {
+        let import = |(task, job, origin): &(TaskId, usize, TaskId)| Import {
+            task: *task,
+            origin: TaskKey { graph: GraphId(*job as u32), task: *origin },
+        };
+        Submission {
+            imports: self.imports.iter().map(import).collect(),
+            data: self.data.clone().into(),
+            independent: self.independent,
+            ..Submission::new(GraphId(number as u32), self.plan.clone(), self.annotations.clone())
+        }
+    }
+
+    /// The task of an earlier job that a task stands for.
+    pub(super) fn origin(&self, task: TaskId) -> Option<TaskKey> {
+        let import = self.imports.iter().find(|(import, ..)| *import == task)?;
+        Some(TaskKey { graph: GraphId(import.1 as u32), task: import.2 })
+    }
+
+    /// The tasks that fail more often than their retries allow.
+    pub(super) fn fragile(&self) -> Vec<TaskId> {
+        let options =
+            |task| self.annotations.get(self.plan.annotation(task)?.index()).map(|row| row.retries);
+        let tasks = (0..self.plan.len()).map(TaskId::from_index);
+        tasks.filter(|task| self.failures[task.index()] > options(*task).unwrap_or(0)).collect()
+    }
+
     /// The outputs that the client wants to have in the end.
     pub(super) fn wanted(&self) -> impl Iterator<Item = TaskId> {
         let dropped = self.dropped.iter().flat_map(|(_, tasks)| tasks.clone()).collect::<Vec<_>>();
         self.plan.outputs().iter().copied().filter(move |output| !dropped.contains(output))
     }
 
-    /// The value of each task, computed one after the other.
-    pub fn expected(&self) -> Vec<u64> {
+    /// The value of each task, computed one after the other; given those of earlier jobs.
+    pub fn expected(&self, earlier: &[Vec<u64>]) -> Vec<u64> {
         let mut order: Vec<TaskId> = (0..self.plan.len()).map(TaskId::from_index).collect();
         order.sort_unstable_by_key(|task| self.plan.rank(*task));
         let mut values = vec![0; self.plan.len()];
         for task in order {
             let inputs = self.plan.dependencies(task).iter().map(|input| values[input.index()]);
-            values[task.index()] = value(task, inputs);
+            values[task.index()] = match self.origin(task) {
+                Some(origin) => earlier[origin.graph.0 as usize][origin.task.index()],
+                None => value(task, inputs),
+            };
         }
         values
     }
@@ -156,6 +220,12 @@ pub(super) struct Client {
     /// Outputs that it has.
     pub(super) collected: FxHashMap<TaskId, u64>,
     pub(super) failed: Option<TaskId>,
+    /// Outputs that were said to be never there, and the tasks that failed.
+    pub(super) erred: FxHashMap<TaskId, TaskKey>,
+    /// Tasks that fail more often than their retries allow.
+    pub(super) fragile: Vec<TaskId>,
+    /// Whether the scheduler has forgotten the graph.
+    pub(super) forgotten: bool,
     pub(super) released: bool,
     /// Whether the scheduler said that all tasks have run.
     pub(super) done: bool,

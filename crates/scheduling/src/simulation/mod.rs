@@ -10,6 +10,7 @@
 //! order. Reports may come twice, the second time at any later time; so may `Run`, `Cancel` and
 //! `Steal`.
 
+mod clients;
 mod cluster;
 mod faults;
 mod jobs;

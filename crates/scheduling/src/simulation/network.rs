@@ -18,6 +18,18 @@ pub(super) enum Happening {
     Release { job: usize },
     /// A client drops some of its outputs.
     DropOutputs { job: usize },
+    /// A client wants outputs again that it dropped.
+    WantAgain { job: usize },
+    /// A client cancels a task.
+    CancelTask { job: usize },
+    /// A client brings data to workers that the scheduler does not know to be there.
+    Scatter { job: usize },
+    /// A client tries tasks again.
+    Retry { task: TaskKey },
+    /// A worker is told to leave.
+    Retire { victim: u64 },
+    /// Values are moved for balance.
+    Rebalance,
     /// A client fetches outputs.
     Gather { job: usize },
     /// A message comes to the scheduler; those of an earlier life of the scheduler are lost.

@@ -22,6 +22,14 @@ pub struct Outcome {
     pub completed: usize,
     /// Graphs that failed as they had to.
     pub failed: usize,
+    /// Outputs that erred as they had to.
+    pub erred: usize,
+    /// Tasks that were tried again.
+    pub retried: u64,
+    /// Workers that left when they were told that they can.
+    pub retired: u64,
+    /// Outputs that came to their clients by way of another graph.
+    pub imported: u64,
 }
 
 /// What went wrong: a bug of one of the machines.
@@ -77,6 +85,20 @@ pub enum SimulationError {
     Failed {
         /// The task.
         task: TaskKey,
+    },
+    /// An output was said to be never there, without reason.
+    #[error("output {task:?} erred for {origin:?} without reason")]
+    Erred {
+        /// The output.
+        task: TaskKey,
+        /// The task that is said to have failed.
+        origin: TaskKey,
+    },
+    /// A worker was let go that was still needed.
+    #[error("worker {worker:?} was let go and something was lost with it")]
+    RetiredTooSoon {
+        /// The worker.
+        worker: WorkerId,
     },
     /// Something is left after all graphs were released.
     #[error(

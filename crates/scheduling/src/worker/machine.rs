@@ -5,7 +5,6 @@ use std::collections::BinaryHeap;
 use std::collections::hash_map::Entry;
 
 use rustc_hash::FxHashMap;
-use samite_graph::TaskId;
 
 use crate::action::Source;
 use crate::event::Event;
@@ -27,7 +26,7 @@ enum Phase {
 struct Run {
     attempt: Attempt,
     priority: Priority,
-    inputs: Box<[TaskId]>,
+    inputs: Box<[TaskKey]>,
     phase: Phase,
 }
 
@@ -96,6 +95,11 @@ impl Machine {
         self.id
     }
 
+    /// How many tasks may run at once.
+    pub fn slots(&self) -> u32 {
+        u32::try_from(self.slots).unwrap_or(u32::MAX)
+    }
+
     /// Whether the worker holds a value.
     pub fn holds(&self, task: TaskKey) -> bool {
         self.values.contains_key(&task)
@@ -130,6 +134,16 @@ impl Machine {
             Input::Steal { task, attempt } => self.steal(task, attempt, outputs),
             Input::Replicate { task, source } => self.replicate(task, source, outputs),
             Input::Reconnected { worker } => self.reconnected(worker, outputs),
+            Input::Stored { task, bytes } => {
+                self.values.entry(task).or_insert(Value { bytes, duration: 0 });
+                let worker = self.id;
+                outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+            }
+            Input::Slots { slots } => {
+                self.slots = slots.max(1) as usize;
+                let worker = self.id;
+                outputs.push(Output::Report(Event::SlotsChanged { worker, slots }));
+            }
             Input::Fetched { task, bytes } => self.fetched(task, bytes, outputs),
             Input::FetchFailed { task } => self.fetch_failed(task, outputs),
             Input::Executed { task, attempt, bytes, duration } => {
@@ -164,7 +178,7 @@ impl Machine {
         task: TaskKey,
         attempt: Attempt,
         priority: Priority,
-        inputs: Box<[TaskId]>,
+        inputs: Box<[TaskKey]>,
         sources: &[Source],
         outputs: &mut Vec<Output>,
     ) {
@@ -182,7 +196,7 @@ impl Machine {
         }
         let mut missing = 0;
         for source in sources {
-            let key = TaskKey { graph: task.graph, task: source.input };
+            let key = source.input;
             if self.values.contains_key(&key) {
                 continue;
             }
@@ -232,9 +246,7 @@ impl Machine {
                 continue;
             }
             // An input that was here may have been dropped or lost since.
-            let gone = run.inputs.iter().copied().find(|input| {
-                !self.values.contains_key(&TaskKey { graph: task.graph, task: *input })
-            });
+            let gone = run.inputs.iter().copied().find(|input| !self.values.contains_key(input));
             let worker = self.id;
             if let Some(input) = gone {
                 self.runs.remove(&task);
@@ -261,8 +273,7 @@ impl Machine {
         let run = self.runs.remove(&task)?;
         if matches!(run.phase, Phase::Fetching { .. }) {
             for input in &run.inputs {
-                let key = TaskKey { graph: task.graph, task: *input };
-                if let Some(fetch) = self.fetches.get_mut(&key) {
+                if let Some(fetch) = self.fetches.get_mut(input) {
                     fetch.waiting.retain(|waiter| *waiter != (task, run.attempt));
                 }
             }
@@ -355,7 +366,7 @@ impl Machine {
                 continue;
             }
             self.detach(waiter);
-            let (input, source) = (task.task, fetch.source);
+            let (input, source) = (task, fetch.source);
             let event = Event::FetchFailed { worker, task: waiter, attempt, input, source };
             outputs.push(Output::Report(event));
         }

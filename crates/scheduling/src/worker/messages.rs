@@ -1,7 +1,5 @@
 //! What goes into the worker machine and what comes out.
 
-use samite_graph::TaskId;
-
 use crate::action::Source;
 use crate::event::Event;
 use crate::ids::{Attempt, Priority, TaskKey, WorkerId};
@@ -17,8 +15,8 @@ pub enum Input {
         attempt: Attempt,
         /// Its place among others.
         priority: Priority,
-        /// All dependencies; repeats do no harm.
-        inputs: Box<[TaskId]>,
+        /// The tasks of this or other graphs whose values it needs; repeats do no harm.
+        inputs: Box<[TaskKey]>,
         /// Where those live that this worker does not hold.
         sources: Box<[Source]>,
     },
@@ -55,6 +53,18 @@ pub enum Input {
         worker: WorkerId,
     },
 
+    /// A client has brought a value into the store.
+    Stored {
+        /// The task whose value it is.
+        task: TaskKey,
+        /// Its size.
+        bytes: u64,
+    },
+    /// So many tasks may run at once from now on.
+    Slots {
+        /// The number.
+        slots: u32,
+    },
     /// A `Fetch` has brought the value into the store.
     Fetched {
         /// The task whose value it is.

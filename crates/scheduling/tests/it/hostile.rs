@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use samite_graph::TaskId;
+use samite_graph::{Plan, TaskId};
 use samite_scheduling::simulation::{Job, Random};
 use samite_scheduling::worker::{Input, Machine, Output};
 use samite_scheduling::{
-    Action, Attempt, Event, GraphId, Options, Pressure, Priority, Resource, Scheduler, Source,
-    TaskKey, Time, WorkerId, WorkerOptions,
+    Action, Attempt, Event, GraphId, Import, Options, Pressure, Priority, Resource, Scheduler,
+    Source, Submission, TaskKey, Time, WorkerId, WorkerOptions,
 };
 
 fn task(random: &mut Random) -> TaskKey {
@@ -21,6 +21,15 @@ fn worker(random: &mut Random) -> WorkerId {
 
 fn attempt(random: &mut Random) -> Attempt {
     Attempt(if random.chance(0.05) { random.number() as u32 } else { random.below(5) as u32 })
+}
+
+/// A task without dependencies, where the plan has one.
+fn source(random: &mut Random, plan: &Plan) -> TaskId {
+    let sources: Vec<TaskId> = (0..plan.len())
+        .map(TaskId::from_index)
+        .filter(|task| plan.dependencies(*task).is_empty())
+        .collect();
+    random.pick(&sources).copied().unwrap_or_default()
 }
 
 /// A number that is often small and sometimes the largest.
@@ -40,11 +49,30 @@ fn event(
     let real = if random.chance(0.7) { random.pick(recent).copied() } else { None };
     let (worker, task, attempt) = real.unwrap_or(guess);
     let graph = task.graph;
-    match random.below(32) {
+    match random.below(38) {
         0 => {
             let tasks = random.between(1, 25) as usize;
             let job = Job::random(random, tasks, names, resource).expect("no cycles");
-            Event::GraphSubmitted { graph, plan: job.plan, annotations: job.annotations }
+            let plan = job.plan.clone();
+            let any = |random: &mut Random| TaskId(random.below(25) as u32);
+            let imports = (0..random.below(4))
+                .map(|_| Import { task: source(random, &plan), origin: self::task(random) });
+            let imports = imports.collect();
+            let data = (0..random.below(3)).map(|_| source(random, &plan)).collect();
+            let mut submission = Submission {
+                imports,
+                data,
+                independent: random.chance(0.6),
+                ..Submission::new(graph, plan, job.annotations)
+            };
+            if submission.check().is_err() && random.chance(0.8) {
+                submission.data = Box::default();
+                submission.imports = submission.imports.iter().copied().take(1).collect();
+            }
+            if random.chance(0.02) {
+                submission.data = Box::new([any(random)]);
+            }
+            Event::GraphSubmitted(Box::new(submission))
         }
         1 if random.chance(0.3) => Event::GraphReleased { graph },
         2 if random.chance(0.3) => Event::GraphCancelled { graph },
@@ -73,12 +101,23 @@ fn event(
         20 => Event::TaskFailed { worker, task, attempt },
         21 => Event::TaskRescheduled { worker, task, attempt },
         22 | 23 => {
-            let (input, source) = (self::task(random).task, self::worker(random));
+            let (input, source) = (self::task(random), self::worker(random));
             Event::FetchFailed { worker, task, attempt, input, source }
         }
         24 | 25 => Event::ReplicaAdded { worker, task, bytes: amount(random) },
         26 => Event::ReplicaLost { worker, task },
-        27 => Event::ReplicasWanted { task, copies: amount(random) as u32 },
+        27 => {
+            let workers = (0..random.below(3)).map(|_| self::worker(random)).collect();
+            Event::ReplicasWanted { task, copies: amount(random) as u32, workers }
+        }
+        32 => Event::OutputsWanted { graph, tasks: Box::new([task.task, TaskId(u32::MAX)]) },
+        33 | 34 => Event::Retry { tasks: (0..3).map(|_| self::task(random)).collect() },
+        35 => Event::TasksCancelled { tasks: (0..2).map(|_| self::task(random)).collect() },
+        36 if random.chance(0.5) => Event::WorkerRetiring { worker },
+        37 => {
+            let workers = (0..random.below(3)).map(|_| self::worker(random)).collect();
+            Event::Rebalance { workers }
+        }
         28 | 29 => Event::StealAnswered { worker, task, attempt, given: random.chance(0.5) },
         _ => Event::RestoreEnded,
     }
@@ -127,7 +166,7 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
     let (key, attempt, source) = (task(random), attempt(random), worker(random));
     match random.below(16) {
         0..=4 => {
-            let inputs: Box<[TaskId]> = (0..random.below(3)).map(|_| task(random).task).collect();
+            let inputs: Box<[TaskKey]> = (0..random.below(3)).map(|_| task(random)).collect();
             let sources = inputs.iter().map(|input| Source { input: *input, worker: source });
             let sources = sources.collect();
             let priority = Priority::new(0, key.graph.0, random.below(9) as u32);
@@ -137,6 +176,7 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
         6 => Input::Free { task: key },
         7 => Input::Steal { task: key, attempt },
         8 => Input::Replicate { task: key, source },
+        9 if random.chance(0.3) => Input::Stored { task: key, bytes: amount(random) },
         9 => Input::Reconnected { worker: source },
         10 | 11 => Input::Fetched { task: key, bytes: amount(random) },
         12 => Input::FetchFailed { task: key },

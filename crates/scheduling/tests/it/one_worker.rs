@@ -6,8 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use samite_graph::{AnnotationId, OperationId, Plan, PlanBuilder, TaskId};
 use samite_scheduling::{
-    Action, Attempt, Event, GraphId, Options, Priority, Scheduler, TaskKey, TaskOptions, Time,
-    WorkerId, WorkerOptions,
+    Action, Attempt, Event, GraphId, Options, Priority, Scheduler, Submission, TaskKey,
+    TaskOptions, Time, WorkerId, WorkerOptions,
 };
 
 const WORKER: WorkerId = WorkerId(0);
@@ -67,7 +67,8 @@ impl Driver {
         let options = WorkerOptions { capacity, ..WorkerOptions::with_slots(2) };
         driver.tell(Event::WorkerJoined { worker: WORKER, options });
         let annotations = annotations.into();
-        driver.tell(Event::GraphSubmitted { graph: GRAPH, plan, annotations });
+        let submission = Submission::new(GRAPH, plan, annotations);
+        driver.tell(Event::GraphSubmitted(Box::new(submission)));
         driver
     }
 
@@ -122,6 +123,7 @@ impl Driver {
                     self.done += 1;
                 }
                 Action::GraphFailed { task, .. } => self.failed = Some(task),
+                Action::GraphForgotten { graph } => assert_eq!(graph, GRAPH),
                 other => panic!("{other:?} makes no sense with one worker"),
             }
         }
@@ -248,7 +250,7 @@ fn a_chain_of_a_million_tasks_needs_no_deep_stack() {
         let event = Event::WorkerJoined { worker: WorkerId(worker), options };
         scheduler.handle(now, event, &mut actions);
     }
-    let event = Event::GraphSubmitted { graph: GRAPH, plan, annotations: Arc::from([]) };
+    let event = Event::GraphSubmitted(Box::new(Submission::new(GRAPH, plan, Arc::from([]))));
     scheduler.handle(now, event, &mut actions);
     let mut done = false;
     let mut lost = false;

@@ -37,10 +37,17 @@ fn simulation(seed: u64) -> Simulation {
     }
     let horizon = faults.horizon;
     let mut simulation = Simulation::new(random.number(), options, faults, workers);
-    for _ in 0..random.between(1, 4) {
+    let shared = random.chance(0.6);
+    let mut earlier = Vec::new();
+    let mut submitted = random.below(horizon);
+    for _ in 0..random.between(1, if shared { 7 } else { 4 }) {
         let tasks = random.between(1, 60) as usize;
         let mut job = Job::random(&mut random, tasks, &names, &resource).expect("no cycles");
         job.submitted = random.below(horizon);
+        if shared {
+            submitted += random.below(horizon / 8);
+            job.submitted = submitted;
+        }
         if random.chance(0.1) {
             job.released = Some(job.submitted + random.below(horizon));
         }
@@ -57,6 +64,24 @@ fn simulation(seed: u64) -> Simulation {
             let poisoned = random.below(tasks as u64) as usize;
             job.failures[poisoned] = u32::MAX;
         }
+        if shared {
+            job.independent = random.chance(0.7);
+            job.share(&mut random, &earlier);
+            if job.independent && random.chance(0.3) {
+                // It fails for good, and is then tried again with more luck.
+                let failing = random.below(tasks as u64) as usize;
+                job.failures[failing] = job.failures[failing].saturating_add(3);
+            }
+            if job.independent && random.chance(0.1) {
+                let task = samite_graph::TaskId(random.below(tasks as u64) as u32);
+                job.cancelled = Some((job.submitted + random.below(horizon), task));
+            }
+            if random.chance(0.5) {
+                job.wanted_again =
+                    job.dropped.as_ref().map(|(time, _)| time + random.below(horizon));
+            }
+        }
+        earlier.push(tasks);
         simulation.add_job(job);
     }
     simulation
@@ -84,6 +109,10 @@ fn random_graphs_under_random_faults_give_the_sequential_result() {
         });
         sum.completed += outcome.completed;
         sum.failed += outcome.failed;
+        sum.erred += outcome.erred;
+        sum.retried += outcome.retried;
+        sum.retired += outcome.retired;
+        sum.imported += outcome.imported;
         sum.executed += outcome.executed;
         sum.messages += outcome.messages;
         sum.counters.recomputed += outcome.counters.recomputed;
@@ -95,7 +124,8 @@ fn random_graphs_under_random_faults_give_the_sequential_result() {
     }
     println!("{sum:#?}");
     // The faults must have happened, or the test says nothing.
-    assert!(sum.completed > 0 && sum.failed > 0);
+    assert!(sum.completed > 0 && sum.failed > 0 && sum.erred > 0 && sum.imported > 0);
+    assert!(sum.retried > 0 && sum.retired > 0);
     assert!(sum.counters.recomputed > 0 && sum.counters.steals_given > 0);
     assert!(sum.counters.stale > 0 && sum.counters.fetches_failed > 0);
 }

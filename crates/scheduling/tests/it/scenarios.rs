@@ -12,8 +12,8 @@ use std::sync::Arc;
 
 use samite_graph::{AnnotationId, OperationId, PlanBuilder, TaskId};
 use samite_scheduling::{
-    Action, Attempt, Event, FailureCause, GraphId, Options, Pressure, Record, Resource, Scheduler,
-    Source, TaskKey, TaskOptions, Time, WorkerId, WorkerOptions,
+    Action, Attempt, Event, FailureCause, GraphId, Import, Options, Pressure, Record, Resource,
+    Scheduler, Source, Submission, TaskKey, TaskOptions, Time, WorkerId, WorkerOptions,
 };
 
 /// The words of a command: plain ones, and those of the form `name=value`.
@@ -131,6 +131,21 @@ impl Scene {
             "graph" => self.graph(line),
             "release" => Event::GraphReleased { graph: graph() },
             "cancel" => Event::GraphCancelled { graph: graph() },
+            "want" => {
+                let tasks: Vec<TaskKey> =
+                    words.plain[1..].iter().map(|name| self.task(name)).collect();
+                let graph = tasks[0].graph;
+                let tasks = tasks.iter().map(|task| task.task).collect();
+                Event::OutputsWanted { graph, tasks }
+            }
+            "retry" => Event::Retry {
+                tasks: words.plain[1..].iter().map(|name| self.task(name)).collect(),
+            },
+            "kill" => Event::TasksCancelled {
+                tasks: words.plain[1..].iter().map(|name| self.task(name)).collect(),
+            },
+            "retire" => Event::WorkerRetiring { worker: words.worker(1) },
+            "balance" => Event::Rebalance { workers: Box::default() },
             "drop" => {
                 let tasks: Vec<TaskKey> =
                     words.plain[1..].iter().map(|name| self.task(name)).collect();
@@ -179,7 +194,7 @@ impl Scene {
             }
             "miss" => {
                 let (worker, task, attempt) = run();
-                let input = self.task(words.text("input")).task;
+                let input = self.task(words.text("input"));
                 let source = self::worker(words.text("from"));
                 Event::FetchFailed { worker, task, attempt, input, source }
             }
@@ -198,7 +213,8 @@ impl Scene {
             }
             "copies" => {
                 let copies = words.plain[2].parse().expect("copies TASK NUMBER");
-                Event::ReplicasWanted { task: self.task(words.plain[1]), copies }
+                let workers = Box::default();
+                Event::ReplicasWanted { task: self.task(words.plain[1]), copies, workers }
             }
             other => panic!("there is no command {other}"),
         })
@@ -227,6 +243,8 @@ impl Scene {
         let mut annotations = Vec::new();
         let mut tasks: BTreeMap<&str, TaskId> = BTreeMap::new();
         let mut outputs = Vec::new();
+        let mut imports = Vec::new();
+        let mut data = Vec::new();
         for part in parts {
             let words = Words::new(part);
             let needed: Vec<TaskId> = words.plain[1..].iter().map(|name| tasks[name]).collect();
@@ -252,13 +270,24 @@ impl Scene {
             builder.begin_layer(words.plain[0], Some(annotation));
             let task = builder.push(OperationId(0), 0, needed);
             tasks.insert(words.plain[0], task);
+            if words.named.contains_key("of") {
+                imports.push(Import { task, origin: self.task(words.text("of")) });
+            }
+            if words.number("data", false) {
+                data.push(task);
+            }
             self.names.insert(TaskKey { graph, task }, words.plain[0].to_owned());
         }
         if annotations.iter().all(|options| *options == TaskOptions::default()) {
             annotations.clear();
         }
         let plan = Arc::new(builder.finish(outputs).expect("scenarios have no cycles"));
-        Event::GraphSubmitted { graph, plan, annotations: annotations.into() }
+        Event::GraphSubmitted(Box::new(Submission {
+            imports: imports.into(),
+            data: data.into(),
+            independent: head.number("independent", false),
+            ..Submission::new(graph, plan, annotations.into())
+        }))
     }
 
     fn describe(&self, action: &Action) -> String {
@@ -270,7 +299,7 @@ impl Scene {
                     write!(line, ", attempt {}", attempt.0).expect("strings take all");
                 }
                 for Source { input, worker } in sources {
-                    let input = self.name(TaskKey { graph: task.graph, task: *input });
+                    let input = self.name(*input);
                     write!(line, ", {input} from {}", id(worker)).expect("strings take all");
                 }
                 line
@@ -289,14 +318,18 @@ impl Scene {
                 format!("output {} is on {}", self.name(*task), id(worker))
             }
             Action::GraphDone { graph } => format!("graph {} is done", graph.0),
-            Action::GraphFailed { graph, task, cause } => {
-                let cause = match cause {
-                    FailureCause::Error => String::from("an error"),
-                    FailureCause::WorkersLost { workers } => format!("{workers} lost workers"),
-                };
+            Action::GraphFailed { graph, task, cause, .. } => {
+                let cause = describe_cause(*cause);
                 let task = self.name(TaskKey { graph: *graph, task: *task });
                 format!("graph {} failed in {task}: {cause}", graph.0)
             }
+            Action::OutputErred { task, origin, cause } => {
+                let cause = describe_cause(*cause);
+                format!("output {} erred in {}: {cause}", self.name(*task), self.name(*origin))
+            }
+            Action::OutputUnknown { task } => format!("output {task:?} is unknown"),
+            Action::GraphForgotten { graph } => format!("graph {} is forgotten", graph.0),
+            Action::WorkerRetired { worker } => format!("{} can go", id(worker)),
             Action::Journal(Record::Submitted(submission)) => {
                 format!("write: graph {} of {} tasks", submission.graph.0, submission.plan.len())
             }
@@ -306,8 +339,27 @@ impl Scene {
             Action::Journal(Record::OutputsReleased { graph, tasks }) => {
                 format!("write: {} outputs of graph {} released", tasks.len(), graph.0)
             }
+            Action::Journal(Record::OutputsWanted { graph, tasks }) => {
+                format!("write: {} outputs of graph {} wanted", tasks.len(), graph.0)
+            }
+            Action::Journal(Record::Failed { task, cause }) => {
+                format!("write: {} failed, {}", self.name(*task), describe_cause(*cause))
+            }
+            Action::Journal(Record::Retried { tasks }) => {
+                format!("write: {} tasks tried again", tasks.len())
+            }
             Action::Journal(Record::Closed { graph }) => format!("write: graph {} closed", graph.0),
         }
+    }
+}
+
+fn describe_cause(cause: FailureCause) -> String {
+    match cause {
+        FailureCause::Error => String::from("an error"),
+        FailureCause::WorkersLost { workers } => format!("{workers} lost workers"),
+        FailureCause::DataLost => String::from("lost data"),
+        FailureCause::OriginGone => String::from("an origin that is gone"),
+        FailureCause::Cancelled => String::from("cancelled"),
     }
 }
 
