@@ -73,5 +73,5 @@ pub use error::{OperationError, RuntimeError, SpillError};
 pub use program::{Context, Guard, Lane, Observer, Program};
 pub use run::{Options, Progress, Run, Threads, run_here, start};
 pub use samite_scheduling::TaskOptions;
-pub use store::default_memory_limit;
+pub use store::{Folder as SpillFolder, SpillFile, default_memory_limit};
 pub use value::{Data, Restore, Unit, Value};

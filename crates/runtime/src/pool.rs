@@ -24,8 +24,9 @@ const HUGE_PAGE: usize = 2 << 20;
 const MOST_KEPT: usize = 768 << 20;
 /// The share of a memory limit that is kept.
 const SHARE: u64 = 8;
-/// A block takes at most this share of all that is kept: few would fill it.
-const BLOCKS: usize = 4;
+/// A block takes at most this share of all that is kept, so that a result and the one that takes its
+/// place can both be.
+const BLOCKS: usize = 2;
 /// What stays of it where memory is short.
 const SHORT: usize = 4;
 /// What is kept before the first run.

@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use samite_graph::Plan;
-use samite_scheduling::{Event, Pressure, Scheduler, TaskOptions, Time, WorkerOptions};
+use samite_scheduling::{Event, Pressure, Scheduler, Submission, TaskOptions, Time, WorkerOptions};
 
 pub use options::{Options, Threads};
 
@@ -159,12 +159,8 @@ fn submit(shared: &Shared, annotations: &[TaskOptions]) {
     let mut machine = Scheduler::new(samite_scheduling::Options::one_machine());
     let joined = Event::WorkerJoined { worker: WORKER, options: worker };
     machine.handle(now, joined, &mut state.actions);
-    let submitted = Event::GraphSubmitted {
-        graph: GRAPH,
-        plan: Arc::clone(&shared.plan),
-        annotations: annotations.collect(),
-    };
-    machine.handle(now, submitted, &mut state.actions);
+    let submission = Submission::new(GRAPH, Arc::clone(&shared.plan), annotations.collect());
+    machine.handle(now, Event::GraphSubmitted(Box::new(submission)), &mut state.actions);
     state.machine = Some(machine);
     // Nothing has a value yet, so nothing is dropped.
     let mut garbage = Garbage::default();

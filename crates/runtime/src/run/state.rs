@@ -368,8 +368,13 @@ impl Shared {
                     state.failed = true;
                     self.over.store(true, Ordering::Relaxed);
                 }
-                // With one worker nothing moves between workers, and a cancelled run ends whole.
+                // With one worker nothing moves between workers, a cancelled run ends whole, and a
+                // run that stands alone has no independent tasks.
                 Action::Cancel { .. }
+                | Action::OutputErred { .. }
+                | Action::OutputUnknown { .. }
+                | Action::GraphForgotten { .. }
+                | Action::WorkerRetired { .. }
                 | Action::Steal { .. }
                 | Action::Replicate { .. }
                 | Action::OutputReady { .. }

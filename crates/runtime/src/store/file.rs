@@ -11,7 +11,7 @@ use crate::error::{OperationError, SpillError};
 use crate::value::{Data, Restore, Value};
 
 /// A value on disk. The file goes with this struct.
-pub(crate) struct SpillFile {
+pub struct SpillFile {
     path: PathBuf,
     process: u32,
     restore: Box<dyn Restore>,
@@ -19,7 +19,11 @@ pub(crate) struct SpillFile {
 
 impl SpillFile {
     /// Writes a value to a new file of `folder`.
-    pub(crate) fn write(value: &dyn Data, folder: &Folder) -> Result<Self, SpillError> {
+    ///
+    /// # Errors
+    /// [`SpillError::Refused`] where the value has no encoding, [`SpillError::Io`] where the disk
+    /// failed.
+    pub fn write(value: &dyn Data, folder: &Folder) -> Result<Self, SpillError> {
         let path = folder.next_file();
         let file = File::create_new(&path)?;
         let written = (|| {
@@ -40,7 +44,10 @@ impl SpillFile {
     }
 
     /// Reads the value back. The file stays.
-    pub(crate) fn read(&self) -> Result<Value, OperationError> {
+    ///
+    /// # Errors
+    /// What the file system or the value's encoding says.
+    pub fn read(&self) -> Result<Value, OperationError> {
         let file = File::open(&self.path).map_err(OperationError::new)?;
         let mut decoder = FrameDecoder::new(BufReader::with_capacity(1 << 16, file));
         self.restore.restore(&mut decoder)

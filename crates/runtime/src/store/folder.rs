@@ -16,7 +16,7 @@ const PREFIX: &str = "samite-spill-";
 
 /// A folder that is removed with its owner.
 #[derive(Debug)]
-pub(crate) struct Folder {
+pub struct Folder {
     path: PathBuf,
     process: u32,
     files: AtomicU64,
@@ -37,7 +37,10 @@ static KNOWN: PerProcess<Known> = PerProcess::new();
 
 impl Folder {
     /// Makes a folder in `parent`, for this user only.
-    pub(crate) fn create(parent: &Path) -> io::Result<Self> {
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create(parent: &Path) -> io::Result<Self> {
         static AT_EXIT: Once = Once::new();
         fs::create_dir_all(parent)?;
         let process = std::process::id();
@@ -54,7 +57,18 @@ impl Folder {
         Ok(Self { path, process, files: AtomicU64::new(0), _lock: lock })
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Makes one where temporary files belong that shall not take up memory.
+    ///
+    /// # Errors
+    /// What the file system says.
+    pub fn create_anywhere() -> io::Result<Self> {
+        let parent = default_parent();
+        remove_stale_once(&parent);
+        Self::create(&parent)
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
         &self.path
     }
 

@@ -16,8 +16,9 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use samite_graph::{Plan, TaskId};
 
-pub(crate) use file::SpillFile;
-pub(crate) use folder::{Folder, default_parent, remove_stale_once};
+pub use file::SpillFile;
+pub use folder::Folder;
+pub(crate) use folder::{default_parent, remove_stale_once};
 pub use limit::default_memory_limit;
 
 use crate::value::Value;
