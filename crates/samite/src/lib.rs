@@ -12,6 +12,7 @@ pub mod delayed;
 
 pub use samite_array as array;
 pub use samite_bag as bag;
+pub use samite_cluster as cluster;
 pub use samite_frame as frame;
 pub use samite_graph as graph;
 pub use samite_runtime as runtime;

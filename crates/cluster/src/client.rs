@@ -1,0 +1,528 @@
+//! A client: results by name, what is known of them, and how they are had.
+
+mod fetching;
+mod table;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use rustc_hash::FxHashMap;
+
+use crate::encoded;
+use crate::error::ClusterError;
+use crate::executor::Executor;
+use crate::peers::Peers;
+use crate::plain::{Fault, Plain};
+use crate::protocol::{Carried, FromClient, Hello, Key, Location, Submission, ToClient};
+use crate::scheduler::ToScheduler;
+use crate::security::Security;
+use crate::threads::{deadline, runtime};
+use crate::transport::{Address, ConnectOptions, Parcel, Sender, connect};
+
+pub use fetching::Outcome;
+pub use table::Status;
+use table::Table;
+
+/// Called when a result is there, or will not be.
+pub type Watcher = Box<dyn FnOnce(&Key, &Status) + Send>;
+/// Called with the answer to a request.
+pub type Answer = Box<dyn FnOnce(Result<Plain, Fault>) + Send>;
+/// Called with each event of a topic.
+pub type Listener = Arc<dyn Fn(&Plain) + Send + Sync>;
+
+/// What the client's own thread calls, in order.
+enum Call {
+    Watcher(Watcher, Key, Status),
+    Answer(Answer, Result<Plain, Fault>),
+    Event(Listener, Plain),
+}
+
+type Places = Vec<Option<Location>>;
+type Relayed = Vec<Option<Carried>>;
+
+struct Shared {
+    address: Address,
+    id: String,
+    scheduler_id: String,
+    table: Mutex<Table>,
+    changed: Condvar,
+    sender: Sender,
+    local: bool,
+    executor: Arc<dyn Executor>,
+    peers: Peers,
+    requests: Mutex<FxHashMap<u64, Answer>>,
+    located: Mutex<FxHashMap<u64, mpsc::SyncSender<Places>>>,
+    relayed: Mutex<FxHashMap<u64, mpsc::SyncSender<Relayed>>>,
+    listeners: Mutex<FxHashMap<String, Listener>>,
+    calls: Mutex<Option<mpsc::Sender<Call>>>,
+    next: AtomicU64,
+    closed: AtomicBool,
+    /// Whether a task will send the releases that wait.
+    releasing: AtomicBool,
+}
+
+/// A connection to a scheduler. Clones share it.
+#[derive(Clone)]
+pub struct Client {
+    shared: Arc<Shared>,
+}
+
+/// Releases wait this long for others.
+const RELEASE_AFTER: Duration = Duration::from_millis(5);
+/// How often a wait looks whether it is to go on.
+const LOOK: Duration = Duration::from_millis(50);
+
+impl Client {
+    /// Connects to a scheduler.
+    ///
+    /// # Errors
+    /// Where it cannot be reached, or does not answer.
+    pub fn connect(
+        address: &Address,
+        security: &Security,
+        name: &str,
+        executor: Arc<dyn Executor>,
+        timeout: Duration,
+    ) -> Result<Self, ClusterError> {
+        let runtime = runtime()?;
+        let how = ConnectOptions { timeout, ..ConnectOptions::default() };
+        let connection = runtime.block_on(connect(address, security, &how))?;
+        let local = connection.peer.is_local;
+        let hello = ToScheduler::Client(FromClient::Hello(Hello::Client { name: name.to_owned() }));
+        connection.sender.post(parcel(local, vec![hello])?)?;
+        let mut receiver = connection.receiver;
+        let welcome =
+            runtime.block_on(async { tokio::time::timeout(timeout, receiver.receive()).await });
+        let Ok(welcome) = welcome else {
+            let (address, seconds) = (address.to_string(), timeout.as_secs_f64());
+            return Err(ClusterError::TimedOut { address, seconds });
+        };
+        let stranger = || ClusterError::NotAScheduler(address.to_string());
+        let first = encoded::read::<ToClient>(welcome?.ok_or_else(stranger)?)?;
+        let Some(ToClient::Welcome { client, scheduler, .. }) = first.into_iter().next() else {
+            return Err(stranger());
+        };
+        let (calls, mailbox) = mpsc::channel();
+        let shared = Arc::new(Shared {
+            address: address.clone(),
+            id: format!("{name}-{client}"),
+            scheduler_id: scheduler,
+            table: Mutex::default(),
+            changed: Condvar::new(),
+            sender: connection.sender,
+            local,
+            executor: executor.clone(),
+            peers: Peers::new(security.clone()),
+            requests: Mutex::default(),
+            located: Mutex::default(),
+            relayed: Mutex::default(),
+            listeners: Mutex::default(),
+            calls: Mutex::new(Some(calls)),
+            next: AtomicU64::new(1),
+            closed: AtomicBool::new(false),
+            releasing: AtomicBool::new(false),
+        });
+        std::thread::Builder::new()
+            .name("samite-client".to_owned())
+            .spawn(move || executor.thread(&mut || answer(&mailbox)))
+            .map_err(ClusterError::Thread)?;
+        let reader = shared.clone();
+        runtime.spawn(async move {
+            while let Ok(Some(parcel)) = receiver.receive().await {
+                match encoded::read::<ToClient>(parcel) {
+                    Ok(messages) => reader.take(messages),
+                    Err(_) => break,
+                }
+            }
+            reader.shut_down();
+        });
+        Ok(Self { shared })
+    }
+
+    /// A name that no other client of the scheduler has.
+    pub fn id(&self) -> &str {
+        &self.shared.id
+    }
+
+    /// The name of the scheduler.
+    pub fn scheduler_id(&self) -> &str {
+        &self.shared.scheduler_id
+    }
+
+    /// Where the scheduler is.
+    pub fn address(&self) -> &Address {
+        &self.shared.address
+    }
+
+    /// Whether the connection has ended.
+    pub fn is_closed(&self) -> bool {
+        self.shared.closed.load(Ordering::Acquire)
+    }
+
+    /// How values are read.
+    pub fn executor(&self) -> &Arc<dyn Executor> {
+        &self.shared.executor
+    }
+
+    /// Submits a graph. Its results are kept until they are [released](Self::release).
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn submit(&self, submission: Submission) -> Result<(), ClusterError> {
+        let mut table = self.shared.table.lock();
+        submission.outputs.iter().for_each(|key| table.submitted(key));
+        self.shared.send(&mut table, FromClient::Submit(Box::new(submission)))
+    }
+
+    /// Counts one more holder of each result.
+    pub fn retain(&self, keys: &[Key]) {
+        let mut table = self.shared.table.lock();
+        let news: Vec<Key> = keys.iter().filter(|key| table.retain(key)).cloned().collect();
+        if !news.is_empty() {
+            // A closed connection makes the results cancelled.
+            _ = self.shared.send(&mut table, FromClient::Retain(news));
+        }
+    }
+
+    /// Counts one holder less of each result; without any, the scheduler is told.
+    pub fn release(&self, keys: &[Key]) {
+        let mut table = self.shared.table.lock();
+        let dropped: Vec<_> = keys.iter().filter_map(|key| table.release(key)).collect();
+        let due = !table.released.is_empty();
+        drop(table);
+        drop(dropped);
+        if due && !self.shared.releasing.swap(true, Ordering::AcqRel) {
+            let shared = self.shared.clone();
+            let Ok(runtime) = runtime() else { return };
+            runtime.spawn(async move {
+                tokio::time::sleep(RELEASE_AFTER).await;
+                shared.releasing.store(false, Ordering::Release);
+                let mut table = shared.table.lock();
+                shared.flush(&mut table, Vec::new());
+            });
+        }
+    }
+
+    /// What is known of a result.
+    pub fn status(&self, key: &Key) -> Status {
+        self.shared.table.lock().status(key)
+    }
+
+    /// Waits until all results are there or will not be, or with `first` until one is. False where
+    /// the time was over, or `go_on` said no.
+    pub fn wait(
+        &self,
+        keys: &[Key],
+        timeout: Option<Duration>,
+        first: bool,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> bool {
+        let end = deadline(timeout);
+        let mut table = self.shared.table.lock();
+        let mut done = 0;
+        loop {
+            if first {
+                if keys.is_empty() || keys.iter().any(|key| !table.is_pending(key)) {
+                    return true;
+                }
+            } else {
+                while done < keys.len() && !table.is_pending(&keys[done]) {
+                    done += 1;
+                }
+                if done == keys.len() {
+                    return true;
+                }
+            }
+            let now = Instant::now();
+            if end.is_some_and(|end| end <= now) {
+                return false;
+            }
+            let pause = end.map_or(LOOK, |end| LOOK.min(end - now));
+            let timed_out = self.shared.changed.wait_for(&mut table, pause).timed_out();
+            if timed_out {
+                let go_on = parking_lot::MutexGuard::unlocked(&mut table, &mut *go_on);
+                if !go_on {
+                    return false;
+                }
+            }
+        }
+    }
+
+    /// Calls back once for each result, when it is there or will not be.
+    pub fn watch(&self, key: &Key, watcher: Watcher) {
+        let mut table = self.shared.table.lock();
+        if table.is_pending(key) {
+            table.watch(key, watcher);
+            return;
+        }
+        let status = table.status(key);
+        drop(table);
+        self.shared.call(Call::Watcher(watcher, key.clone(), status));
+    }
+
+    /// Drops results for all clients, and stops what makes them.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn cancel(&self, keys: Vec<Key>, reason: &str) -> Result<(), ClusterError> {
+        let reason = reason.to_owned();
+        let mut table = self.shared.table.lock();
+        self.shared.send(&mut table, FromClient::Cancel { keys, reason })
+    }
+
+    /// Runs failed tasks again, and those that they need.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn retry(&self, keys: Vec<Key>) -> Result<(), ClusterError> {
+        let mut table = self.shared.table.lock();
+        keys.iter().for_each(|key| table.pending(key));
+        self.shared.send(&mut table, FromClient::Retry(keys))
+    }
+
+    /// Brings values to workers: to each of these, or where there are none, to some.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`]; the scheduler's fault comes with the answer.
+    pub fn scatter(
+        &self,
+        keys: Vec<Key>,
+        values: Vec<Carried>,
+        sizes: Vec<u64>,
+        workers: Vec<String>,
+        copies: u32,
+        answer: Answer,
+    ) -> Result<(), ClusterError> {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        self.shared.requests.lock().insert(id, answer);
+        let mut table = self.shared.table.lock();
+        keys.iter().for_each(|key| table.submitted(key));
+        self.shared
+            .send(&mut table, FromClient::Scatter { id, keys, values, sizes, workers, copies })
+    }
+
+    /// Whether values can be handed over as they are.
+    pub fn is_local(&self) -> bool {
+        self.shared.local
+    }
+
+    /// Asks the scheduler for something, and calls back with the answer.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn request_later(
+        &self,
+        name: &str,
+        arguments: Plain,
+        answer: Answer,
+    ) -> Result<(), ClusterError> {
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        self.shared.requests.lock().insert(id, answer);
+        let mut table = self.shared.table.lock();
+        let name = name.to_owned();
+        let sent = self.shared.send(&mut table, FromClient::Request { id, name, arguments });
+        if sent.is_err() {
+            self.shared.requests.lock().remove(&id);
+        }
+        sent
+    }
+
+    /// Asks the scheduler for something, and waits for the answer: `None` where the time was over or
+    /// `go_on` said no.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn request(
+        &self,
+        name: &str,
+        arguments: Plain,
+        timeout: Option<Duration>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Result<Plain, Fault>>, ClusterError> {
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
+        // Whoever waits takes the answer itself, without the client's thread between.
+        let answer: Answer = Box::new(move |answer| _ = sender.send(answer));
+        self.shared.requests.lock().insert(id, answer);
+        {
+            let mut table = self.shared.table.lock();
+            let name = name.to_owned();
+            self.shared.send(&mut table, FromClient::Request { id, name, arguments })?;
+        }
+        let end = deadline(timeout);
+        loop {
+            match receiver.recv_timeout(LOOK) {
+                Ok(answer) => return Ok(Some(answer)),
+                Err(mpsc::RecvTimeoutError::Disconnected) => return Err(ClusterError::Closed),
+                Err(mpsc::RecvTimeoutError::Timeout) => {
+                    if end.is_some_and(|end| end <= Instant::now()) || !go_on() {
+                        self.shared.requests.lock().remove(&id);
+                        return Ok(None);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Calls back with each event of a topic.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn subscribe(&self, topic: &str, listener: Listener) -> Result<(), ClusterError> {
+        self.shared.listeners.lock().insert(topic.to_owned(), listener);
+        let arguments = Plain::map([("topic", Plain::text(topic))]);
+        self.request_later("subscribe", arguments, Box::new(drop))
+    }
+
+    /// Ends events of a topic.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn unsubscribe(&self, topic: &str) -> Result<(), ClusterError> {
+        let gone = self.shared.listeners.lock().remove(topic);
+        drop(gone);
+        let arguments = Plain::map([("topic", Plain::text(topic))]);
+        self.request_later("unsubscribe", arguments, Box::new(drop))
+    }
+
+    /// Leaves the scheduler.
+    pub fn close(&self) {
+        {
+            let mut table = self.shared.table.lock();
+            self.shared.flush(&mut table, Vec::new());
+        }
+        self.shared.shut_down();
+    }
+}
+
+fn parcel(local: bool, messages: Vec<ToScheduler>) -> Result<Parcel, ClusterError> {
+    if local { Ok(Parcel::Local(Box::new(messages))) } else { Ok(encoded::write(&messages)?) }
+}
+
+/// What the client's thread does until the client is closed.
+fn answer(mailbox: &mpsc::Receiver<Call>) {
+    while let Ok(call) = mailbox.recv() {
+        match call {
+            Call::Watcher(watcher, key, status) => watcher(&key, &status),
+            Call::Answer(answer, outcome) => answer(outcome),
+            Call::Event(listener, event) => listener(&event),
+        }
+    }
+}
+
+impl Shared {
+    fn call(&self, call: Call) {
+        if let Some(calls) = &*self.calls.lock() {
+            // The thread is there for as long as the sender is.
+            _ = calls.send(call);
+        }
+    }
+
+    /// Sends a message after the releases that wait; under the table's lock, which keeps the order.
+    fn send(&self, table: &mut Table, message: FromClient) -> Result<(), ClusterError> {
+        if self.closed.load(Ordering::Acquire) {
+            return Err(ClusterError::Closed);
+        }
+        let sent = self.flush(table, vec![ToScheduler::Client(message)]);
+        if sent { Ok(()) } else { Err(ClusterError::Closed) }
+    }
+
+    fn flush(&self, table: &mut Table, more: Vec<ToScheduler>) -> bool {
+        let mut messages = Vec::with_capacity(more.len() + 1);
+        let released = table.take_released();
+        if !released.is_empty() {
+            messages.push(ToScheduler::Client(FromClient::Release(released)));
+        }
+        messages.extend(more);
+        if messages.is_empty() {
+            return true;
+        }
+        parcel(self.local, messages).is_ok_and(|parcel| self.sender.post(parcel).is_ok())
+    }
+
+    /// Takes messages of the scheduler.
+    fn take(&self, messages: Vec<ToClient>) {
+        let mut calls = Vec::new();
+        let mut old = Vec::new();
+        let mut table = self.table.lock();
+        for message in messages {
+            match message {
+                ToClient::Welcome { .. } => {}
+                ToClient::Ready(ready) => {
+                    let key = ready.key.clone();
+                    old.extend(table.ready(ready));
+                    watched(&mut table, &key, &mut calls);
+                }
+                ToClient::Erred { key, origin, erred } => {
+                    table.settle(&key, Status::Erred { origin, erred });
+                    watched(&mut table, &key, &mut calls);
+                }
+                ToClient::Cancelled { key, reason } => {
+                    table.settle(&key, Status::Cancelled { reason });
+                    watched(&mut table, &key, &mut calls);
+                }
+                ToClient::Pending { key } => table.pending(&key),
+                ToClient::Located { id, places } => {
+                    if let Some(asked) = self.located.lock().remove(&id) {
+                        // Whoever asked may have given up.
+                        _ = asked.send(places);
+                    }
+                }
+                ToClient::Fetched { id, values } => {
+                    if let Some(asked) = self.relayed.lock().remove(&id) {
+                        // Whoever asked may have given up.
+                        _ = asked.send(values);
+                    }
+                }
+                ToClient::Reply { id, answer } => {
+                    if let Some(asked) = self.requests.lock().remove(&id) {
+                        calls.push(Call::Answer(asked, answer));
+                    }
+                }
+                ToClient::Event { topic, event } => {
+                    if let Some(listener) = self.listeners.lock().get(&topic) {
+                        calls.push(Call::Event(listener.clone(), event));
+                    }
+                }
+            }
+        }
+        drop(table);
+        self.changed.notify_all();
+        calls.into_iter().for_each(|call| self.call(call));
+        drop(old);
+    }
+
+    fn shut_down(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.sender.close();
+        self.peers.close();
+        let mut calls = Vec::new();
+        let mut table = self.table.lock();
+        for key in table.close() {
+            watched(&mut table, &key, &mut calls);
+        }
+        drop(table);
+        self.changed.notify_all();
+        calls.into_iter().for_each(|call| self.call(call));
+        let requests: Vec<_> = self.requests.lock().drain().collect();
+        for (_, answer) in requests {
+            let fault = Fault::new("CommClosedError", "the connection to the scheduler is closed");
+            self.call(Call::Answer(answer, Err(fault)));
+        }
+        self.located.lock().clear();
+        self.relayed.lock().clear();
+        self.calls.lock().take();
+    }
+}
+
+fn watched(table: &mut Table, key: &Key, calls: &mut Vec<Call>) {
+    for watcher in table.watchers(key) {
+        let status = table.status(key);
+        calls.push(Call::Watcher(watcher, key.clone(), status));
+    }
+}

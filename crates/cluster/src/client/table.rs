@@ -1,0 +1,168 @@
+//! What a client knows of results.
+
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+
+use super::Watcher;
+use crate::protocol::{Carried, Erred, Key, Ready};
+
+/// What is known of a result.
+#[derive(Clone, Debug, Default)]
+pub enum Status {
+    /// It is not there yet.
+    #[default]
+    Pending,
+    /// A worker has it.
+    Finished {
+        /// Its size.
+        bytes: u64,
+    },
+    /// There will be none.
+    Erred {
+        /// The task that failed.
+        origin: String,
+        /// Why.
+        erred: Arc<Erred>,
+    },
+    /// It was cancelled.
+    Cancelled {
+        /// Why.
+        reason: String,
+    },
+}
+
+#[derive(Default)]
+struct Entry {
+    /// How many futures hold it here.
+    holders: usize,
+    /// Whether the scheduler knows that this client wants it.
+    wanted: bool,
+    status: Status,
+    /// A small value that came with the news.
+    value: Option<Carried>,
+    watchers: Vec<Watcher>,
+}
+
+/// All results of a client.
+#[derive(Default)]
+pub(super) struct Table {
+    entries: FxHashMap<Key, Entry>,
+    /// Keys that the scheduler is to be told of that they are not wanted any more.
+    pub(super) released: Vec<Key>,
+    closed: bool,
+}
+
+impl Table {
+    fn entry(&mut self, key: &Key) -> &mut Entry {
+        self.entries.entry(key.clone()).or_default()
+    }
+
+    /// A graph with this result goes to the scheduler, which thereby knows that it is wanted.
+    pub(super) fn submitted(&mut self, key: &Key) {
+        let entry = self.entry(key);
+        entry.wanted = true;
+        if matches!(entry.status, Status::Cancelled { .. }) {
+            entry.status = Status::Pending;
+        }
+    }
+
+    /// One more holder; whether the scheduler is to be told.
+    pub(super) fn retain(&mut self, key: &Key) -> bool {
+        let entry = self.entry(key);
+        entry.holders += 1;
+        !std::mem::replace(&mut entry.wanted, true)
+    }
+
+    /// One holder less. What is left of the last one is to be dropped without the lock.
+    pub(super) fn release(&mut self, key: &Key) -> Option<impl Sized + use<>> {
+        let entry = self.entries.get_mut(key)?;
+        entry.holders = entry.holders.saturating_sub(1);
+        if entry.holders > 0 {
+            return None;
+        }
+        let entry = self.entries.remove(key)?;
+        if entry.wanted {
+            self.released.push(key.clone());
+        }
+        Some(entry)
+    }
+
+    /// The keys to release, but for those that are wanted again.
+    pub(super) fn take_released(&mut self) -> Vec<Key> {
+        std::mem::take(&mut self.released)
+    }
+
+    pub(super) fn status(&self, key: &Key) -> Status {
+        match self.entries.get(key) {
+            Some(entry) => entry.status.clone(),
+            None if self.closed => Status::Cancelled { reason: "the client is closed".to_owned() },
+            None => Status::Pending,
+        }
+    }
+
+    pub(super) fn is_pending(&self, key: &Key) -> bool {
+        match self.entries.get(key) {
+            Some(entry) => matches!(entry.status, Status::Pending),
+            None => !self.closed,
+        }
+    }
+
+    /// A small value that came with the news.
+    pub(super) fn value(&self, key: &Key) -> Option<Carried> {
+        self.entries.get(key)?.value.clone()
+    }
+
+    pub(super) fn watch(&mut self, key: &Key, watcher: Watcher) {
+        self.entry(key).watchers.push(watcher);
+    }
+
+    pub(super) fn watchers(&mut self, key: &Key) -> Vec<Watcher> {
+        self.entries
+            .get_mut(key)
+            .map(|entry| std::mem::take(&mut entry.watchers))
+            .unwrap_or_default()
+    }
+
+    /// The result is there. A value that it had before is to be dropped without the lock.
+    pub(super) fn ready(&mut self, ready: Ready) -> Option<Carried> {
+        let Ready { key, bytes, value } = ready;
+        let entry = self.entries.get_mut(&key)?;
+        entry.status = Status::Finished { bytes };
+        match value {
+            Some(value) => entry.value.replace(value),
+            None => None,
+        }
+    }
+
+    /// There will be no result.
+    pub(super) fn settle(&mut self, key: &Key, status: Status) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            if matches!(status, Status::Cancelled { .. }) {
+                entry.wanted = false;
+            }
+            entry.status = status;
+        }
+    }
+
+    /// It is awaited again.
+    pub(super) fn pending(&mut self, key: &Key) {
+        if let Some(entry) = self.entries.get_mut(key) {
+            entry.status = Status::Pending;
+        }
+    }
+
+    /// All that is awaited will not come any more: their keys.
+    pub(super) fn close(&mut self) -> Vec<Key> {
+        self.closed = true;
+        let mut keys = Vec::new();
+        let reason = "the connection to the scheduler is closed";
+        self.entries.iter_mut().for_each(|(key, entry)| {
+            if matches!(entry.status, Status::Pending | Status::Finished { .. }) {
+                entry.status = Status::Cancelled { reason: reason.to_owned() };
+                keys.push(key.clone());
+            }
+        });
+        keys
+    }
+}

@@ -1,0 +1,289 @@
+//! The messages. A parcel is a list of them, in order.
+
+use std::sync::Arc;
+
+use samite_graph::{OperationId, Plan, Step, TaskId};
+use samite_runtime::Value;
+use samite_scheduling::{
+    Attempt, Event, FailureCause, GraphId, Priority, Source, TaskKey, TaskOptions, WorkerId,
+    WorkerOptions,
+};
+use serde::{Deserialize, Serialize};
+
+use crate::encoded::Encoded;
+use crate::plain::{Fault, Plain};
+use crate::transport::Address;
+
+/// The name of a result.
+pub type Key = Arc<str>;
+
+/// A value in a message.
+#[derive(Clone, Serialize, Deserialize)]
+pub enum Carried {
+    /// As bytes.
+    Encoded(Encoded),
+    /// There is one, and it has no form in bytes: why.
+    Broken {
+        /// In a line.
+        text: String,
+        /// The error.
+        error: Encoded,
+    },
+    /// As it is, to a peer in this process.
+    #[serde(skip)]
+    Local(Value),
+}
+
+impl std::fmt::Debug for Carried {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Encoded(encoded) => encoded.fmt(formatter),
+            Self::Broken { text, .. } => write!(formatter, "Broken({text})"),
+            Self::Local(_) => formatter.write_str("Local"),
+        }
+    }
+}
+
+/// What the operations of a plan are, by number.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Operation {
+    /// What workers load.
+    pub payload: Encoded,
+}
+
+/// A graph as a client submits it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Submission {
+    /// The tasks.
+    pub plan: Plan,
+    /// What the plan's operations are.
+    pub operations: Vec<Operation>,
+    /// The names of the plan's outputs, in order.
+    pub outputs: Vec<Key>,
+    /// Tasks that stand for results which have names already.
+    pub imports: Vec<(TaskId, Key)>,
+    /// The rows that the plan's annotations point at.
+    pub annotations: Vec<TaskOptions>,
+}
+
+/// Who a member is: the first message of a connection to the scheduler.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum Hello {
+    Client { name: String },
+    Worker { options: WorkerOptions, address: Address, about: Plain },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum FromClient {
+    Hello(Hello),
+    Submit(Box<Submission>),
+    Retain(Vec<Key>),
+    Release(Vec<Key>),
+    Cancel {
+        keys: Vec<Key>,
+        reason: String,
+    },
+    Retry(Vec<Key>),
+    /// Where are the values of these?
+    Locate {
+        id: u64,
+        keys: Vec<Key>,
+    },
+    /// The values of these, through the scheduler.
+    Fetch {
+        id: u64,
+        keys: Vec<Key>,
+    },
+    /// A worker does not hold a value that it should.
+    Missing {
+        task: TaskKey,
+        holder: Address,
+    },
+    /// Values for workers to hold.
+    Scatter {
+        id: u64,
+        keys: Vec<Key>,
+        values: Vec<Carried>,
+        sizes: Vec<u64>,
+        workers: Vec<String>,
+        copies: u32,
+    },
+    Request {
+        id: u64,
+        name: String,
+        arguments: Plain,
+    },
+}
+
+/// Where a value is.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Location {
+    pub(crate) task: TaskKey,
+    pub(crate) holders: Vec<Address>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct Ready {
+    pub(crate) key: Key,
+    pub(crate) bytes: u64,
+    pub(crate) value: Option<Carried>,
+}
+
+/// Why a result cannot be had.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub enum Erred {
+    /// A task raised an error.
+    Raised {
+        /// In a line.
+        text: String,
+        /// The error.
+        error: Encoded,
+    },
+    /// A task was on workers, one after the other, that were lost with it.
+    KilledWorker {
+        /// The last workers.
+        workers: Vec<String>,
+    },
+    /// Data that a client brought is on no worker any more.
+    DataLost,
+    /// A result that it needs was released or cancelled.
+    Cancelled,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToClient {
+    Welcome { client: u64, scheduler: String, about: Plain },
+    Ready(Ready),
+    Erred { key: Key, origin: String, erred: Arc<Erred> },
+    Cancelled { key: Key, reason: String },
+    Pending { key: Key },
+    Located { id: u64, places: Vec<Option<Location>> },
+    Fetched { id: u64, values: Vec<Option<Carried>> },
+    Reply { id: u64, answer: Result<Plain, Fault> },
+    Event { topic: String, event: Plain },
+}
+
+/// What a task runs.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum RunWork {
+    Single(OperationId, u32),
+    Fused(Vec<StepWork>),
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) struct StepWork {
+    pub(crate) operation: OperationId,
+    pub(crate) index: u32,
+    /// Dependencies as they are, steps as their bitwise complement.
+    pub(crate) inputs: Vec<i64>,
+}
+
+impl From<&Step> for StepWork {
+    fn from(step: &Step) -> Self {
+        use samite_graph::StepInput;
+        let input = |input: &StepInput| match input {
+            StepInput::Dependency(place) => i64::from(*place),
+            StepInput::Step(place) => !i64::from(*place),
+        };
+        Self {
+            operation: step.operation,
+            index: step.index,
+            inputs: step.inputs.iter().map(input).collect(),
+        }
+    }
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum ToWorker {
+    Welcome {
+        worker: WorkerId,
+        about: Plain,
+    },
+    Operation {
+        graph: GraphId,
+        operation: OperationId,
+        payload: Encoded,
+    },
+    Run {
+        task: TaskKey,
+        attempt: Attempt,
+        priority: Priority,
+        work: RunWork,
+        inputs: Box<[TaskKey]>,
+        sources: Box<[Source]>,
+        /// Whether a small value is wanted by a client.
+        wanted: bool,
+    },
+    Peer {
+        worker: WorkerId,
+        address: Address,
+    },
+    Free {
+        task: TaskKey,
+    },
+    Cancel {
+        task: TaskKey,
+        attempt: Attempt,
+    },
+    Steal {
+        task: TaskKey,
+        attempt: Attempt,
+    },
+    Replicate {
+        task: TaskKey,
+        source: WorkerId,
+    },
+    Put {
+        task: TaskKey,
+        value: Carried,
+        bytes: u64,
+    },
+    Forget {
+        graph: GraphId,
+    },
+    Call {
+        id: u64,
+        payload: Encoded,
+    },
+    /// The values of tasks, for a client that cannot ask this worker itself.
+    Get {
+        id: u64,
+        tasks: Vec<TaskKey>,
+        local: bool,
+    },
+    Close {
+        reason: String,
+    },
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum FromWorker {
+    Hello(Hello),
+    Report(Event),
+    Finished { event: Event, value: Option<Carried> },
+    Failed { event: Event, text: String, error: Encoded },
+    Values { id: u64, values: Vec<Option<Carried>> },
+    Called { id: u64, answer: Result<Encoded, (String, Encoded)> },
+    Status { status: Plain },
+    Event { topic: String, event: Plain },
+    Leaving,
+}
+
+/// Between workers, and from clients to workers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(crate) enum PeerMessage {
+    Get { id: u64, tasks: Vec<TaskKey> },
+    Values { id: u64, values: Vec<Option<Carried>> },
+}
+
+/// The cause of a failure that the scheduler found by itself.
+pub(crate) fn erred(cause: FailureCause, workers: &[String]) -> Erred {
+    match cause {
+        FailureCause::WorkersLost { .. } => Erred::KilledWorker { workers: workers.to_vec() },
+        FailureCause::DataLost => Erred::DataLost,
+        FailureCause::OriginGone | FailureCause::Cancelled => Erred::Cancelled,
+        FailureCause::Error => {
+            Erred::Raised { text: "a task failed".to_owned(), error: Encoded::default() }
+        }
+    }
+}

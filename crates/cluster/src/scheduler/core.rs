@@ -1,0 +1,713 @@
+//! The state of a scheduler, and how messages change it.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use samite_graph::{TaskId, Work};
+use samite_scheduling::{
+    Action, Event, GraphId, Import, Scheduler, TaskKey, TaskState, Time, WorkerId,
+};
+
+use super::members::{Client, ClientId, Outgoing, Worker};
+use super::names::{GraphRecord, Names, Standing};
+use super::requests::Pending;
+use super::topics::wall_clock;
+use super::{ConnectionId, ToScheduler};
+use crate::encoded::Encoded;
+use crate::plain::Plain;
+use crate::protocol::{
+    Carried, Erred, FromClient, FromWorker, Hello, Key, Location, Ready, RunWork, Submission,
+    ToClient, ToWorker, erred,
+};
+use crate::transport::{Address, Sender};
+
+/// Who a connection belongs to.
+enum Member {
+    Unknown { sender: Sender, local: bool },
+    Client(ClientId),
+    Worker(WorkerId),
+}
+
+/// A graph that stands for results that nobody knows.
+const NO_GRAPH: GraphId = GraphId(u32::MAX);
+
+pub(super) struct Core {
+    pub(super) id: String,
+    pub(super) addresses: Vec<Address>,
+    pub(super) machine: Scheduler,
+    /// The port at which pages are served.
+    pub(super) dashboard: Option<u16>,
+    actions: Vec<Action>,
+    pub(super) started: Instant,
+    members: FxHashMap<ConnectionId, Member>,
+    pub(super) clients: BTreeMap<ClientId, Client>,
+    pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) names: Names,
+    /// Small values on their way from the worker that made them to the clients that want them.
+    values: FxHashMap<TaskKey, Carried>,
+    pub(super) pending: Pending,
+    next_client: u64,
+    next_worker: u32,
+    next_graph: u32,
+    inputs: Vec<TaskKey>,
+}
+
+impl Core {
+    pub(super) fn new(
+        id: String,
+        addresses: Vec<Address>,
+        options: samite_scheduling::Options,
+    ) -> Self {
+        Self {
+            id,
+            dashboard: None,
+            addresses,
+            // How far sources may run ahead is decided by what the tasks of a worker take.
+            machine: Scheduler::new(samite_scheduling::Options { saturation: None, ..options }),
+            actions: Vec::new(),
+            started: Instant::now(),
+            members: FxHashMap::default(),
+            clients: BTreeMap::new(),
+            workers: BTreeMap::new(),
+            names: Names::default(),
+            values: FxHashMap::default(),
+            pending: Pending::default(),
+            next_client: 0,
+            next_worker: 0,
+            next_graph: 0,
+            inputs: Vec::new(),
+        }
+    }
+
+    fn now(&self) -> Time {
+        Time(u64::try_from(self.started.elapsed().as_nanos()).unwrap_or(u64::MAX))
+    }
+
+    /// Tells the machine, and does what it answers.
+    pub(super) fn tell(&mut self, event: Event) {
+        let now = self.now();
+        let mut actions = std::mem::take(&mut self.actions);
+        self.machine.handle(now, event, &mut actions);
+        self.carry_out(&mut actions);
+        self.actions = actions;
+    }
+
+    pub(super) fn connected(&mut self, id: ConnectionId, sender: Sender, local: bool) {
+        self.members.insert(id, Member::Unknown { sender, local });
+    }
+
+    pub(super) fn messages(&mut self, id: ConnectionId, messages: Vec<ToScheduler>) {
+        for message in messages {
+            match (self.members.get(&id), message) {
+                (None, _) => return,
+                (Some(Member::Unknown { .. }), ToScheduler::Client(FromClient::Hello(hello)))
+                | (Some(Member::Unknown { .. }), ToScheduler::Worker(FromWorker::Hello(hello))) => {
+                    self.hello(id, hello);
+                }
+                (Some(Member::Client(client)), ToScheduler::Client(message)) => {
+                    self.take_of_client(*client, message);
+                }
+                (Some(Member::Worker(worker)), ToScheduler::Worker(message)) => {
+                    self.take_of_worker(*worker, message);
+                }
+                // A member that does not keep to its part.
+                _ => {
+                    self.ended(id);
+                    return;
+                }
+            }
+        }
+    }
+
+    fn hello(&mut self, id: ConnectionId, hello: Hello) {
+        let Some(Member::Unknown { sender, local }) = self.members.remove(&id) else { return };
+        match hello {
+            Hello::Client { name } => {
+                self.next_client += 1;
+                let client = ClientId(self.next_client);
+                let mut out = Outgoing::new(sender, local);
+                out.push(ToClient::Welcome {
+                    client: client.0,
+                    scheduler: self.id.clone(),
+                    about: Plain::None,
+                });
+                self.pending.history.totals.clients_added += 1;
+                self.clients.insert(client, Client { name, out, topics: FxHashSet::default() });
+                self.members.insert(id, Member::Client(client));
+            }
+            Hello::Worker { mut options, address, about } => {
+                self.next_worker += 1;
+                let worker = WorkerId(self.next_worker);
+                options.address = Arc::from(address.to_string());
+                if options.name.is_empty() {
+                    options.name = options.address.clone();
+                }
+                let mut out = Outgoing::new(sender, local);
+                out.push(ToWorker::Welcome { worker, about: Plain::text(&self.id) });
+                self.pending.greet(&mut out);
+                let member = Worker {
+                    connection: id,
+                    out,
+                    options: options.clone(),
+                    address,
+                    about,
+                    status: Plain::None,
+                    peers: FxHashSet::default(),
+                    operations: FxHashMap::default(),
+                    retiring: false,
+                    leaving: false,
+                    mean: 0.0,
+                    capacity: options.capacity,
+                };
+                self.log("INFO", format!("worker {} joined", member.address));
+                self.pending.history.totals.workers_added += 1;
+                self.workers.insert(worker, member);
+                self.members.insert(id, Member::Worker(worker));
+                self.tell(Event::WorkerJoined { worker, options });
+            }
+        }
+    }
+
+    /// A connection has ended, or is to end.
+    pub(super) fn ended(&mut self, id: ConnectionId) {
+        match self.members.remove(&id) {
+            Some(Member::Unknown { sender, .. }) => sender.abort(),
+            Some(Member::Client(client)) => self.client_left(client),
+            Some(Member::Worker(worker)) => self.worker_left(worker),
+            None => {}
+        }
+    }
+
+    fn client_left(&mut self, client: ClientId) {
+        let Some(gone) = self.clients.remove(&client) else { return };
+        self.pending.history.totals.clients_removed += 1;
+        gone.out.close();
+        let effects = self.pending.client_left(client);
+        self.apply(effects);
+        let wanted: Vec<Key> = self
+            .names
+            .by_key
+            .iter()
+            .filter(|(_, name)| name.wanted_by.contains(&client))
+            .map(|(key, _)| key.clone())
+            .collect();
+        self.release(client, &wanted);
+    }
+
+    fn worker_left(&mut self, worker: WorkerId) {
+        let Some(gone) = self.workers.remove(&worker) else { return };
+        self.pending.history.totals.workers_removed += 1;
+        gone.out.close();
+        let how = if gone.leaving { "left" } else { "was lost" };
+        self.log("INFO", format!("worker {} {how}", gone.address));
+        if !gone.leaving {
+            let lost: Vec<TaskKey> = self.machine.assigned(worker).map(|(task, _)| task).collect();
+            for task in lost {
+                if let Some(graph) = self.names.graphs.get_mut(&task.graph) {
+                    let suspects = graph.suspects.entry(task.task).or_default();
+                    suspects.push(gone.address.to_string());
+                }
+            }
+        }
+        for other in self.workers.values_mut() {
+            other.peers.remove(&worker);
+        }
+        self.call_answers_lost(worker, &gone);
+        self.tell(Event::WorkerLost { worker });
+    }
+
+    pub(super) fn close(&mut self) {
+        for worker in self.workers.values_mut() {
+            worker.out.push(ToWorker::Close { reason: "the scheduler closes".to_owned() });
+            worker.out.flush();
+            worker.out.close();
+        }
+        for client in self.clients.values_mut() {
+            client.out.flush();
+            client.out.close();
+        }
+    }
+
+    /// Places what is ready and sends what waits.
+    pub(super) fn finish_batch(&mut self) {
+        // What was placed on a worker that is gone goes to others at once.
+        while !self.place_and_send() {}
+        for client in self.clients.values_mut() {
+            if !client.out.flush() {
+                // Its reader tells of the end.
+                client.out.abort();
+            }
+        }
+    }
+
+    /// False where a worker could not be reached, and was given up.
+    fn place_and_send(&mut self) -> bool {
+        let now = self.now();
+        let mut actions = std::mem::take(&mut self.actions);
+        self.machine.place(now, &mut actions);
+        self.carry_out(&mut actions);
+        self.actions = actions;
+        self.values.clear();
+        self.answer_moves();
+        let unreachable: Vec<WorkerId> = self
+            .workers
+            .iter_mut()
+            .filter_map(|(id, worker)| (!worker.out.flush()).then_some(*id))
+            .collect();
+        let all = unreachable.is_empty();
+        for id in unreachable {
+            if let Some(worker) = self.workers.get(&id) {
+                worker.out.abort();
+                let connection = worker.connection;
+                self.ended(connection);
+            }
+        }
+        all
+    }
+
+    fn take_of_client(&mut self, client: ClientId, message: FromClient) {
+        match message {
+            FromClient::Hello(_) => {}
+            FromClient::Submit(submission) => self.submit(client, *submission),
+            FromClient::Retain(keys) => {
+                for key in keys {
+                    self.names.by_key.entry(key.clone()).or_default().want(client);
+                    self.tell_standing(client, &key);
+                }
+            }
+            FromClient::Release(keys) => self.release(client, &keys),
+            FromClient::Cancel { keys, reason } => self.cancel(&keys, &reason),
+            FromClient::Retry(keys) => self.retry(&keys),
+            FromClient::Locate { id, keys } => {
+                let places: Vec<_> = keys.iter().map(|key| self.locate(key)).collect();
+                for (key, _) in keys.iter().zip(&places).filter(|(_, place)| place.is_none()) {
+                    self.tell_absence(client, key);
+                }
+                self.tell_client(client, ToClient::Located { id, places });
+            }
+            FromClient::Fetch { id, keys } => self.relay(client, id, &keys),
+            FromClient::Missing { task, holder } => self.missing(task, &holder),
+            FromClient::Scatter { id, keys, values, sizes, workers, copies } => {
+                let answer = self.scatter(client, &keys, values, &sizes, &workers, copies);
+                self.tell_client(client, ToClient::Reply { id, answer });
+            }
+            FromClient::Request { id, name, arguments } => {
+                self.request(client, id, &name, &arguments);
+            }
+        }
+    }
+
+    pub(super) fn tell_client(&mut self, client: ClientId, message: ToClient) {
+        if let Some(client) = self.clients.get_mut(&client) {
+            client.out.push(message);
+        }
+    }
+
+    fn tell_standing(&mut self, client: ClientId, key: &Key) {
+        let Some(name) = self.names.by_key.get(key) else { return };
+        let message = match &name.standing {
+            Standing::Pending => return,
+            Standing::Ready { bytes } => {
+                ToClient::Ready(Ready { key: key.clone(), bytes: *bytes, value: None })
+            }
+            Standing::Erred { origin, erred } => {
+                ToClient::Erred { key: key.clone(), origin: origin.clone(), erred: erred.clone() }
+            }
+        };
+        self.tell_client(client, message);
+    }
+
+    /// Tells a client that thinks a result exists what has become of it.
+    fn tell_absence(&mut self, client: ClientId, key: &Key) {
+        let message = match self.names.by_key.get(key).map(|name| &name.standing) {
+            None => ToClient::Cancelled { key: key.clone(), reason: String::from("lost") },
+            Some(Standing::Erred { .. }) => return self.tell_standing(client, key),
+            // It is computed anew, and told of again.
+            Some(Standing::Pending | Standing::Ready { .. }) => {
+                ToClient::Pending { key: key.clone() }
+            }
+        };
+        self.tell_client(client, message);
+    }
+
+    pub(super) fn next_graph(&mut self) -> GraphId {
+        self.next_graph += 1;
+        GraphId(self.next_graph)
+    }
+
+    /// Takes a graph. `data` are tasks whose values clients bring.
+    pub(super) fn submit_graph(
+        &mut self,
+        client: ClientId,
+        submission: Submission,
+        data: Box<[TaskId]>,
+    ) -> GraphId {
+        let graph = self.next_graph();
+        let Submission { plan, operations, outputs, imports, annotations } = submission;
+        let plan = Arc::new(plan);
+        let imports = imports
+            .into_iter()
+            .map(|(task, key)| {
+                let nobody = TaskKey { graph: NO_GRAPH, task: TaskId(0) };
+                let known = self.names.by_key.get(&key).and_then(|name| name.task);
+                Import { task, origin: known.unwrap_or(nobody) }
+            })
+            .collect();
+        let mut record = GraphRecord {
+            plan: plan.clone(),
+            operations: operations.into_iter().map(|operation| operation.payload).collect(),
+            outputs: FxHashMap::default(),
+            more_names: FxHashMap::default(),
+            errors: FxHashMap::default(),
+            suspects: FxHashMap::default(),
+        };
+        let mut known = Vec::new();
+        let mut released = Vec::new();
+        for (&task, key) in plan.outputs().iter().zip(outputs) {
+            let name = self.names.by_key.entry(key.clone()).or_default();
+            name.want(client);
+            if name.task.is_some() {
+                // It exists already, and is not computed twice.
+                known.push(key);
+                released.push(task);
+            } else {
+                name.task = Some(TaskKey { graph, task });
+                record.add_name(task, key);
+            }
+        }
+        released.retain(|task| !record.outputs.contains_key(task));
+        self.names.graphs.insert(graph, record);
+        let submission = samite_scheduling::Submission {
+            graph,
+            plan,
+            annotations: annotations.into(),
+            imports,
+            data,
+            independent: true,
+        };
+        self.tell(Event::GraphSubmitted(Box::new(submission)));
+        if !released.is_empty() {
+            self.tell(Event::OutputsReleased { graph, tasks: released.into() });
+        }
+        for key in known {
+            self.tell_standing(client, &key);
+        }
+        graph
+    }
+
+    fn submit(&mut self, client: ClientId, submission: Submission) {
+        let wrong = submission.plan.outputs().len() != submission.outputs.len();
+        let tasks = submission.plan.len();
+        let wrong = wrong || submission.imports.iter().any(|(task, _)| task.index() >= tasks);
+        if wrong {
+            let erred = Arc::new(Erred::Raised {
+                text: "the graph and the names of its results do not fit".to_owned(),
+                error: Encoded::default(),
+            });
+            for key in submission.outputs {
+                let (origin, erred) = (key.to_string(), erred.clone());
+                self.tell_client(client, ToClient::Erred { key, origin, erred });
+            }
+            return;
+        }
+        self.submit_graph(client, submission, Box::default());
+    }
+
+    pub(super) fn release(&mut self, client: ClientId, keys: &[Key]) {
+        let mut released: BTreeMap<u32, Vec<TaskId>> = BTreeMap::new();
+        for key in keys {
+            let Some(name) = self.names.by_key.get_mut(key) else { continue };
+            name.wanted_by.retain(|other| *other != client);
+            if !name.wanted_by.is_empty() || self.pending.is_published(key) {
+                continue;
+            }
+            if let Some(name) = self.names.by_key.remove(key)
+                && let Some(task) = name.task
+            {
+                let record = self.names.graphs.get_mut(&task.graph);
+                if record.is_none_or(|record| record.remove_name(task.task, key)) {
+                    released.entry(task.graph.0).or_default().push(task.task);
+                }
+            }
+        }
+        for (graph, tasks) in released {
+            self.tell(Event::OutputsReleased { graph: GraphId(graph), tasks: tasks.into() });
+        }
+    }
+
+    pub(super) fn cancel(&mut self, keys: &[Key], reason: &str) {
+        let mut tasks = Vec::new();
+        for key in keys {
+            let Some(name) = self.names.by_key.remove(key) else { continue };
+            for client in name.wanted_by {
+                let (key, reason) = (key.clone(), reason.to_owned());
+                self.tell_client(client, ToClient::Cancelled { key, reason });
+            }
+            if let Some(task) = name.task {
+                if let Some(record) = self.names.graphs.get_mut(&task.graph) {
+                    record.remove_name(task.task, key);
+                }
+                tasks.push(task);
+            }
+        }
+        if tasks.is_empty() {
+            return;
+        }
+        self.tell(Event::TasksCancelled { tasks: tasks.clone().into() });
+        for task in tasks {
+            self.tell(Event::OutputsReleased { graph: task.graph, tasks: Box::new([task.task]) });
+        }
+    }
+
+    fn retry(&mut self, keys: &[Key]) {
+        let mut tasks = Vec::new();
+        for key in keys {
+            let Some(name) = self.names.by_key.get_mut(key) else { continue };
+            let (Some(task), Standing::Erred { .. }) = (name.task, &name.standing) else {
+                continue;
+            };
+            name.standing = Standing::Pending;
+            tasks.push(task);
+            for client in name.wanted_by.clone() {
+                self.tell_client(client, ToClient::Pending { key: key.clone() });
+            }
+        }
+        if !tasks.is_empty() {
+            self.tell(Event::Retry { tasks: tasks.into() });
+        }
+    }
+
+    pub(super) fn holders(&self, task: TaskKey) -> Vec<WorkerId> {
+        self.machine.holders(task)
+    }
+
+    fn locate(&self, key: &Key) -> Option<Location> {
+        let task = self.names.by_key.get(key)?.task?;
+        let holders: Vec<Address> = self
+            .holders(task)
+            .iter()
+            .filter_map(|worker| Some(self.workers.get(worker)?.address.clone()))
+            .collect();
+        let task = self.machine.origin(task).unwrap_or(task);
+        (!holders.is_empty()).then_some(Location { task, holders })
+    }
+
+    /// The state of a named result, in Dask's words.
+    pub(super) fn state_of(&self, key: &Key) -> Option<TaskState> {
+        self.machine.state(self.names.by_key.get(key)?.task?)
+    }
+
+    fn take_of_worker(&mut self, worker: WorkerId, message: FromWorker) {
+        match message {
+            FromWorker::Hello(_) => {}
+            FromWorker::Report(event) => self.report(worker, event),
+            FromWorker::Finished { event, value } => {
+                if let (Event::TaskFinished { task, .. }, Some(value)) = (&event, value) {
+                    self.values.insert(*task, value);
+                }
+                self.report(worker, event);
+            }
+            FromWorker::Failed { event, text, error } => {
+                if let Event::TaskFailed { task, .. } = &event
+                    && let Some(record) = self.names.graphs.get_mut(&task.graph)
+                {
+                    record.errors.insert(task.task, Arc::new(Erred::Raised { text, error }));
+                }
+                self.report(worker, event);
+            }
+            FromWorker::Values { id, values } => self.relayed(worker, id, values),
+            FromWorker::Called { id, answer } => self.called(worker, id, answer),
+            FromWorker::Status { status } => {
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.status = status;
+                }
+            }
+            FromWorker::Event { topic, event } => self.log_event(&topic, event),
+            FromWorker::Leaving => {
+                if let Some(worker) = self.workers.get_mut(&worker) {
+                    worker.leaving = true;
+                }
+            }
+        }
+    }
+
+    /// Passes on what a worker says of itself; what it says of others is dropped.
+    fn report(&mut self, from: WorkerId, event: Event) {
+        let of = match &event {
+            Event::TaskFinished { worker, .. }
+            | Event::TaskFailed { worker, .. }
+            | Event::TaskRescheduled { worker, .. }
+            | Event::FetchFailed { worker, .. }
+            | Event::ReplicaAdded { worker, .. }
+            | Event::ReplicaLost { worker, .. }
+            | Event::StealAnswered { worker, .. }
+            | Event::CapacityChanged { worker, .. }
+            | Event::SlotsChanged { worker, .. }
+            | Event::MemoryChanged { worker, .. } => *worker,
+            _ => return,
+        };
+        if of != from {
+            return;
+        }
+        match &event {
+            Event::TaskFinished { task, bytes, duration, .. } => {
+                let (task, bytes, duration) = (*task, *bytes, *duration);
+                self.note_run(from, task, Some(bytes), duration, wall_clock());
+                let changed = self.workers.get_mut(&from).and_then(|worker| worker.ran(duration));
+                if let Some(capacity) = changed {
+                    self.tell(Event::CapacityChanged { worker: from, capacity });
+                }
+            }
+            Event::TaskFailed { task, .. } => self.note_run(from, *task, None, 0, wall_clock()),
+            _ => {}
+        }
+        self.tell(event);
+    }
+
+    fn tell_worker(&mut self, worker: WorkerId, message: ToWorker) {
+        if let Some(worker) = self.workers.get_mut(&worker) {
+            worker.out.push(message);
+        }
+    }
+
+    fn carry_out(&mut self, actions: &mut Vec<Action>) {
+        for action in actions.drain(..) {
+            match action {
+                Action::Run { worker, task, attempt, priority, sources } => {
+                    self.run(worker, task, attempt, priority, sources);
+                }
+                Action::Free { worker, task } => self.tell_worker(worker, ToWorker::Free { task }),
+                Action::Cancel { worker, task, attempt } => {
+                    self.tell_worker(worker, ToWorker::Cancel { task, attempt });
+                }
+                Action::Steal { worker, task, attempt } => {
+                    self.tell_worker(worker, ToWorker::Steal { task, attempt });
+                }
+                Action::Replicate { worker, task, source } => {
+                    self.introduce(worker, source);
+                    self.tell_worker(worker, ToWorker::Replicate { task, source });
+                }
+                Action::OutputReady { task, .. } => self.output_ready(task),
+                Action::OutputErred { task, origin, cause } => {
+                    self.output_erred(task, origin, cause);
+                }
+                Action::GraphForgotten { graph } => self.forget(graph),
+                Action::WorkerRetired { worker } => self.worker_retired(worker),
+                Action::GraphDone { .. }
+                | Action::GraphFailed { .. }
+                | Action::OutputUnknown { .. }
+                | Action::Journal(_) => {}
+            }
+        }
+    }
+
+    /// Tells a worker where another one is.
+    fn introduce(&mut self, to: WorkerId, of: WorkerId) {
+        let Some(address) = self.workers.get(&of).map(|worker| worker.address.clone()) else {
+            return;
+        };
+        if let Some(worker) = self.workers.get_mut(&to)
+            && worker.peers.insert(of)
+        {
+            worker.out.push(ToWorker::Peer { worker: of, address });
+        }
+    }
+
+    fn run(
+        &mut self,
+        worker: WorkerId,
+        task: TaskKey,
+        attempt: samite_scheduling::Attempt,
+        priority: samite_scheduling::Priority,
+        sources: Box<[samite_scheduling::Source]>,
+    ) {
+        for source in &sources {
+            self.introduce(worker, source.worker);
+        }
+        let (Some(record), Some(to)) =
+            (self.names.graphs.get(&task.graph), self.workers.get_mut(&worker))
+        else {
+            return;
+        };
+        let sent = to.operations.entry(task.graph).or_default();
+        let out = &mut to.out;
+        record.operations_of(task.task, &mut |operation| {
+            if sent.insert(operation) {
+                let payload = record.operations.get(operation.index()).cloned();
+                out.push(ToWorker::Operation {
+                    graph: task.graph,
+                    operation,
+                    payload: payload.unwrap_or_default(),
+                });
+            }
+        });
+        let work = match record.plan.work(task.task) {
+            Work::Single { operation, index } => RunWork::Single(operation, index),
+            Work::Fused(steps) => RunWork::Fused(steps.iter().map(Into::into).collect()),
+        };
+        self.inputs.clear();
+        self.machine.inputs(task, &mut self.inputs);
+        let inputs = self.inputs.as_slice().into();
+        let wanted = record.outputs.contains_key(&task.task);
+        out.push(ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted });
+    }
+
+    fn output_ready(&mut self, task: TaskKey) {
+        let Some(key) = self.names.of_task(task).cloned() else { return };
+        let bytes = self.machine.bytes(task).unwrap_or(0);
+        let value = self.values.get(&task).cloned();
+        for key in self.names.more_of_task(task) {
+            self.tell_ready(&key, bytes, value.as_ref());
+        }
+        self.tell_ready(&key, bytes, value.as_ref());
+    }
+
+    fn tell_ready(&mut self, key: &Key, bytes: u64, value: Option<&Carried>) {
+        let Some(name) = self.names.by_key.get_mut(key) else { return };
+        name.standing = Standing::Ready { bytes };
+        for client in &name.wanted_by {
+            if let Some(client) = self.clients.get_mut(client) {
+                let local = client.out.is_local();
+                let value = value.filter(|value| local || matches!(value, Carried::Encoded(_)));
+                let value = value.cloned();
+                client.out.push(ToClient::Ready(Ready { key: key.clone(), bytes, value }));
+            }
+        }
+    }
+
+    fn output_erred(
+        &mut self,
+        task: TaskKey,
+        origin: TaskKey,
+        cause: samite_scheduling::FailureCause,
+    ) {
+        let record = self.names.graphs.get(&origin.graph);
+        let raised = record.and_then(|record| record.errors.get(&origin.task)).cloned();
+        let raised = raised.filter(|_| cause == samite_scheduling::FailureCause::Error);
+        let suspects = record.and_then(|record| record.suspects.get(&origin.task));
+        let found = raised.unwrap_or_else(|| {
+            Arc::new(erred(cause, suspects.map(Vec::as_slice).unwrap_or_default()))
+        });
+        let origin = record.map_or_else(String::new, |record| record.name_of(origin.task));
+        let first = self.names.of_task(task).cloned();
+        for key in first.into_iter().chain(self.names.more_of_task(task)) {
+            let Some(name) = self.names.by_key.get_mut(&key) else { continue };
+            name.standing = Standing::Erred { origin: origin.clone(), erred: found.clone() };
+            for client in name.wanted_by.clone() {
+                let (key, origin, erred) = (key.clone(), origin.clone(), found.clone());
+                self.tell_client(client, ToClient::Erred { key, origin, erred });
+            }
+        }
+    }
+
+    fn forget(&mut self, graph: GraphId) {
+        self.names.graphs.remove(&graph);
+        for worker in self.workers.values_mut() {
+            if worker.operations.remove(&graph).is_some() {
+                worker.out.push(ToWorker::Forget { graph });
+            }
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! A worker: the worker machine, threads that run operations, and the values that they make.
+
+mod core;
+mod fetching;
+mod place;
+mod running;
+mod serving;
+mod status;
+mod store;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use samite_scheduling::WorkerOptions;
+
+use crate::encoded;
+use crate::error::ClusterError;
+use crate::executor::Executor;
+use crate::peers::Peers;
+use crate::plain::Plain;
+use crate::protocol::{FromWorker, Hello, ToWorker};
+use crate::scheduler::ToScheduler;
+use crate::security::Security;
+use crate::threads::runtime;
+use crate::transport::{Address, ConnectOptions, Limits, Listener, Parcel, Sender, connect};
+use core::Core;
+pub(crate) use place::Place;
+
+/// How a worker is started.
+#[derive(Clone, Debug)]
+pub struct WorkerSettings {
+    /// What it can do, and its name.
+    pub options: WorkerOptions,
+    /// Where it serves values; a port of zero takes a free one.
+    pub listen: Address,
+    /// What others are told of it.
+    pub about: Plain,
+    /// The bounds of connections.
+    pub limits: Limits,
+    /// How long the scheduler is waited for.
+    pub timeout: Duration,
+}
+
+/// What tasks know of the worker that runs them.
+#[derive(Debug)]
+pub struct WorkerHandle {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where it serves values.
+    pub address: Address,
+    /// Where its scheduler is.
+    pub scheduler: Address,
+    /// The scheduler's name.
+    pub scheduler_id: String,
+    /// How many tasks it runs at once.
+    pub slots: u32,
+    /// The bytes of values that it may hold; zero for unknown.
+    pub memory_limit: u64,
+}
+
+/// What all threads of a worker share.
+struct Shared {
+    core: Mutex<Core>,
+    /// Told when there is something to run.
+    work: Condvar,
+    executor: Arc<dyn Executor>,
+    peers: Peers,
+    scheduler: Sender,
+    local: bool,
+    handle: Arc<WorkerHandle>,
+    closed: AtomicBool,
+    /// Whether a task will send the reports that wait.
+    reporting: AtomicBool,
+    ended: Mutex<bool>,
+    end: Condvar,
+}
+
+impl Shared {
+    /// Sends messages to the scheduler. A scheduler that is gone is found by the reader.
+    fn send(&self, messages: Vec<ToScheduler>) {
+        if messages.is_empty() {
+            return;
+        }
+        let parcel = if self.local {
+            Parcel::Local(Box::new(messages))
+        } else {
+            match encoded::write(&messages) {
+                Ok(parcel) => parcel,
+                Err(_) => return self.shut_down(),
+            }
+        };
+        _ = self.scheduler.post(parcel);
+    }
+
+    /// Lets all threads end.
+    fn shut_down(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let left = self.core.lock().give_up();
+        drop(left);
+        self.work.notify_all();
+        self.scheduler.close();
+        self.peers.close();
+        *self.ended.lock() = true;
+        self.end.notify_all();
+    }
+
+    fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+/// A worker that runs in this process, on threads of its own.
+pub struct WorkerServer {
+    shared: Arc<Shared>,
+    tasks: Vec<tokio::task::AbortHandle>,
+    threads: Mutex<Vec<JoinHandle<()>>>,
+}
+
+impl WorkerServer {
+    /// Connects to a scheduler and begins to work.
+    ///
+    /// # Errors
+    /// Where the scheduler cannot be reached or the address cannot be used.
+    pub fn start(
+        scheduler: &Address,
+        security: &Security,
+        settings: WorkerSettings,
+        executor: Arc<dyn Executor>,
+    ) -> Result<Self, ClusterError> {
+        let runtime = runtime()?;
+        let WorkerSettings { options, listen, about, limits, timeout } = settings;
+        let begun = runtime.block_on(async {
+            let listener = Listener::bind(&listen, security, limits.clone()).await?;
+            let how = ConnectOptions { timeout, limits, ..ConnectOptions::default() };
+            let connection = connect(scheduler, security, &how).await?;
+            Ok::<_, ClusterError>((listener, connection))
+        })?;
+        let (listener, connection) = begun;
+        let address = listener.address().contact();
+        let local = connection.peer.is_local;
+        let mut options = options;
+        if options.name.is_empty() {
+            options.name = Arc::from(address.to_string());
+        }
+        let hello = ToScheduler::Worker(FromWorker::Hello(Hello::Worker {
+            options: options.clone(),
+            address: address.clone(),
+            about,
+        }));
+        let parcel =
+            if local { Parcel::Local(Box::new(vec![hello])) } else { encoded::write(&[hello])? };
+        connection.sender.post(parcel)?;
+        let mut receiver = connection.receiver;
+        let welcome =
+            runtime.block_on(async { tokio::time::timeout(timeout, receiver.receive()).await });
+        let Ok(welcome) = welcome else {
+            let (address, seconds) = (scheduler.to_string(), timeout.as_secs_f64());
+            return Err(ClusterError::TimedOut { address, seconds });
+        };
+        let stranger = || ClusterError::NotAScheduler(scheduler.to_string());
+        let mut first = encoded::read::<ToWorker>(welcome?.ok_or_else(stranger)?)?;
+        if first.is_empty() {
+            return Err(stranger());
+        }
+        let ToWorker::Welcome { worker, about } = first.remove(0) else { return Err(stranger()) };
+        let handle = Arc::new(WorkerHandle {
+            name: options.name.clone(),
+            address,
+            scheduler: scheduler.clone(),
+            scheduler_id: about.as_text().unwrap_or_default().to_owned(),
+            slots: options.slots,
+            memory_limit: options.memory_limit,
+        });
+        let shared = Arc::new(Shared {
+            core: Mutex::new(Core::new(worker, &options)),
+            work: Condvar::new(),
+            executor,
+            peers: Peers::new(security.clone()),
+            scheduler: connection.sender,
+            local,
+            handle,
+            closed: AtomicBool::new(false),
+            reporting: AtomicBool::new(false),
+            ended: Mutex::new(false),
+            end: Condvar::new(),
+        });
+        running::take(&shared, first);
+        let mut tasks = Vec::new();
+        tasks.push(runtime.spawn(serving::accept(shared.clone(), listener)).abort_handle());
+        let reader = shared.clone();
+        let reading = async move {
+            while let Ok(Some(parcel)) = receiver.receive().await {
+                match encoded::read::<ToWorker>(parcel) {
+                    Ok(messages) => running::take(&reader, messages),
+                    Err(_) => break,
+                }
+            }
+            reader.shut_down();
+        };
+        tasks.push(runtime.spawn(reading).abort_handle());
+        tasks.push(runtime.spawn(status::report(shared.clone())).abort_handle());
+        let server = Self { shared, tasks, threads: Mutex::default() };
+        for number in 0..options.slots.max(1) {
+            let shared = server.shared.clone();
+            let thread = std::thread::Builder::new()
+                .name(format!("samite-worker-{number}"))
+                .spawn(move || running::work(&shared))
+                .map_err(ClusterError::Thread)?;
+            server.threads.lock().push(thread);
+        }
+        Ok(server)
+    }
+
+    /// What tasks know of it.
+    pub fn handle(&self) -> &Arc<WorkerHandle> {
+        &self.shared.handle
+    }
+
+    /// Waits until it was closed, by whomever; false where that has not happened in this time.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        let mut ended = self.shared.ended.lock();
+        if !*ended {
+            self.shared.end.wait_for(&mut ended, timeout);
+        }
+        *ended
+    }
+
+    /// Ends as if the process had been killed: nobody is told, and connections break. For tests of
+    /// clusters that lose workers.
+    pub fn kill(&self) {
+        self.shared.scheduler.abort();
+        self.shared.shut_down();
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+    }
+
+    /// Leaves the cluster, and waits for the threads as long as this.
+    pub fn close(&self, timeout: Duration) {
+        if !self.shared.is_closed() {
+            self.shared.send(vec![ToScheduler::Worker(FromWorker::Leaving)]);
+        }
+        self.shared.shut_down();
+        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        let end = Instant::now() + timeout;
+        for thread in std::mem::take(&mut *self.threads.lock()) {
+            while !thread.is_finished() && Instant::now() < end {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if thread.is_finished() {
+                // A thread that panicked has said so on its standard error.
+                _ = thread.join();
+            }
+        }
+    }
+}
+
+impl Drop for WorkerServer {
+    fn drop(&mut self) {
+        self.close(Duration::ZERO);
+    }
+}

@@ -1,0 +1,165 @@
+//! What a worker knows: the machine, the runs, operations and values.
+
+use std::any::Any;
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use rustc_hash::FxHashMap;
+use samite_graph::OperationId;
+use samite_scheduling::worker::{Input, Machine, Output};
+use samite_scheduling::{Attempt, Event, GraphId, TaskKey, WorkerId, WorkerOptions};
+
+use super::store::{Found, Store};
+use crate::encoded::Encoded;
+use crate::executor::{Failure, Loaded};
+use crate::protocol::{Carried, FromWorker, RunWork};
+use crate::scheduler::ToScheduler;
+use crate::transport::Address;
+
+/// How many values are fetched at once.
+const FETCHES: u32 = 64;
+
+/// What a run does.
+pub(super) struct RunInfo {
+    pub(super) work: RunWork,
+    pub(super) inputs: Box<[TaskKey]>,
+    pub(super) wanted: bool,
+    pub(super) cancelled: Arc<AtomicBool>,
+}
+
+/// An operation, made ready when it is first run.
+pub(super) enum Slot {
+    Payload(Encoded),
+    Loaded(Loaded),
+    Broken(Failure),
+}
+
+/// A task to run now.
+pub(super) struct Job {
+    pub(super) task: TaskKey,
+    pub(super) attempt: Attempt,
+    pub(super) info: RunInfo,
+    /// The inputs that were found, in order.
+    pub(super) values: Vec<Found>,
+}
+
+/// A value to fetch now.
+pub(super) struct Fetch {
+    pub(super) task: TaskKey,
+    pub(super) source: WorkerId,
+}
+
+/// What is to be dropped when no lock is held: dropping may enter the interpreter.
+pub(super) type Leavings = Vec<Box<dyn Any + Send>>;
+
+pub(super) struct Core {
+    pub(super) machine: Machine,
+    outputs: Vec<Output>,
+    pub(super) runs: FxHashMap<(TaskKey, Attempt), RunInfo>,
+    pub(super) executing: FxHashMap<(TaskKey, Attempt), Arc<AtomicBool>>,
+    pub(super) values: Store,
+    pub(super) operations: FxHashMap<(GraphId, OperationId), Slot>,
+    pub(super) peers: FxHashMap<WorkerId, Address>,
+    pub(super) jobs: VecDeque<Job>,
+    pub(super) fetches: Vec<Fetch>,
+    pub(super) reports: Vec<ToScheduler>,
+    pub(super) last_sent: Instant,
+    pub(super) leavings: Leavings,
+    /// A small value that goes with the next report of an end.
+    pub(super) inline: Option<Carried>,
+    /// The failure that goes with the next report of one.
+    pub(super) failure: Option<(String, Encoded)>,
+    /// Threads that wait for a job.
+    pub(super) idle: usize,
+    /// Threads that may still end, since tasks that left the pool have come back.
+    pub(super) surplus: usize,
+}
+
+impl Core {
+    pub(super) fn new(id: WorkerId, options: &WorkerOptions) -> Self {
+        Self {
+            machine: Machine::new(id, options.slots, FETCHES),
+            outputs: Vec::new(),
+            runs: FxHashMap::default(),
+            executing: FxHashMap::default(),
+            values: Store::new(options.memory_limit),
+            operations: FxHashMap::default(),
+            peers: FxHashMap::default(),
+            jobs: VecDeque::new(),
+            fetches: Vec::new(),
+            reports: Vec::new(),
+            last_sent: Instant::now(),
+            leavings: Leavings::new(),
+            inline: None,
+            failure: None,
+            idle: 0,
+            surplus: 0,
+        }
+    }
+
+    /// Tells the machine, and notes what is to be done.
+    pub(super) fn tell(&mut self, input: Input) {
+        let mut outputs = std::mem::take(&mut self.outputs);
+        self.machine.handle(input, &mut outputs);
+        for output in outputs.drain(..) {
+            match output {
+                Output::Fetch { task, source } => self.fetches.push(Fetch { task, source }),
+                Output::Execute { task, attempt } => self.execute(task, attempt),
+                Output::Interrupt { task, attempt } => {
+                    if let Some(cancelled) = self.executing.get(&(task, attempt)) {
+                        cancelled.store(true, Ordering::Relaxed);
+                    }
+                }
+                Output::Drop { task } => {
+                    if let Some(value) = self.values.remove(&task) {
+                        self.leavings.push(Box::new(value));
+                    }
+                }
+                Output::Report(event) => self.report(event),
+            }
+        }
+        self.outputs = outputs;
+    }
+
+    fn execute(&mut self, task: TaskKey, attempt: Attempt) {
+        let Some(info) = self.runs.remove(&(task, attempt)) else { return };
+        let values = info.inputs.iter().filter_map(|input| self.values.get(input)).collect();
+        self.executing.insert((task, attempt), info.cancelled.clone());
+        self.jobs.push_back(Job { task, attempt, info, values });
+    }
+
+    fn report(&mut self, event: Event) {
+        let message = match event {
+            Event::TaskFinished { .. } => FromWorker::Finished { event, value: self.inline.take() },
+            Event::TaskFailed { .. } => {
+                let (text, error) = self.failure.take().unwrap_or_default();
+                FromWorker::Failed { event, text, error }
+            }
+            other => FromWorker::Report(other),
+        };
+        self.reports.push(ToScheduler::Worker(message));
+    }
+
+    /// Forgets the operations of a graph.
+    pub(super) fn forget(&mut self, graph: GraphId) {
+        let gone: Vec<_> = self.operations.keys().filter(|(of, _)| *of == graph).copied().collect();
+        for operation in gone {
+            if let Some(Slot::Loaded(loaded)) = self.operations.remove(&operation) {
+                self.leavings.push(Box::new(loaded));
+            }
+        }
+    }
+
+    /// Tells all that runs that nobody wants it any more, and gives everything up: what is left of it
+    /// is to be dropped without the lock.
+    pub(super) fn give_up(&mut self) -> impl Sized + use<> {
+        let cancelled: Vec<_> = self.executing.values().cloned().collect();
+        cancelled.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
+        let values = std::mem::replace(&mut self.values, Store::new(0));
+        let (jobs, operations) =
+            (std::mem::take(&mut self.jobs), std::mem::take(&mut self.operations));
+        (jobs, operations, values, std::mem::take(&mut self.leavings))
+    }
+}

@@ -1,0 +1,96 @@
+//! Values from other workers and from clients.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use rustc_hash::FxHashMap;
+use samite_runtime::{Data, Value};
+use samite_scheduling::worker::Input;
+use samite_scheduling::{TaskKey, WorkerId};
+
+use super::Shared;
+use super::core::Fetch;
+use super::running::follow_up;
+use crate::executor::Failure;
+use crate::protocol::Carried;
+
+/// Fetches values, one request for each worker that has some.
+pub(super) fn begin(shared: &Arc<Shared>, fetches: Vec<Fetch>) {
+    let mut by_source: FxHashMap<WorkerId, Vec<TaskKey>> = FxHashMap::default();
+    for Fetch { task, source } in fetches {
+        by_source.entry(source).or_default().push(task);
+    }
+    let Ok(runtime) = crate::threads::runtime() else { return shared.shut_down() };
+    let by_source: Vec<_> = by_source.into_iter().collect();
+    for (source, tasks) in by_source {
+        runtime.spawn(fetch(shared.clone(), source, tasks));
+    }
+}
+
+async fn fetch(shared: Arc<Shared>, source: WorkerId, tasks: Vec<TaskKey>) {
+    let address = shared.core.lock().peers.get(&source).cloned();
+    let answer = match address {
+        Some(address) => shared.peers.get(&address, tasks.clone()).await.ok(),
+        None => None,
+    };
+    let values = answer.unwrap_or_default();
+    let store = move || {
+        let mut values = values.into_iter();
+        for task in tasks {
+            let carried = values.next().flatten();
+            let value = carried.map(|carried| decoded(&shared, carried));
+            let mut core = shared.core.lock();
+            match value {
+                Some(value) => {
+                    let bytes = value.nbytes() as u64;
+                    if let Some(old) = core.values.insert(task, value) {
+                        core.leavings.push(Box::new(old));
+                    }
+                    core.tell(Input::Fetched { task, bytes });
+                    if !core.machine.holds(task)
+                        && let Some(value) = core.values.remove(&task)
+                    {
+                        core.leavings.push(Box::new(value));
+                    }
+                }
+                None => core.tell(Input::FetchFailed { task }),
+            }
+            follow_up(&shared, core);
+        }
+    };
+    // Decoding may enter the interpreter; the threads of connections must not wait for it.
+    tokio::task::spawn_blocking(store);
+}
+
+/// What stands for a value that cannot travel or be read: tasks that need it fail with its failure.
+/// Fetching it anew would never end.
+pub(super) struct Poison(pub(super) Failure);
+
+impl Data for Poison {
+    fn nbytes(&self) -> usize {
+        0
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn decoded(shared: &Arc<Shared>, carried: Carried) -> Value {
+    let outcome = match carried {
+        Carried::Local(value) => Ok(value),
+        Carried::Encoded(encoded) => shared.executor.decode(encoded),
+        Carried::Broken { text, error } => Err(Failure::Raised { text, error }),
+    };
+    outcome.unwrap_or_else(|failure| Arc::new(Poison(failure)))
+}
+
+/// Keeps a value that a client brings.
+pub(super) fn put(shared: &Arc<Shared>, task: TaskKey, carried: Carried) {
+    let value = decoded(shared, carried);
+    let bytes = value.nbytes() as u64;
+    let mut core = shared.core.lock();
+    core.values.insert(task, value);
+    core.tell(Input::Stored { task, bytes });
+    follow_up(shared, core);
+}

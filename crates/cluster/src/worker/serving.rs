@@ -1,0 +1,76 @@
+//! Values for other workers and for clients.
+
+use std::sync::Arc;
+
+use samite_runtime::Value;
+use samite_scheduling::TaskKey;
+
+use super::Shared;
+use super::store::Found;
+use crate::encoded;
+use crate::executor::Failure;
+use crate::protocol::{Carried, PeerMessage};
+use crate::transport::{Connection, Listener, Parcel, TransportError};
+
+/// Takes connections until the listener is closed.
+pub(super) async fn accept(shared: Arc<Shared>, mut listener: Listener) {
+    loop {
+        match listener.accept().await {
+            Ok(connection) => {
+                tokio::spawn(serve(shared.clone(), connection));
+            }
+            Err(TransportError::Closed { .. }) => return,
+            // One peer failed; the listener goes on.
+            Err(_) => {}
+        }
+    }
+}
+
+async fn serve(shared: Arc<Shared>, connection: Connection) {
+    let Connection { sender, mut receiver, peer } = connection;
+    while let Ok(Some(parcel)) = receiver.receive().await {
+        let Ok(messages) = encoded::read::<PeerMessage>(parcel) else { break };
+        for message in messages {
+            let PeerMessage::Get { id, tasks } = message else { continue };
+            let answering = shared.clone();
+            let local = peer.is_local;
+            let values = tokio::task::spawn_blocking(move || values(&answering, &tasks, local));
+            let Ok(values) = values.await else { break };
+            let answer = vec![PeerMessage::Values { id, values }];
+            let parcel = if local {
+                Parcel::Local(Box::new(answer))
+            } else {
+                match encoded::write(&answer) {
+                    Ok(parcel) => parcel,
+                    Err(_) => break,
+                }
+            };
+            if sender.send(parcel).await.is_err() {
+                return;
+            }
+        }
+        if shared.is_closed() {
+            break;
+        }
+    }
+    sender.abort();
+}
+
+pub(super) fn values(shared: &Arc<Shared>, tasks: &[TaskKey], local: bool) -> Vec<Option<Carried>> {
+    let values: Vec<Option<Found>> = {
+        let core = shared.core.lock();
+        tasks.iter().map(|task| core.values.get(task)).collect()
+    };
+    let carry = |value: Value| {
+        if local {
+            return Some(Carried::Local(value));
+        }
+        Some(match shared.executor.encode(&value) {
+            Ok(encoded) => Carried::Encoded(encoded),
+            Err(Failure::Raised { text, error }) => Carried::Broken { text, error },
+            Err(Failure::Reschedule) => return None,
+        })
+    };
+    let value = |found: Found| found.take_up().ok().and_then(carry);
+    values.into_iter().map(|found| found.and_then(value)).collect()
+}

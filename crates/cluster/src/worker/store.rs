@@ -1,0 +1,236 @@
+//! The values of a worker: in memory, or on disk where memory is short.
+//!
+//! Above a share of the worker's memory limit the oldest values that no task uses are written to
+//! disk, one by one, by a thread of its own. They stay there, and are read for each use. The
+//! scheduler is told when memory is so short that it should send less.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use samite_runtime::{OperationError, SpillError, SpillFile, SpillFolder, Value};
+use samite_scheduling::{Pressure, TaskKey};
+
+use super::Shared;
+use super::running::follow_up;
+use crate::threads::runtime;
+
+/// Values below this size are not worth a file.
+const SMALLEST: u64 = 1 << 10;
+/// Percent of the limit: values are spilled above the first, sources wait above the second, and
+/// everything waits above the third.
+const SPILL: u64 = 60;
+const HOLD: u64 = 70;
+const PAUSE: u64 = 80;
+
+/// A value, wherever it is.
+pub(super) enum Slot {
+    Memory { value: Value, bytes: u64 },
+    Disk { file: Arc<SpillFile>, bytes: u64 },
+}
+
+/// A value that was found, to be taken up without a lock.
+pub(super) enum Found {
+    Memory(Value),
+    Disk(Arc<SpillFile>),
+}
+
+impl Found {
+    /// The value, from disk where it is there.
+    pub(super) fn take_up(self) -> Result<Value, OperationError> {
+        match self {
+            Self::Memory(value) => Ok(value),
+            Self::Disk(file) => file.read(),
+        }
+    }
+}
+
+/// All values of a worker.
+pub(super) struct Store {
+    slots: FxHashMap<TaskKey, Slot>,
+    /// Bytes of values in memory and on disk.
+    bytes: u64,
+    spilled: u64,
+    /// Zero for none.
+    limit: u64,
+    /// Values in memory that may be spilled, the oldest first.
+    candidates: VecDeque<TaskKey>,
+    /// Values without an encoding.
+    refused: FxHashSet<TaskKey>,
+    /// Whether the spilling thread is at work.
+    spilling: bool,
+    /// Nothing can be spilled until something changes.
+    hopeless: bool,
+    pressure: Pressure,
+    folder: Option<Arc<SpillFolder>>,
+}
+
+impl Store {
+    pub(super) fn new(limit: u64) -> Self {
+        Self {
+            slots: FxHashMap::default(),
+            bytes: 0,
+            spilled: 0,
+            limit,
+            candidates: VecDeque::new(),
+            refused: FxHashSet::default(),
+            spilling: false,
+            hopeless: false,
+            pressure: Pressure::Normal,
+            folder: None,
+        }
+    }
+
+    /// Keeps a value. What was there before is to be dropped without the lock.
+    pub(super) fn insert(&mut self, task: TaskKey, value: Value) -> Option<Slot> {
+        let old = self.remove(&task);
+        let bytes = value.nbytes() as u64;
+        self.bytes += bytes;
+        self.slots.insert(task, Slot::Memory { value, bytes });
+        if self.limit > 0 && bytes >= SMALLEST {
+            self.candidates.push_back(task);
+            self.hopeless = false;
+        }
+        old
+    }
+
+    /// Forgets a value, which is to be dropped without the lock.
+    pub(super) fn remove(&mut self, task: &TaskKey) -> Option<Slot> {
+        let slot = self.slots.remove(task)?;
+        match &slot {
+            Slot::Memory { bytes, .. } => self.bytes -= bytes,
+            Slot::Disk { bytes, .. } => self.spilled -= bytes,
+        }
+        self.refused.remove(task);
+        self.hopeless = false;
+        Some(slot)
+    }
+
+    pub(super) fn get(&self, task: &TaskKey) -> Option<Found> {
+        Some(match self.slots.get(task)? {
+            Slot::Memory { value, .. } => Found::Memory(Arc::clone(value)),
+            Slot::Disk { file, .. } => Found::Disk(Arc::clone(file)),
+        })
+    }
+
+    /// Bytes in memory, bytes on disk, and the number of values.
+    pub(super) fn sizes(&self) -> (u64, u64, usize) {
+        (self.bytes, self.spilled, self.slots.len())
+    }
+
+    fn is_over(&self, percent: u64) -> bool {
+        self.limit > 0 && self.bytes > self.limit / 100 * percent
+    }
+
+    /// Whether the spilling thread is to be started; it is taken for started then.
+    pub(super) fn begin_spilling(&mut self) -> bool {
+        let begin = !self.spilling && !self.hopeless && self.is_over(SPILL);
+        self.spilling |= begin;
+        begin
+    }
+
+    /// How short memory is, where that has changed.
+    pub(super) fn changed_pressure(&mut self) -> Option<(u64, Pressure)> {
+        // Where nothing can be spilled, only tasks that run give memory back.
+        let pressure = if self.is_over(PAUSE) && !self.hopeless {
+            Pressure::Pause
+        } else if self.is_over(HOLD) {
+            Pressure::HoldSources
+        } else {
+            Pressure::Normal
+        };
+        if pressure == self.pressure {
+            return None;
+        }
+        self.pressure = pressure;
+        Some((self.bytes, pressure))
+    }
+
+    /// The next value to be spilled; `None` ends the spilling.
+    fn victim(&mut self) -> Option<(TaskKey, Value)> {
+        for _ in 0..self.candidates.len() {
+            if !self.is_over(SPILL) {
+                self.spilling = false;
+                return None;
+            }
+            let task = self.candidates.pop_front()?;
+            let Some(Slot::Memory { value, .. }) = self.slots.get(&task) else { continue };
+            if self.refused.contains(&task) {
+                continue;
+            }
+            if Arc::strong_count(value) > 1 {
+                // A task uses it: dropping it here would give nothing back.
+                self.candidates.push_back(task);
+                continue;
+            }
+            return Some((task, Arc::clone(value)));
+        }
+        self.spilling = false;
+        self.hopeless = self.is_over(SPILL);
+        None
+    }
+
+    /// A value was written. What comes back is to be dropped without the lock.
+    fn written(&mut self, task: TaskKey, mine: &Value, file: SpillFile) -> Option<Slot> {
+        let slot = self.slots.get_mut(&task)?;
+        let Slot::Memory { value, bytes } = slot else { return None };
+        if !Arc::ptr_eq(value, mine) {
+            return None;
+        }
+        let bytes = *bytes;
+        self.bytes -= bytes;
+        self.spilled += bytes;
+        Some(std::mem::replace(slot, Slot::Disk { file: Arc::new(file), bytes }))
+    }
+}
+
+/// Starts to spill, where that is due.
+pub(super) fn begin(shared: &Arc<Shared>) {
+    let shared = Arc::clone(shared);
+    let Ok(runtime) = runtime() else { return };
+    runtime.spawn_blocking(move || {
+        while spill_one(&shared) {}
+        follow_up(&shared, shared.core.lock());
+    });
+}
+
+fn spill_one(shared: &Arc<Shared>) -> bool {
+    let (task, value, folder) = {
+        let mut core = shared.core.lock();
+        let Some((task, value)) = core.values.victim() else { return false };
+        (task, value, core.values.folder.clone())
+    };
+    let folder = match folder.map_or_else(|| SpillFolder::create_anywhere().map(Arc::new), Ok) {
+        Ok(folder) => folder,
+        Err(_) => {
+            // Without a disk nothing can be spilled.
+            let mut core = shared.core.lock();
+            core.values.spilling = false;
+            core.values.hopeless = true;
+            return false;
+        }
+    };
+    let written = SpillFile::write(&*value, &folder);
+    let mut core = shared.core.lock();
+    core.values.folder = Some(folder);
+    let left = match written {
+        Ok(file) => core.values.written(task, &value, file),
+        Err(SpillError::Refused) => {
+            core.values.refused.insert(task);
+            None
+        }
+        Err(_) => {
+            // The disk is full or broken: it is tried again when something has changed.
+            core.values.candidates.push_back(task);
+            core.values.spilling = false;
+            core.values.hopeless = true;
+            drop(core);
+            return false;
+        }
+    };
+    // What waits for memory hears of it.
+    follow_up(shared, core);
+    drop(left);
+    drop(value);
+    true
+}
