@@ -75,6 +75,9 @@ pub unsafe fn evaluate(
 /// Elements of a line that is read along one axis while it is written along another; a square of
 /// them fills whole cache lines of both.
 const SQUARE: usize = 32;
+/// Elements of such a tile along the axis that it is written along. The more there are, the fewer
+/// pages are walked through for each element.
+const LONG_SIDE: usize = 64;
 /// Rows of a tile of no fewer bytes than this are read in place, though there are gaps between them.
 const ROW_IN_PLACE: usize = 256;
 /// Rows of a tile of no more bytes than this are read ahead of their tile.
@@ -130,7 +133,7 @@ pub(super) fn square(columns: usize, rows: usize, capacity: usize) -> (usize, us
     if columns < SQUARE {
         return (columns, rows.min((capacity / columns).max(1)));
     }
-    (SQUARE.max(capacity / SQUARE / 2).min(columns).min(64), SQUARE)
+    (LONG_SIDE.min(columns), SQUARE)
 }
 
 /// The axis that an operand is fast along where it is not along the columns.

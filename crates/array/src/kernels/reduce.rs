@@ -1,6 +1,7 @@
 //! Reductions of blocks: a program is evaluated tile by tile, and each tile is folded into states,
 //! one for each position that is kept. States of several blocks combine before the result is made.
 
+mod encode;
 mod extremes;
 mod fold;
 mod positions;

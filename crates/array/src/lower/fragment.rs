@@ -275,7 +275,11 @@ impl Fragment {
         inputs: &[Value],
         cancelled: &AtomicBool,
     ) -> Result<Chunk, ArrayError> {
-        if let Some(number) = self.program.is_copy_of_input() {
+        // A part of a file that is larger than what fits in memory is copied: who gets it as a view
+        // would leave its pages in memory.
+        let viewed =
+            |number: &usize| !matches!(self.leaves[*number].source, Source::Memory(_, true));
+        if let Some(number) = self.program.is_copy_of_input().filter(viewed) {
             return self.copied(index, inputs, number);
         }
         let ready = self.ready(index, inputs)?;

@@ -137,7 +137,7 @@ const DTYPES: [DType; 7] =
     [DType::Bool, DType::U8, DType::I16, DType::I32, DType::I64, DType::F32, DType::F64];
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(300) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(300)) })]
 
     #[test]
     fn equals_the_interpreter(seed in any::<u64>()) {

@@ -476,7 +476,7 @@ fn run(mut prepared: Prepared) -> Result<Vec<Vec<Chunk>>, ArrayError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(600)) })]
 
     #[test]
     fn equal_the_naive_evaluator(seed in any::<u64>()) {

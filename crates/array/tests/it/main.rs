@@ -18,3 +18,9 @@ mod shared;
 mod ufuncs;
 mod values;
 mod views;
+
+/// How many random cases a test tries: few where the interpreter of undefined behaviour runs it,
+/// which takes a thousand times as long.
+const fn cases(many: u32) -> u32 {
+    if cfg!(miri) { 1 + many / 150 } else { many }
+}

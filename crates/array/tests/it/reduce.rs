@@ -72,7 +72,7 @@ fn close(found: f64, wanted: f64, scale: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(600) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(600)) })]
 
     #[test]
     fn equals_its_definition(seed in any::<u64>()) {

@@ -55,7 +55,7 @@ fn whole<T: Element>(
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(100) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(100)) })]
 
     #[test]
     fn half_precision(values in prop::collection::vec(-40i32..40, 1..300), lie in 0usize..5) {

@@ -10,7 +10,7 @@ use samite_array::{Chunk, DType};
 use crate::layouts::{Data, Random, positions};
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(200) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(200)) })]
 
     #[test]
     fn equals_a_loop(seed in any::<u64>()) {

@@ -50,7 +50,7 @@ fn close(one: &[f64], other: &[f64], digits: f64) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(400) })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(crate::cases(400)) })]
 
     #[test]
     fn each_gives_what_it_gives_alone(seed in any::<u64>()) {

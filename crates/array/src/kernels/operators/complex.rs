@@ -93,7 +93,9 @@ macro_rules! complex_math {
                 if exponent.im == 0.0 && exponent.re.fract() == 0.0 && exponent.re.abs() < 100.0 {
                     let (mut left, mut base) = (exponent.re.abs() as u32, self);
                     let mut result = Self::new(1.0, 0.0);
-                    let mut first = true;
+                    // NumPy begins with one, but for the first three powers; it makes a difference
+                    // for infinities.
+                    let mut first = exponent.re > 0.0 && exponent.re < 4.0;
                     while left > 0 {
                         if left & 1 != 0 {
                             result = if first { base } else { result * base };
@@ -123,6 +125,11 @@ macro_rules! complex_math {
                     return Self::new(<$real>::INFINITY, <$real>::NAN);
                 }
                 let (sin, cos) = self.im.sin_cos();
+                if length.is_infinite() && self.re.is_finite() {
+                    // A small sine or cosine may bring the product back into the range.
+                    let root = (self.re / 2.0).exp();
+                    return Self::new(root * cos * root, root * sin * root);
+                }
                 Self::new(length * cos, length * sin)
             }
 
