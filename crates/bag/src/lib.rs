@@ -10,9 +10,11 @@
 
 mod bag;
 mod error;
+mod input;
 pub mod records;
 mod text;
 
 pub use bag::Bag;
 pub use error::BagError;
+pub use input::Compression;
 pub use text::TextBlock;

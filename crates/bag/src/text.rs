@@ -4,7 +4,6 @@
 //! the next block; the first block has the line at byte 0 too. So blocks can be cut anywhere, each
 //! line is in one of them, and a block can be cut again.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -12,6 +11,7 @@ use std::sync::Arc;
 use memchr::{memchr, memrchr};
 
 use crate::error::BagError;
+use crate::input::{Compression, Input};
 
 /// Bytes that are read at a time.
 const CHUNK: usize = 1 << 18;
@@ -21,30 +21,44 @@ const CHUNK: usize = 1 << 18;
 pub struct TextBlock {
     /// The file.
     pub path: Arc<PathBuf>,
-    /// The first byte.
+    /// The first byte; 0 where the file is compressed.
     pub offset: u64,
-    /// The number of bytes; `None` for all up to the end.
+    /// The number of bytes; `None` for all up to the end, as of a compressed file.
     pub length: Option<u64>,
+    /// How the file is compressed.
+    pub compression: Compression,
 }
 
 impl TextBlock {
-    /// A whole file.
+    /// A whole file that is not compressed.
     pub fn whole(path: impl Into<PathBuf>) -> Self {
-        Self { path: Arc::new(path.into()), offset: 0, length: None }
+        let compression = Compression::None;
+        Self { path: Arc::new(path.into()), offset: 0, length: None, compression }
     }
 
-    /// The same lines in blocks of about `size` bytes.
+    /// The bytes of the file that it is, compressed or not.
+    ///
+    /// # Errors
+    /// [`BagError::Read`] where the length of the file is asked for and cannot be found out.
+    pub fn nbytes(&self) -> Result<u64, BagError> {
+        match self.length {
+            Some(length) => Ok(length),
+            None => {
+                let found = std::fs::metadata(self.path.as_ref());
+                Ok(found.map_err(|source| self.failed(source))?.len().saturating_sub(self.offset))
+            }
+        }
+    }
+
+    /// The same lines in blocks of about `size` bytes; one block where the file is compressed.
     ///
     /// # Errors
     /// [`BagError::Read`] where the length of the file is asked for and cannot be found out.
     pub fn cut(&self, size: u64) -> Result<Vec<Self>, BagError> {
-        let length = match self.length {
-            Some(length) => length,
-            None => {
-                let found = std::fs::metadata(self.path.as_ref());
-                found.map_err(|source| self.failed(source))?.len().saturating_sub(self.offset)
-            }
-        };
+        if self.compression != Compression::None {
+            return Ok(vec![self.clone()]);
+        }
+        let length = self.nbytes()?;
         let count = (length / size.max(1)).max(1);
         let edge = |place: u64| (u128::from(length) * u128::from(place) / u128::from(count)) as u64;
         let piece = |place: u64| Self {
@@ -55,11 +69,12 @@ impl TextBlock {
                 (true, None) => None,
                 _ => Some(edge(place + 1) - edge(place)),
             },
+            compression: self.compression,
         };
         Ok((0..count).map(piece).collect())
     }
 
-    /// Calls `each` with runs of whole lines and the place of the run in the file. The last line
+    /// Calls `each` with runs of whole lines and the place of the run in the text. The last line
     /// of a file need not end.
     ///
     /// # Errors
@@ -68,82 +83,11 @@ impl TextBlock {
         &self,
         mut each: impl FnMut(&str, u64) -> Result<(), BagError>,
     ) -> Result<(), BagError> {
-        let file = File::open(self.path.as_ref()).map_err(|source| self.failed(source))?;
-        // The last byte at which a line of this block may begin.
-        let last_start = self.length.map_or(u64::MAX, |length| self.offset.saturating_add(length));
-        let mut buffer = vec![0; CHUNK];
-        let mut filled = 0;
-        // The place of the buffer in the file.
-        let mut at = self.offset;
-        let mut skipping = self.offset > 0;
-        loop {
-            if filled == buffer.len() {
-                buffer.resize(buffer.len() * 2, 0);
-            }
-            let got = self.fill(&file, &mut buffer[filled..], at + filled as u64)?;
-            let ended = got == 0;
-            filled += got;
-            let mut from = 0;
-            if skipping {
-                match memchr(b'\n', &buffer[..filled]) {
-                    Some(found) => {
-                        from = found + 1;
-                        skipping = false;
-                    }
-                    None if ended => return Ok(()),
-                    None => {
-                        at += filled as u64;
-                        filled = 0;
-                        continue;
-                    }
-                }
-            }
-            let whole = if ended {
-                filled
-            } else {
-                memrchr(b'\n', &buffer[from..filled]).map_or(from, |place| from + place + 1)
-            };
-            let (stop, done) = self.stop(&buffer[..whole], from, at, last_start);
-            if stop > from {
-                let lines = &buffer[from..stop];
-                let text = std::str::from_utf8(lines).map_err(|wrong| BagError::NotUtf8 {
-                    path: self.path.to_path_buf(),
-                    offset: at + (from + wrong.valid_up_to()) as u64,
-                })?;
-                each(text, at + from as u64)?;
-            }
-            if done || ended || at + whole as u64 > last_start {
-                return Ok(());
-            }
-            buffer.copy_within(whole..filled, 0);
-            filled -= whole;
-            at += whole as u64;
+        let mut lines = Lines::open(self.clone())?;
+        while let Some((text, at)) = lines.next_run()? {
+            each(text, at)?;
         }
-    }
-
-    /// Where the lines of this block end in whole lines `from..`, and whether they end there.
-    fn stop(&self, whole: &[u8], from: usize, at: u64, last_start: u64) -> (usize, bool) {
-        if at + whole.len() as u64 <= last_start {
-            return (whole.len(), false);
-        }
-        if at + from as u64 > last_start {
-            return (from, true);
-        }
-        // The line that begins at `last_start`, or before and reaches over it, is the last one.
-        let inside = (last_start - at) as usize;
-        match memchr(b'\n', &whole[inside.min(whole.len())..]) {
-            Some(found) => (inside + found + 1, true),
-            None => (whole.len(), false),
-        }
-    }
-
-    fn fill(&self, file: &File, buffer: &mut [u8], at: u64) -> Result<usize, BagError> {
-        loop {
-            match read_at(file, buffer, at) {
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                outcome => return outcome.map_err(|source| self.failed(source)),
-            }
-        }
+        Ok(())
     }
 
     fn failed(&self, source: io::Error) -> BagError {
@@ -156,12 +100,114 @@ impl TextBlock {
     }
 }
 
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, at)
+/// The lines of a block, run by run.
+pub(crate) struct Lines {
+    block: TextBlock,
+    input: Input,
+    buffer: Vec<u8>,
+    filled: usize,
+    /// How much of the buffer has been given out.
+    given: usize,
+    /// The place of the buffer in the text.
+    at: u64,
+    /// The last byte at which a line of this block may begin.
+    last_start: u64,
+    /// Whether the rest of a line of the block before is still to come.
+    skipping: bool,
+    done: bool,
 }
 
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], at: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, at)
+impl Lines {
+    /// # Errors
+    /// [`BagError::Read`] where the file cannot be opened.
+    pub(crate) fn open(block: TextBlock) -> Result<Self, BagError> {
+        let input = Input::open(block.path(), block.compression);
+        Ok(Self {
+            input: input.map_err(|source| block.failed(source))?,
+            buffer: vec![0; CHUNK],
+            filled: 0,
+            given: 0,
+            at: block.offset,
+            last_start: block.length.map_or(u64::MAX, |length| block.offset.saturating_add(length)),
+            skipping: block.offset > 0,
+            done: false,
+            block,
+        })
+    }
+
+    /// Some more whole lines, and their place in the text; `None` behind the last ones.
+    ///
+    /// # Errors
+    /// [`BagError::Read`], [`BagError::NotUtf8`].
+    pub(crate) fn next_run(&mut self) -> Result<Option<(&str, u64)>, BagError> {
+        let Some((from, stop, at)) = self.next_range()? else { return Ok(None) };
+        let text = std::str::from_utf8(&self.buffer[from..stop]);
+        let text = text.map_err(|wrong| BagError::NotUtf8 {
+            path: self.block.path.to_path_buf(),
+            offset: at + wrong.valid_up_to() as u64,
+        })?;
+        Ok(Some((text, at)))
+    }
+
+    /// Where in the buffer the next run is, and its place in the text.
+    fn next_range(&mut self) -> Result<Option<(usize, usize, u64)>, BagError> {
+        while !self.done {
+            self.buffer.copy_within(self.given..self.filled, 0);
+            self.filled -= self.given;
+            self.at += self.given as u64;
+            self.given = 0;
+            if self.filled == self.buffer.len() {
+                self.buffer.resize(self.buffer.len() * 2, 0);
+            }
+            let place = self.at + self.filled as u64;
+            let got = self.input.fill(&mut self.buffer[self.filled..], place);
+            let got = got.map_err(|source| self.block.failed(source))?;
+            let ended = got == 0;
+            self.filled += got;
+            let mut from = 0;
+            if self.skipping {
+                match memchr(b'\n', &self.buffer[..self.filled]) {
+                    Some(found) => {
+                        from = found + 1;
+                        self.skipping = false;
+                    }
+                    None => {
+                        self.given = self.filled;
+                        self.done = ended;
+                        continue;
+                    }
+                }
+            }
+            let whole = if ended {
+                self.filled
+            } else {
+                memrchr(b'\n', &self.buffer[from..self.filled])
+                    .map_or(from, |place| from + place + 1)
+            };
+            let (stop, last) = self.stop(from, whole);
+            self.given = whole;
+            self.done = last || ended || self.at + whole as u64 > self.last_start;
+            if stop > from {
+                return Ok(Some((from, stop, self.at + from as u64)));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Where the lines of this block end in the whole lines of a part of the buffer, and whether
+    /// they end there.
+    fn stop(&self, from: usize, to: usize) -> (usize, bool) {
+        if self.at + to as u64 <= self.last_start {
+            return (to, false);
+        }
+        if self.at + from as u64 > self.last_start {
+            return (from, true);
+        }
+        // The line that begins at `last_start`, or before and reaches over it, is the last one.
+        let inside = (self.last_start - self.at) as usize;
+        match memchr(b'\n', &self.buffer[inside.min(to)..to]) {
+            Some(found) => (inside + found + 1, true),
+            None => (to, false),
+        }
+    }
 }

@@ -3,10 +3,10 @@
 use std::cmp::Ordering;
 
 use bumpalo::Bump;
-use hashbrown::HashTable;
 
 use super::evaluate::Form;
 use super::json::Parser;
+use super::keyed::{Entry, Fold, Keyed};
 use super::owned::Owned;
 use super::value::{Deviation, Number, Value};
 
@@ -33,6 +33,15 @@ pub enum Reduction {
     Frequencies {
         /// Whether they are sorted.
         sorted: bool,
+    },
+    /// Pairs of a key and the fold of the records that have it, in the order of first appearance.
+    FoldBy {
+        /// The key of a record.
+        key: Form,
+        /// How records are folded.
+        fold: Fold,
+        /// Whether a total begins with the integer 0; with the first value where it does not.
+        from_zero: bool,
     },
     /// The largest, by a function of them.
     TopK {
@@ -64,7 +73,9 @@ pub enum Accumulator {
     /// Whether all are true.
     All(bool),
     /// Values and how often they occur.
-    Counts(Counter),
+    Counts(Keyed<u64>),
+    /// Keys and the totals of their records.
+    Totals(Keyed<Owned>),
     /// The largest so far with their keys, the largest first.
     Largest(Vec<(Owned, Owned)>),
 }
@@ -97,63 +108,6 @@ impl Sum {
     }
 }
 
-/// Values that may be keys of a dict, in the order of first appearance, and how often they occur.
-#[derive(Clone, Debug, Default)]
-pub struct Counter {
-    table: HashTable<u32>,
-    entries: Vec<Entry>,
-    nbytes: usize,
-}
-
-#[derive(Clone, Debug)]
-struct Entry {
-    hash: u64,
-    value: Owned,
-    count: u64,
-}
-
-impl Counter {
-    fn add(&mut self, value: &Value<'_>) -> Result<(), Deviation> {
-        let hash = value.hash()?;
-        let entries = &self.entries;
-        let found = self.table.find(hash, |at| {
-            let entry = &entries[*at as usize];
-            entry.hash == hash && entry.value.equals_key(value)
-        });
-        match found {
-            Some(at) => self.entries[*at as usize].count += 1,
-            None => self.push(hash, Owned::of(value)?, 1)?,
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, hash: u64, value: Owned, count: u64) -> Result<(), Deviation> {
-        let at = u32::try_from(self.entries.len()).map_err(|_| "more than 2^32 distinct values")?;
-        self.nbytes += value.nbytes() + size_of::<Entry>() + 8;
-        self.entries.push(Entry { hash, value, count });
-        let entries = &self.entries;
-        self.table.insert_unique(hash, at, |at| entries[*at as usize].hash);
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) -> Result<(), Deviation> {
-        let arena = Bump::new();
-        for entry in other.entries {
-            let entries = &self.entries;
-            let view = entry.value.view(&arena)?;
-            let found = self.table.find(entry.hash, |at| {
-                let known = &entries[*at as usize];
-                known.hash == entry.hash && known.value.equals_key(&view)
-            });
-            match found {
-                Some(at) => self.entries[*at as usize].count += entry.count,
-                None => self.push(entry.hash, entry.value, entry.count)?,
-            }
-        }
-        Ok(())
-    }
-}
-
 impl Accumulator {
     /// Nothing seen yet.
     pub(crate) fn new(reduction: Option<&Reduction>) -> Result<Self, Deviation> {
@@ -167,8 +121,9 @@ impl Accumulator {
             Some(Reduction::Any) => Self::Any(false),
             Some(Reduction::All) => Self::All(true),
             Some(Reduction::Distinct | Reduction::Frequencies { .. }) => {
-                Self::Counts(Counter::default())
+                Self::Counts(Keyed::default())
             }
+            Some(Reduction::FoldBy { .. }) => Self::Totals(Keyed::default()),
             Some(Reduction::TopK { k, .. }) if *k > MOST_KEPT => {
                 return Err("more of the largest than are kept sorted");
             }
@@ -202,7 +157,23 @@ impl Accumulator {
             }
             Self::Any(found) => *found |= value.truth(),
             Self::All(found) => *found &= value.truth(),
-            Self::Counts(counter) => counter.add(&value)?,
+            Self::Counts(counter) => counter.add(
+                &value,
+                || Ok(1),
+                |count| {
+                    *count += 1;
+                    Ok(())
+                },
+            )?,
+            Self::Totals(totals) => {
+                let Some(Reduction::FoldBy { key, fold, from_zero }) = reduction else {
+                    return Err("a reduction of another kind");
+                };
+                let key = key.evaluate(value, arena, parser)?;
+                let value = fold.form().evaluate(value, arena, parser)?;
+                let first = || fold.first(&value, *from_zero);
+                totals.add(&key, first, |total| fold.add(total, &value, arena))?;
+            }
             Self::Largest(kept) => {
                 let Some(Reduction::TopK { k, key }) = reduction else {
                     return Err("a reduction of another kind");
@@ -241,11 +212,16 @@ impl Accumulator {
             (Self::Any(found), Self::Any(other)) => *found |= other,
             (Self::All(found), Self::All(other)) => *found &= other,
             (Self::Counts(counter), Self::Counts(other)) => {
-                if counter.entries.is_empty() {
-                    *counter = other;
-                } else {
-                    counter.merge(other)?;
-                }
+                counter.merge(other, |count, more| {
+                    *count += more;
+                    Ok(())
+                })?;
+            }
+            (Self::Totals(totals), Self::Totals(others)) => {
+                let Some(Reduction::FoldBy { fold, .. }) = reduction else {
+                    return Err("a reduction of another kind");
+                };
+                totals.merge(others, |total, other| fold.join(total, &other, &arena))?;
             }
             (Self::Largest(kept), Self::Largest(others)) => {
                 let Some(Reduction::TopK { k, .. }) = reduction else {
@@ -279,16 +255,20 @@ impl Accumulator {
             Self::Counts(mut counter) => {
                 if let Some(Reduction::Frequencies { sorted }) = reduction {
                     if *sorted {
-                        counter.entries.sort_by_key(|entry| std::cmp::Reverse(entry.count));
+                        counter.entries.sort_by_key(|entry| std::cmp::Reverse(entry.kept));
                     }
-                    let pair = |entry: Entry| {
-                        Owned::Tuple(vec![entry.value, Owned::Int(i128::from(entry.count))])
+                    let pair = |entry: Entry<u64>| {
+                        Owned::Tuple(vec![entry.value, Owned::Int(i128::from(entry.kept))])
                     };
                     Finished::Records(counter.entries.into_iter().map(pair).collect())
                 } else {
                     let values = counter.entries.into_iter().map(|entry| entry.value);
                     Finished::Records(values.collect())
                 }
+            }
+            Self::Totals(totals) => {
+                let pair = |entry: Entry<Owned>| Owned::Tuple(vec![entry.value, entry.kept]);
+                Finished::Records(totals.entries.into_iter().map(pair).collect())
             }
             Self::Largest(kept) => {
                 Finished::Records(kept.into_iter().map(|(_, value)| value).collect())
@@ -302,6 +282,7 @@ impl Accumulator {
             Self::Records(records) => records.iter().map(Owned::nbytes).sum(),
             Self::Extreme(Some(value), _) => value.nbytes(),
             Self::Counts(counter) => counter.nbytes,
+            Self::Totals(totals) => totals.nbytes,
             Self::Largest(kept) => {
                 kept.iter().map(|(key, value)| key.nbytes() + value.nbytes()).sum()
             }

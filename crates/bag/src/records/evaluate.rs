@@ -6,6 +6,7 @@ use bumpalo::Bump;
 use bumpalo::collections::Vec as BumpVec;
 use simd_json::Node;
 
+use super::arithmetic::{self, Arithmetic};
 use super::json::Parser;
 use super::owned::Owned;
 pub use super::strings::Ends;
@@ -38,6 +39,10 @@ pub enum Form {
     Constant(Owned),
     /// The value at a key of an object.
     Key(Box<Form>, Box<str>),
+    /// The value at a place among the wanted items of a line; what a plan says by keys.
+    Slot(usize),
+    /// The value at a key of an object, or this one where there is none.
+    KeyOr(Box<Form>, Box<str>, Owned),
     /// The value at a position, which counts from the end where it is negative.
     Position(Box<Form>, i32),
     /// Several values.
@@ -46,6 +51,8 @@ pub enum Form {
     Json(Box<Form>),
     /// A comparison.
     Compare(Comparison, Box<Form>, Box<Form>),
+    /// Arithmetic.
+    Arithmetic(Arithmetic, Box<Form>, Box<Form>),
     /// Both are true.
     And(Box<Form>, Box<Form>),
     /// One is true.
@@ -73,13 +80,23 @@ impl Form {
         match self {
             Self::Record => Ok(record),
             Self::Constant(value) => value.view(arena),
-            Self::Key(form, key) => match form.evaluate(record, arena, parser)? {
-                Value::Object(pairs) => {
-                    let found = pairs.iter().rev().find(|(name, _)| name == key);
-                    found.ok_or("a key that is not there")?.1.view(arena)
+            Self::Key(form, key) => {
+                let found = value_at(form.evaluate(record, arena, parser)?, key, arena)?;
+                found.ok_or("a key that is not there")
+            }
+            Self::Slot(place) => match record {
+                Value::Row(row) => {
+                    let value = row.values.get(*place).copied().flatten();
+                    value.ok_or("a key that is not there")
                 }
-                value => value_at(value, key),
+                _ => Err("a value without keys"),
             },
+            Self::KeyOr(form, key, other) => {
+                match value_at(form.evaluate(record, arena, parser)?, key, arena)? {
+                    Some(value) => Ok(value),
+                    None => other.view(arena),
+                }
+            }
             Self::Position(form, place) => item_at(form.evaluate(record, arena, parser)?, *place),
             Self::Tuple(forms) => {
                 let mut items = BumpVec::with_capacity_in(forms.len(), arena);
@@ -96,6 +113,11 @@ impl Form {
                 let left = left.evaluate(record, arena, parser)?;
                 let right = right.evaluate(record, arena, parser)?;
                 compare(*comparison, &left, &right).map(Value::Bool)
+            }
+            Self::Arithmetic(operator, left, right) => {
+                let left = left.evaluate(record, arena, parser)?;
+                let right = right.evaluate(record, arena, parser)?;
+                arithmetic::compute(*operator, &left, &right)
             }
             Self::And(left, right) => {
                 let truth = left.evaluate(record, arena, parser)?.truth()
@@ -132,17 +154,26 @@ fn text_of(value: Value<'_>) -> Result<&str, Deviation> {
     }
 }
 
-fn value_at<'a>(value: Value<'a>, key: &str) -> Result<Value<'a>, Deviation> {
-    let Value::Tape([Node::Object { len, .. }, rest @ ..]) = value else {
-        return Err("a value without keys");
+fn value_at<'a>(
+    value: Value<'a>,
+    key: &str,
+    arena: &'a Bump,
+) -> Result<Option<Value<'a>>, Deviation> {
+    let (len, mut rest) = match value {
+        Value::Row(row) => return row.at(key),
+        Value::Object(pairs) => {
+            let found = pairs.iter().rev().find(|(name, _)| **name == *key);
+            return found.map(|(_, value)| value.view(arena)).transpose();
+        }
+        Value::Tape([Node::Object { len, .. }, rest @ ..]) => (*len, rest),
+        _ => return Err("a value without keys"),
     };
-    let mut rest = rest;
     let mut found = None;
-    for _ in 0..*len {
+    for _ in 0..len {
         let Some((Node::String(name), behind)) = rest.split_first() else {
             return Err("JSON that ends too early");
         };
-        let behind = if *name == key {
+        rest = if *name == key {
             let (value, behind) = Value::of_nodes(behind)?;
             // Of equal keys the last one counts.
             found = Some(value);
@@ -150,9 +181,8 @@ fn value_at<'a>(value: Value<'a>, key: &str) -> Result<Value<'a>, Deviation> {
         } else {
             skip(behind)?
         };
-        rest = behind;
     }
-    found.ok_or("a key that is not there")
+    Ok(found)
 }
 
 /// The nodes behind the first value.

@@ -52,6 +52,7 @@ impl Owned {
             Value::Tuple(items) => Self::Tuple(all(items)?),
             Value::Tape(nodes) => return Self::of_tape(nodes, depth),
             Value::Object(pairs) => Self::Object(pairs.to_vec()),
+            Value::Row(_) => return Err("a record of which only items are known"),
         })
     }
 

@@ -2,6 +2,7 @@
 
 use super::accumulate::Reduction;
 use super::evaluate::Form;
+use super::project::{Projection, projection, with_slots};
 use crate::text::TextBlock;
 
 /// Where records come from.
@@ -14,6 +15,8 @@ pub enum Source {
         /// Whether carriage returns end lines too. Where there are some, the records are left to others.
         universal: bool,
     },
+    /// Integers: the first of each partition, and the one behind its last.
+    Integers(Vec<(i64, i64)>),
 }
 
 /// One step.
@@ -45,6 +48,34 @@ pub struct Plan {
 pub(crate) struct Stage {
     pub(crate) steps: Vec<Operation>,
     pub(crate) reduction: Option<Reduction>,
+    /// How lines of JSON are parsed, where not all of a line is wanted.
+    pub(crate) projection: Option<Projection>,
+}
+
+impl Stage {
+    fn new(mut steps: Vec<Operation>, mut reduction: Option<Reduction>) -> Self {
+        let projection = projection(&steps, reduction.as_ref());
+        if let Some(Projection { step, keys }) = &projection {
+            let mut keeps_record = true;
+            for later in &mut steps[step + 1..] {
+                match later {
+                    Operation::Filter(form) if keeps_record => with_slots(form, keys),
+                    Operation::Map(form) if keeps_record => {
+                        with_slots(form, keys);
+                        keeps_record = false;
+                    }
+                    _ => {}
+                }
+            }
+            if let Some(Reduction::FoldBy { key, fold, .. }) = &mut reduction
+                && keeps_record
+            {
+                with_slots(key, keys);
+                with_slots(fold.form_mut(), keys);
+            }
+        }
+        Self { steps, reduction, projection }
+    }
 }
 
 impl Plan {
@@ -55,13 +86,13 @@ impl Plan {
             match operation {
                 Operation::Reduce(reduction) => {
                     let steps = std::mem::take(&mut steps);
-                    stages.push(Stage { steps, reduction: Some(reduction.clone()) });
+                    stages.push(Stage::new(steps, Some(reduction.clone())));
                 }
                 other => steps.push(other.clone()),
             }
         }
         if stages.is_empty() || !steps.is_empty() {
-            stages.push(Stage { steps, reduction: None });
+            stages.push(Stage::new(steps, None));
         }
         stages
     }

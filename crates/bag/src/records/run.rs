@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bumpalo::Bump;
 use memchr::{memchr, memchr_iter};
+use parking_lot::Mutex;
 use samite_graph::{Graph, OperationId, Optimize, Plan as TaskPlan, Source as Tasks, TaskList};
 use samite_runtime::{
     Context, Data, Lane, OperationError, Options, Program, Threads, Value as Stored, run_here,
@@ -13,9 +14,12 @@ use samite_runtime::{
 };
 
 use super::accumulate::{Accumulator, Finished, Reduction};
+use super::evaluate::Form;
 use super::json::Parser;
 use super::owned::Owned;
 use super::plan::{Operation, Plan, Source, Stage};
+use super::scan::row;
+use super::strings::{each_part, is_space};
 use super::value::{Deviation, Value};
 use crate::error::BagError;
 use crate::text::TextBlock;
@@ -27,6 +31,8 @@ const LARGEST_PIECE: u64 = 64 << 20;
 const PIECES: u64 = 16;
 /// Bytes of lines whose values are dropped together.
 const LINES_TOGETHER: usize = 1 << 14;
+/// Other records whose values are dropped together.
+const RECORDS_TOGETHER: i64 = 1 << 10;
 
 /// What a plan came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -50,42 +56,77 @@ pub struct RecordsProgram {
     jobs: Vec<Job>,
 }
 
+/// What one task reads.
+enum Piece {
+    Text(TextBlock),
+    Integers(i64, i64),
+}
+
+impl Piece {
+    fn path(&self) -> PathBuf {
+        match self {
+            Self::Text(block) => block.path().into(),
+            Self::Integers(..) => PathBuf::from("integers"),
+        }
+    }
+
+    fn start(&self) -> u64 {
+        match self {
+            Self::Text(block) => block.offset,
+            Self::Integers(..) => 0,
+        }
+    }
+}
+
 struct Job {
-    pieces: Vec<TextBlock>,
+    pieces: Vec<Piece>,
     universal: bool,
     stages: Vec<Stage>,
 }
 
 impl Job {
     fn new(plan: &Plan) -> Result<Self, BagError> {
-        let Source::Text { blocks, universal } = &plan.source;
+        let stages = plan.stages();
+        let (blocks, universal) = match &plan.source {
+            Source::Text { blocks, universal } => (blocks, *universal),
+            Source::Integers(parts) => {
+                let pieces = parts.iter().map(|(from, to)| Piece::Integers(*from, *to)).collect();
+                return Ok(Self { pieces, universal: false, stages });
+            }
+        };
         let mut total = 0;
         for block in blocks {
-            total += match block.length {
-                Some(length) => length,
-                None => {
-                    let read = |source| BagError::Read { path: block.path().into(), source };
-                    std::fs::metadata(block.path()).map_err(read)?.len()
-                }
-            };
+            total += block.nbytes()?;
         }
         let size = (total / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
         let mut pieces = Vec::new();
         for block in blocks {
-            pieces.extend(block.cut(size)?);
+            pieces.extend(block.cut(size)?.into_iter().map(Piece::Text));
         }
-        Ok(Self { pieces, universal: *universal, stages: plan.stages() })
+        Ok(Self { pieces, universal, stages })
     }
 }
 
 /// A value of the runtime: a part's or a plan's result.
-struct Part(Accumulator);
+///
+/// The task that puts the parts together takes them out, since they may be large.
+struct Part {
+    accumulator: Mutex<Option<Accumulator>>,
+    nbytes: usize,
+}
+
+impl Part {
+    fn new(accumulator: Accumulator) -> Self {
+        let nbytes = accumulator.nbytes();
+        Self { accumulator: Mutex::new(Some(accumulator)), nbytes }
+    }
+}
 
 struct Whole(Output);
 
 impl Data for Part {
     fn nbytes(&self) -> usize {
-        self.0.nbytes()
+        self.nbytes
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -138,7 +179,7 @@ impl Program for RecordsProgram {
         let job = &self.jobs[operation.index() / 2];
         if operation.index().is_multiple_of(2) {
             let part = job.read(index as usize, context).map_err(OperationError::new)?;
-            return Ok(Arc::new(Part(part)));
+            return Ok(Arc::new(Part::new(part)));
         }
         let parts = std::mem::take(inputs).into_iter().map(part_of).collect::<Result<_, _>>();
         let whole = parts.and_then(|parts| job.put_together(parts));
@@ -152,7 +193,7 @@ impl Program for RecordsProgram {
     fn name(&self, operation: OperationId, index: u32) -> String {
         let job = &self.jobs[operation.index() / 2];
         match (operation.index() % 2, job.pieces.get(index as usize)) {
-            (0, Some(piece)) => format!("records of {}", piece.path().display()),
+            (0, Some(Piece::Text(piece))) => format!("records of {}", piece.path().display()),
             _ => format!("records-{}", operation.index() / 2),
         }
     }
@@ -169,10 +210,11 @@ impl RecordsProgram {
     }
 }
 
-/// The accumulator of a value that nobody else has, or a copy of it.
+/// The accumulator of a part, which is asked for once.
 fn part_of(value: Stored) -> Result<Accumulator, BagError> {
     let part = value.as_any().downcast_ref::<Part>();
-    part.map(|part| part.0.clone()).ok_or(BagError::Internal { what: "a part of records" })
+    let taken = part.and_then(|part| part.accumulator.lock().take());
+    taken.ok_or(BagError::Internal { what: "a part of records" })
 }
 
 /// Where something was found that is left to others.
@@ -185,15 +227,30 @@ impl Job {
     fn read(&self, index: usize, context: &Context<'_>) -> Result<Accumulator, BagError> {
         let piece = self.pieces.get(index).ok_or(BagError::Internal { what: "a missing piece" })?;
         let stage = &self.stages[0];
-        let left = |at: u64| deviation(piece.path().into(), at);
-        let mut total = Accumulator::new(stage.reduction.as_ref()).map_err(left(piece.offset))?;
+        let left = |at: u64| deviation(piece.path(), at);
+        let mut total = Accumulator::new(stage.reduction.as_ref()).map_err(left(piece.start()))?;
         let mut arena = Bump::new();
         let mut parser = Parser::default();
         let only_counted = stage.steps.is_empty() && stage.reduction == Some(Reduction::Count);
-        piece.read(|lines, at| {
-            if context.is_cancelled() {
-                return Err(BagError::Internal { what: "the run has ended" });
+        let block = match piece {
+            Piece::Text(block) => block,
+            Piece::Integers(from, to) => {
+                let mut from = *from;
+                while from < *to {
+                    checked(context)?;
+                    let stop = from.saturating_add(RECORDS_TOGETHER).min(*to);
+                    for value in from..stop {
+                        through(stage, 0, Value::Int(value), &arena, &mut parser, &mut total)
+                            .map_err(left(0))?;
+                    }
+                    arena.reset();
+                    from = stop;
+                }
+                return Ok(total);
             }
+        };
+        block.read(|lines, at| {
+            checked(context)?;
             if self.universal && memchr(b'\r', lines.as_bytes()).is_some() {
                 return Err(left(at)("carriage returns"));
             }
@@ -232,7 +289,7 @@ impl Job {
         {
             if end > start {
                 let line = Value::Text(&lines[start..end]);
-                through(&stage.steps, line, stage.reduction.as_ref(), arena, parser, total)
+                through(stage, 0, line, arena, parser, total)
                     .map_err(|reason| left(start)(reason))?;
             }
             start = end;
@@ -246,7 +303,7 @@ impl Job {
     /// The whole from its parts: what is left of the first stage, and the stages behind it.
     fn put_together(&self, parts: Vec<Accumulator>) -> Result<Output, BagError> {
         let first = self.pieces.first();
-        let path: PathBuf = first.map(|piece| piece.path().into()).unwrap_or_default();
+        let path = first.map(Piece::path).unwrap_or_default();
         self.merged(parts).map_err(deviation(path, 0))
     }
 
@@ -267,8 +324,7 @@ impl Job {
             for some in records.chunks(1024) {
                 for record in some {
                     let record = record.view(&arena)?;
-                    let reduction = stage.reduction.as_ref();
-                    through(&stage.steps, record, reduction, &arena, &mut parser, &mut total)?;
+                    through(stage, 0, record, &arena, &mut parser, &mut total)?;
                 }
                 arena.reset();
             }
@@ -281,18 +337,50 @@ impl Job {
     }
 }
 
-/// One record through steps into an accumulator. Recurses once for each list that is flattened.
+/// An error where the run has ended.
+fn checked(context: &Context<'_>) -> Result<(), BagError> {
+    if context.is_cancelled() {
+        return Err(BagError::Internal { what: "the run has ended" });
+    }
+    Ok(())
+}
+
+/// One record through the steps from a place on into an accumulator. Recurses once for each list that is flattened.
 fn through<'a>(
-    steps: &'a [Operation],
+    stage: &'a Stage,
+    from: usize,
     record: Value<'a>,
-    reduction: Option<&'a Reduction>,
     arena: &'a Bump,
     parser: &mut Parser,
     total: &mut Accumulator,
 ) -> Result<(), Deviation> {
     let mut value = record;
-    for (place, step) in steps.iter().enumerate() {
+    for (place, step) in stage.steps.iter().enumerate().skip(from) {
         match step {
+            Operation::JsonLines | Operation::Map(Form::Json(_))
+                if let Some(projection) = &stage.projection
+                    && projection.step == place =>
+            {
+                let Value::Text(line) = value else { return Err("a line that is no text") };
+                if *step == Operation::JsonLines && line.chars().all(is_space) {
+                    return Ok(());
+                }
+                value = match row(line, &projection.keys, arena, parser)? {
+                    Some(row) => row,
+                    None => parser.parse(line, arena)?,
+                };
+            }
+            Operation::Map(Form::Split(text, separator, most))
+                if stage.steps.get(place + 1) == Some(&Operation::Flatten) =>
+            {
+                // The parts go on one by one, and no list of them is made.
+                let Value::Text(text) = text.evaluate(value, arena, parser)? else {
+                    return Err("a value that is no text");
+                };
+                return each_part(text, separator.as_deref(), *most, |part| {
+                    through(stage, place + 2, Value::Text(part), arena, parser, total)
+                });
+            }
             Operation::Map(form) => value = form.evaluate(value, arena, parser)?,
             Operation::Filter(form) => {
                 if !form.evaluate(value, arena, parser)?.truth() {
@@ -301,23 +389,22 @@ fn through<'a>(
             }
             Operation::JsonLines => {
                 let Value::Text(line) = value else { return Err("a line that is no text") };
-                if line.chars().all(super::strings::is_space) {
+                if line.chars().all(is_space) {
                     return Ok(());
                 }
                 value = parser.parse(line, arena)?;
             }
             Operation::Flatten => {
-                let rest = &steps[place + 1..];
                 return flattened(
                     value,
-                    &mut |item, parser| through(rest, item, reduction, arena, parser, total),
+                    &mut |item, parser| through(stage, place + 1, item, arena, parser, total),
                     parser,
                 );
             }
             Operation::Reduce(_) => return Err("a reduction among steps"),
         }
     }
-    total.add(value, reduction, arena, parser)
+    total.add(value, stage.reduction.as_ref(), arena, parser)
 }
 
 fn flattened<'a>(

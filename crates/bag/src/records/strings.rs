@@ -24,6 +24,22 @@ pub(crate) fn split<'a>(
     arena: &'a Bump,
 ) -> &'a [Value<'a>] {
     let mut parts = BumpVec::new_in(arena);
+    let kept: Result<(), Deviation> = each_part(text, separator, most, |part| {
+        parts.push(Value::Text(part));
+        Ok(())
+    });
+    // Nothing that is done with a part fails.
+    debug_assert!(kept.is_ok());
+    parts.into_bump_slice()
+}
+
+/// The parts of `str.split`, one by one.
+pub(crate) fn each_part<'a, E>(
+    text: &'a str,
+    separator: Option<&str>,
+    most: i32,
+    mut each: impl FnMut(&'a str) -> Result<(), E>,
+) -> Result<(), E> {
     let mut left = usize::try_from(most).unwrap_or(usize::MAX);
     match separator {
         Some(separator) => {
@@ -34,10 +50,10 @@ pub(crate) fn split<'a>(
                     break;
                 }
                 left -= 1;
-                parts.push(Value::Text(&text[from..found]));
+                each(&text[from..found])?;
                 from = found + separator.len();
             }
-            parts.push(Value::Text(&text[from..]));
+            each(&text[from..])
         }
         None if text.is_ascii() && left == usize::MAX => {
             let bytes = text.as_bytes();
@@ -51,24 +67,24 @@ pub(crate) fn split<'a>(
                 while at < bytes.len() && !is_ascii_space(bytes[at]) {
                     at += 1;
                 }
-                parts.push(Value::Text(&text[start..at]));
+                each(&text[start..at])?;
             }
+            Ok(())
         }
         None => {
             let mut rest = text.trim_start_matches(is_space);
             while !rest.is_empty() {
                 if left == 0 {
-                    parts.push(Value::Text(rest));
-                    break;
+                    return each(rest);
                 }
                 left -= 1;
                 let end = rest.find(is_space).unwrap_or(rest.len());
-                parts.push(Value::Text(&rest[..end]));
+                each(&rest[..end])?;
                 rest = rest[end..].trim_start_matches(is_space);
             }
+            Ok(())
         }
     }
-    parts.into_bump_slice()
 }
 
 /// Which ends of a text are stripped.

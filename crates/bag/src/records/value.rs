@@ -1,11 +1,14 @@
 //! One value of a record, and Python's rules for comparing such.
 
 use std::cmp::Ordering;
+use std::hash::BuildHasher;
+use std::sync::LazyLock;
 
+use foldhash::fast::RandomState;
 use simd_json::{Node, StaticNode};
-use twox_hash::XxHash3_128;
 
 use super::owned::Owned;
+use super::scan::Row;
 
 /// Why a value is left to others: what about it has no exact answer here.
 pub(crate) type Deviation = &'static str;
@@ -31,11 +34,16 @@ pub enum Value<'a> {
     Tape(&'a [Node<'a>]),
     /// An object that was kept.
     Object(&'a [(Box<str>, Owned)]),
+    /// An object of JSON of which only some items were made.
+    Row(&'a Row<'a>),
 }
 
 impl<'a> Value<'a> {
     /// The value that begins with the first of some nodes, and the nodes behind it.
-    pub(crate) fn of_nodes(nodes: &'a [Node<'a>]) -> Result<(Self, &'a [Node<'a>]), Deviation> {
+    ///
+    /// # Errors
+    /// What about the value has no exact answer here.
+    pub fn of_nodes(nodes: &'a [Node<'a>]) -> Result<(Self, &'a [Node<'a>]), &'static str> {
         let (first, rest) = nodes.split_first().ok_or("JSON that ends too early")?;
         let value = match *first {
             Node::String(text) => Self::Text(text),
@@ -67,6 +75,8 @@ impl<'a> Value<'a> {
             Self::List(items) | Self::Tuple(items) => !items.is_empty(),
             Self::Tape(nodes) => nodes.len() > 1,
             Self::Object(pairs) => !pairs.is_empty(),
+            // Nobody asks: who does gets all items.
+            Self::Row(_) => true,
         }
     }
 
@@ -100,8 +110,8 @@ impl<'a> Value<'a> {
                 Ok(true)
             }
             (
-                Self::Tape(_) | Self::Object(_),
-                Value::Tape(_) | Value::List(_) | Value::Object(_),
+                Self::Tape(_) | Self::Object(_) | Self::Row(_),
+                Value::Tape(_) | Value::List(_) | Value::Object(_) | Value::Row(_),
             )
             | (Self::List(_), Value::Tape(_)) => Err("containers that are compared"),
             _ => Ok(false),
@@ -133,12 +143,12 @@ impl<'a> Value<'a> {
             return number.hash();
         }
         match self {
-            Self::Null => Ok(0x6e6f_6e65),
-            Self::Text(text) => Ok(hash_bytes(0, text.as_bytes())),
+            Self::Null => Ok(HASHES.hash_one(())),
+            Self::Text(text) => Ok(HASHES.hash_one(text)),
             Self::Tuple(items) => {
                 let mut hash = items.len() as u64;
                 for item in *items {
-                    hash = hash_bytes(item.hash()?, &hash.to_le_bytes());
+                    hash = HASHES.hash_one((hash, item.hash()?));
                 }
                 Ok(hash)
             }
@@ -177,8 +187,8 @@ impl Number {
             }
         };
         Ok(match (whole, self) {
-            (Some(value), _) => hash_bytes(1, &value.to_le_bytes()),
-            (None, Self::Float(value)) => hash_bytes(2, &value.to_bits().to_le_bytes()),
+            (Some(value), _) => HASHES.hash_one(value),
+            (None, Self::Float(value)) => HASHES.hash_one(value.to_bits()),
             (None, Self::Int(value)) => value as u64,
         })
     }
@@ -211,7 +221,6 @@ fn compare_mixed(left: i64, right: f64) -> Option<Ordering> {
     )
 }
 
-/// The lower half of XXH3-128, which is the same on every machine.
-fn hash_bytes(seed: u64, bytes: &[u8]) -> u64 {
-    XxHash3_128::oneshot_with_seed(seed, bytes) as u64
-}
+/// Hashes of this process. They do not leave it: what is found does not depend on them, and their seed keeps
+/// texts from being written so that many of them collide.
+static HASHES: LazyLock<RandomState> = LazyLock::new(RandomState::default);

@@ -6,3 +6,4 @@
 mod bags;
 mod blocks;
 mod records;
+mod scans;
