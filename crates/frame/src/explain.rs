@@ -42,7 +42,8 @@ pub fn explain(plan: &Plan, options: &Options) -> Result<Execution<Explained>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
     spawn(options.threads, async move {
         let optimized = passes::optimize(&plan)?;
-        let physical = session.physical(&optimized, false).await?;
+        // Explaining computes nothing.
+        let physical = session.physical(&passes::bind_anything(&optimized), false).await?;
         Ok(Explained {
             plan: tree(&plan),
             optimized: tree(&optimized),
@@ -55,8 +56,7 @@ pub fn explain(plan: &Plan, options: &Options) -> Result<Execution<Explained>> {
 pub fn analyze(plan: &Plan, options: &Options) -> Result<Execution<(Batches, Vec<Figures>)>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
     spawn(options.threads, async move {
-        let plan = passes::optimize(&plan)?;
-        let plan = passes::compute_shared(&session, &plan).await?;
+        let plan = session.prepared(&plan).await?;
         let physical = session.physical(&plan, false).await?;
         let batches = session.run(&plan, physical.clone(), false).await?;
         let mut figures = Vec::new();
@@ -161,6 +161,10 @@ fn describe(plan: &Plan) -> String {
         }
         Operator::Concat { inputs } => format!("Concat: {} relations", inputs.len()),
         Operator::RowNumber { name, .. } => format!("RowNumber: {name}"),
+        Operator::Bind { values, .. } => {
+            let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
+            format!("Bind: {}", names.join(", "))
+        }
         Operator::Sql { query, .. } => format!("Sql: {query}"),
     }
 }

@@ -71,6 +71,8 @@ where
 enum Kind {
     WithoutNan,
     WithoutSigns,
+    Ordered,
+    Unordered,
     FloorDivide,
     Modulo,
     Lower,
@@ -82,6 +84,8 @@ impl Kind {
         match self {
             Self::WithoutNan => "without_nan",
             Self::WithoutSigns => "without_signs",
+            Self::Ordered => "as_ordered_integer",
+            Self::Unordered => "from_ordered_integer",
             Self::FloorDivide => "floor_divide",
             Self::Modulo => "modulo",
             Self::Lower => "lower_letters",
@@ -101,6 +105,11 @@ fn call(kind: Kind, arguments: Vec<Expr>) -> Expr {
     ScalarUDF::from(Function { kind, signature }).call(arguments)
 }
 
+/// Whether the function of that name leaves values as they are, but for NaN and signs of zero.
+pub(crate) fn tidies(name: &str) -> bool {
+    [Kind::WithoutNan, Kind::WithoutSigns].iter().any(|kind| kind.name() == name)
+}
+
 /// [`without_nan`] as an expression.
 pub(crate) fn nan_missing(expr: Expr) -> Expr {
     call(Kind::WithoutNan, vec![expr])
@@ -109,6 +118,17 @@ pub(crate) fn nan_missing(expr: Expr) -> Expr {
 /// [`without_signs`] as an expression.
 pub(crate) fn comparable(expr: Expr) -> Expr {
     call(Kind::WithoutSigns, vec![expr])
+}
+
+/// A float as an integer with the same order. The engine's least value of a group begins with the greatest number,
+/// which is less than infinity.
+pub(crate) fn ordered(expr: Expr) -> Expr {
+    call(Kind::Ordered, vec![expr])
+}
+
+/// The float of which [`ordered`] made an integer.
+pub(crate) fn unordered(expr: Expr) -> Expr {
+    call(Kind::Unordered, vec![expr])
 }
 
 /// The quotient, rounded down.
@@ -141,9 +161,13 @@ impl ScalarUDFImpl for Function {
     }
 
     fn return_type(&self, arguments: &[DataType]) -> Result<DataType> {
-        match arguments.first() {
-            Some(data_type) => Ok(data_type.clone()),
-            None => exec_err!("{} takes an argument", self.name()),
+        match (arguments.first(), self.kind) {
+            (Some(DataType::Float64), Kind::Ordered) => Ok(DataType::Int64),
+            (Some(DataType::Float32), Kind::Ordered) => Ok(DataType::Int32),
+            (Some(DataType::Int64), Kind::Unordered) => Ok(DataType::Float64),
+            (Some(DataType::Int32), Kind::Unordered) => Ok(DataType::Float32),
+            (Some(data_type), _) => Ok(data_type.clone()),
+            (None, _) => exec_err!("{} takes an argument", self.name()),
         }
     }
 
@@ -165,6 +189,24 @@ impl ScalarUDFImpl for Function {
             }
             (Kind::WithoutSigns, DataType::Float32, _) => {
                 Arc::new(without_signs(first.as_primitive::<Float32Type>()))
+            }
+            (Kind::Ordered, DataType::Float64, _) => {
+                let floats = first.as_primitive::<Float64Type>();
+                Arc::new(floats.unary::<_, Int64Type>(|value| turned64(value.to_bits() as i64)))
+            }
+            (Kind::Ordered, DataType::Float32, _) => {
+                let floats = first.as_primitive::<Float32Type>();
+                Arc::new(floats.unary::<_, Int32Type>(|value| turned32(value.to_bits() as i32)))
+            }
+            (Kind::Unordered, DataType::Int64, _) => {
+                let whole = first.as_primitive::<Int64Type>();
+                let float = |value: i64| f64::from_bits(turned64(value) as u64);
+                Arc::new(whole.unary::<_, Float64Type>(float))
+            }
+            (Kind::Unordered, DataType::Int32, _) => {
+                let whole = first.as_primitive::<Int32Type>();
+                let float = |value: i32| f32::from_bits(turned32(value) as u32);
+                Arc::new(whole.unary::<_, Float32Type>(float))
             }
             (Kind::FloorDivide, DataType::Float64, Some(second)) => {
                 pairs::<Float64Type>(first, second, floor_quotient)?
@@ -195,6 +237,15 @@ impl ScalarUDFImpl for Function {
         };
         Ok(ColumnarValue::Array(result))
     }
+}
+
+/// The bits of a float so that greater floats have greater ones, and back: negative ones are turned over.
+fn turned64(bits: i64) -> i64 {
+    bits ^ (((bits >> 63) as u64) >> 1) as i64
+}
+
+fn turned32(bits: i32) -> i32 {
+    bits ^ (((bits >> 31) as u32) >> 1) as i32
 }
 
 fn pairs<T: ArrowPrimitiveType>(

@@ -17,6 +17,7 @@ mod partitions;
 mod passes;
 mod plan;
 mod row_number;
+mod rules;
 mod run;
 mod scalar;
 mod sql;

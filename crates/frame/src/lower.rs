@@ -129,6 +129,11 @@ impl<'a> Lowering<'a> {
                 let lowered = self.lower(input)?;
                 Ok(row_number::numbered(lowered, name)?)
             }
+            // The pass that knows the values takes them away.
+            Operator::Bind { .. } => Err(FrameError::Invalid {
+                operation: "a computed value",
+                detail: "it is not known when the rest is planned".into(),
+            }),
             Operator::Sql { query, tables } => {
                 let lowered = sql::lower(self, query, tables)?;
                 project(lowered.clone(), sql::canonical_columns(&lowered))
@@ -172,7 +177,13 @@ impl<'a> Lowering<'a> {
         let mut calls = Vec::with_capacity(aggregations.len());
         let mut results: Vec<Expr> = keys.iter().map(|name| column(name)).collect();
         for aggregation in aggregations {
-            let result = self.aggregation(input.schema(), aggregation, &number, &mut calls)?;
+            let result = self.aggregation(
+                input.schema(),
+                aggregation,
+                !keys.is_empty(),
+                &number,
+                &mut calls,
+            )?;
             results.push(result.alias(&aggregation.name));
         }
         let lowered = LogicalPlanBuilder::from(lowered).aggregate(groups, calls)?.build()?;
@@ -184,6 +195,7 @@ impl<'a> Lowering<'a> {
         &mut self,
         schema: &Schema,
         aggregation: &Aggregation,
+        grouped: bool,
         number: &str,
         calls: &mut Vec<Expr>,
     ) -> Result<Expr> {
@@ -233,6 +245,12 @@ impl<'a> Lowering<'a> {
             }
             Mean => own::nan_missing(add(aggregates::avg(float()))),
             Median => add(aggregates::median(float())),
+            Minimum if grouped && is_float(&data_type) => {
+                own::unordered(add(aggregates::min(own::ordered(value))))
+            }
+            Maximum if grouped && is_float(&data_type) => {
+                own::unordered(add(aggregates::max(own::ordered(value))))
+            }
             Minimum => add(aggregates::min(value)),
             Maximum => add(aggregates::max(value)),
             Variance(0) => own::nan_missing(add(aggregates::var_pop(float()))),

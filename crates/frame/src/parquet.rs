@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use arrow::datatypes::{Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::Statistics;
 use datafusion::common::stats::Precision;
+use datafusion::common::{ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
@@ -23,8 +23,9 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::Expr;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
-use datafusion::parquet::arrow::parquet_to_arrow_schema;
-use datafusion::parquet::file::metadata::ParquetMetaData;
+use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
+use datafusion::parquet::file::metadata::{KeyValue, ParquetMetaData};
+use datafusion::parquet::file::statistics::Statistics as ParquetStatistics;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt, stream};
 use serde::{Deserialize, Serialize};
@@ -46,6 +47,8 @@ pub struct ParquetScan {
     partitions: Vec<Vec<Piece>>,
     #[serde(with = "encode::schema")]
     schema: SchemaRef,
+    /// The least and the greatest value of each column, as far as the footers know whole numbers and moments.
+    ranges: Vec<Option<(i64, i64)>>,
     predicate: Option<Scalar>,
 }
 
@@ -85,6 +88,12 @@ impl ParquetScan {
         let mut schema: Option<Schema> = None;
         let mut missing = Vec::new();
         for (file, footer) in files.iter().zip(&footers) {
+            if schema.is_some() && same_schema(footer, &footers[0]) {
+                if let Some(schema) = &schema {
+                    count_missing(schema, footer, &mut missing);
+                }
+                continue;
+            }
             let own = schema_of(file, footer)?;
             match &schema {
                 None => {
@@ -110,6 +119,8 @@ impl ParquetScan {
             })
             .collect();
         let schema = Schema::new(fields);
+        let ranges = ranges(&schema, &footers);
+        let known: Vec<String> = schema.fields().iter().map(|field| field.name().clone()).collect();
         let schema = match columns {
             None => schema,
             Some(columns) => {
@@ -144,7 +155,18 @@ impl ParquetScan {
             }
             None => (0..files.len()).map(|file| vec![Piece { file, row_groups: None }]).collect(),
         };
-        Ok(Self { files: files.into(), partitions, schema: Arc::new(schema), predicate: None })
+        let ranges = schema
+            .fields()
+            .iter()
+            .map(|field| ranges[known.iter().position(|name| name == field.name())?])
+            .collect();
+        Ok(Self {
+            files: files.into(),
+            partitions,
+            schema: Arc::new(schema),
+            ranges,
+            predicate: None,
+        })
     }
 
     /// The columns.
@@ -173,6 +195,11 @@ impl ParquetScan {
         Self { predicate: Scalar::all(both), ..self.clone() }
     }
 
+    /// The rows that fulfil `predicate` in place of the condition that there is.
+    pub(crate) fn with_only_predicate(&self, predicate: Scalar) -> Self {
+        Self { predicate: Some(predicate), ..self.clone() }
+    }
+
     /// The rows of some partitions.
     pub(crate) fn subset(&self, range: std::ops::Range<usize>) -> Self {
         let partitions = self.partitions.get(range).map(<[_]>::to_vec).unwrap_or_default();
@@ -190,8 +217,28 @@ impl ParquetScan {
         )
     }
 
-    fn whole(&self) -> bool {
-        self.partitions.iter().flatten().all(|piece| piece.row_groups.is_none())
+    /// All pieces in their order, where neighbours in a file are one: it is opened once for them.
+    fn joined_pieces(&self) -> Vec<Piece> {
+        let mut joined: Vec<Piece> = Vec::new();
+        for piece in self.partitions.iter().flatten() {
+            if let Some(last) = joined.last_mut()
+                && last.file == piece.file
+                && let (Some((_, end)), Some((begin, next))) =
+                    (&mut last.row_groups, piece.row_groups)
+                && *end == begin
+            {
+                *end = next;
+                continue;
+            }
+            joined.push(piece.clone());
+        }
+        for piece in &mut joined {
+            let all = self.files.get(piece.file).map_or(0, |file| file.row_groups.len());
+            if piece.row_groups == Some((0, all)) {
+                piece.row_groups = None;
+            }
+        }
+        joined
     }
 }
 
@@ -260,6 +307,17 @@ fn schema_of(file: &DataFile, footer: &ParquetMetaData) -> Result<Schema> {
     Ok(Schema::new(fields))
 }
 
+/// Whether two footers tell of the same columns in the same words.
+fn same_schema(left: &ParquetMetaData, right: &ParquetMetaData) -> bool {
+    let (left, right) = (left.file_metadata(), right.file_metadata());
+    let words = |value: Option<&Vec<KeyValue>>| {
+        let found = value?.iter().find(|pair| pair.key == ARROW_SCHEMA_META_KEY)?;
+        found.value.clone()
+    };
+    left.schema_descr().root_schema() == right.schema_descr().root_schema()
+        && words(left.key_value_metadata()) == words(right.key_value_metadata())
+}
+
 fn same_columns(first: &Path, left: &Schema, second: &Path, right: &Schema) -> Result<()> {
     let mismatch = |detail: String| {
         Err(FrameError::SchemaMismatch {
@@ -302,6 +360,41 @@ fn count_missing(schema: &Schema, footer: &ParquetMetaData, missing: &mut [Optio
         });
         *count = count.zip(own).map(|(left, right)| left + right);
     }
+}
+
+/// The least and the greatest value of each column over all files, where they are stored as integers.
+fn ranges(schema: &Schema, footers: &[Arc<ParquetMetaData>]) -> Vec<Option<(i64, i64)>> {
+    let range = |name: &str| {
+        let mut whole: Option<(i64, i64)> = None;
+        for footer in footers {
+            let columns = footer.file_metadata().schema_descr().columns();
+            let position = columns.iter().position(|column| {
+                let parts = column.path().parts();
+                parts.len() == 1 && parts[0] == *name
+            })?;
+            for group in footer.row_groups() {
+                let (least, most) = match group.column(position).statistics()? {
+                    ParquetStatistics::Int32(values) => {
+                        ((*values.min_opt()?).into(), (*values.max_opt()?).into())
+                    }
+                    ParquetStatistics::Int64(values) => (*values.min_opt()?, *values.max_opt()?),
+                    _ => return None,
+                };
+                let (low, high) = whole.unwrap_or((least, most));
+                whole = Some((low.min(least), high.max(most)));
+            }
+        }
+        whole
+    };
+    let whole = |field: &Field| match field.data_type() {
+        DataType::Timestamp(..) => true,
+        other => other.is_signed_integer(),
+    };
+    schema
+        .fields()
+        .iter()
+        .map(|field| if whole(field) { range(field.name()) } else { None })
+        .collect()
 }
 
 fn check_pieces(files: &[DataFile], partitions: &[Vec<Piece>]) -> Result<()> {
@@ -376,6 +469,25 @@ impl TableProvider for ParquetTable {
         TableType::Base
     }
 
+    /// What the order of joins goes by.
+    fn statistics(&self) -> Option<Statistics> {
+        let mut statistics = Statistics::new_unknown(&self.schema);
+        statistics.num_rows =
+            Precision::Inexact(usize::try_from(self.rows()).unwrap_or(usize::MAX));
+        let bound = |field: &Field, value: i64| {
+            let value = ScalarValue::Int64(Some(value)).cast_to(field.data_type());
+            value.map_or(Precision::Absent, Precision::Inexact)
+        };
+        let columns = statistics.column_statistics.iter_mut();
+        for ((own, field), range) in columns.zip(self.schema.fields()).zip(&self.scan.ranges) {
+            if let Some((least, most)) = range {
+                own.min_value = bound(field, *least);
+                own.max_value = bound(field, *most);
+            }
+        }
+        Some(statistics)
+    }
+
     async fn scan(
         &self,
         state: &dyn Session,
@@ -388,11 +500,12 @@ impl TableProvider for ParquetTable {
         let store = environment.object_store(&url)?;
         let cache = environment.cache_manager.get_file_metadata_cache();
 
-        let pieces: Vec<&Piece> = self.scan.partitions.iter().flatten().collect();
+        let pieces = self.scan.joined_pieces();
+        let whole = pieces.iter().all(|piece| piece.row_groups.is_none());
         let mut files =
             pieces.iter().map(|piece| self.file(piece)).collect::<EngineResult<Vec<_>>>()?;
         let mut statistics = Statistics::new_unknown(&self.schema);
-        if self.scan.whole() {
+        if whole {
             let mut all = Vec::with_capacity(files.len());
             for file in &mut files {
                 let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)

@@ -5,9 +5,12 @@
 //! by the sizes of files. The passes here do what it cannot know: they bring conditions to files
 //! before NaN is taken out, and compute once what a plan has twice.
 
+mod bind;
+mod limits;
 mod pushdown;
 mod shared;
 
+pub(crate) use bind::{bind, bind_anything};
 pub(crate) use shared::compute_shared;
 
 use crate::error::Result;
@@ -15,7 +18,19 @@ use crate::plan::{AggregateFunction, Aggregation, Keep, Operator, Plan};
 
 /// The plan after all passes that read no data.
 pub(crate) fn optimize(plan: &Plan) -> Result<Plan> {
-    pushdown::pushdown(plan)
+    pushdown::pushdown(&limits::limits(plan))
+}
+
+/// Whether there are parameters, whose values have to be computed first.
+pub(crate) fn has_parameters(plan: &Plan) -> bool {
+    let mut open = vec![plan];
+    while let Some(plan) = open.pop() {
+        if matches!(plan.operator(), Operator::Bind { .. }) {
+            return true;
+        }
+        open.extend(plan.inputs());
+    }
+    false
 }
 
 /// Whether rows would be taken in another order if there were several partitions: the first rows
@@ -24,7 +39,7 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
     let mut open = vec![plan];
     while let Some(plan) = open.pop() {
         match plan.operator() {
-            Operator::Limit { input, .. } if !matches!(input.operator(), Operator::Sort { .. }) => {
+            Operator::Limit { input, .. } if !is_sorted(input) => {
                 return true;
             }
             // What runs on several threads before these would lose the order that they go by.
@@ -40,6 +55,15 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
         open.extend(plan.inputs());
     }
     false
+}
+
+/// Whether rows come out of a sort, whatever becomes of their columns.
+fn is_sorted(plan: &Plan) -> bool {
+    match plan.operator() {
+        Operator::Sort { .. } => true,
+        Operator::Project { input, .. } => is_sorted(input),
+        _ => false,
+    }
 }
 
 fn by_order(aggregation: &Aggregation) -> bool {

@@ -114,6 +114,13 @@ pub enum Operator {
         /// The name of the column.
         name: String,
     },
+    /// The rows of a relation whose expressions have parameters.
+    Bind {
+        /// The relation.
+        input: Plan,
+        /// The parameters, each with the plan whose only row and column is its value.
+        values: Vec<(String, Plan)>,
+    },
     /// A query in SQL.
     Sql {
         /// The text.
@@ -514,6 +521,73 @@ impl Plan {
         Ok(Self::new(Operator::RowNumber { input: self, name }, schema))
     }
 
+    /// The rows, where the value of each parameter is that of a relation with one row and one column.
+    pub fn bind(self, values: Vec<(String, Plan)>) -> Result<Self> {
+        for (name, plan) in &values {
+            if plan.schema().fields().len() != 1 {
+                return Err(FrameError::Invalid {
+                    operation: "a computed value",
+                    detail: format!(
+                        "{name:?} should be one value, and has {} columns",
+                        plan.schema().fields().len()
+                    ),
+                });
+            }
+        }
+        let schema = self.schema().clone();
+        Ok(Self::new(Operator::Bind { input: self, values }, schema))
+    }
+
+    /// The names of the parameters that are not bound.
+    pub fn parameters(&self) -> Vec<String> {
+        let mut names: Vec<String> = Vec::new();
+        let mut open = vec![self];
+        while let Some(plan) = open.pop() {
+            let scalars: Vec<&Scalar> = match plan.operator() {
+                // What is bound here is not open; nor has it parameters that are.
+                Operator::Bind { .. } => continue,
+                Operator::Project { columns, .. } => {
+                    columns.iter().map(|(_, scalar)| scalar).collect()
+                }
+                Operator::Filter { predicate, .. } => vec![predicate],
+                Operator::Parquet(scan) => scan.predicate().into_iter().collect(),
+                _ => Vec::new(),
+            };
+            names.extend(scalars.iter().flat_map(|scalar| scalar.parameters()).map(str::to_owned));
+            open.extend(plan.inputs());
+        }
+        names.sort_unstable();
+        names.dedup();
+        names
+    }
+
+    /// The same columns by another operator.
+    pub(crate) fn with_operator(&self, operator: Operator) -> Plan {
+        Self::new(operator, self.schema().clone())
+    }
+
+    /// The plan with its own expressions as `change` makes them, of the same types.
+    pub(crate) fn with_scalars(&self, change: &dyn Fn(&Scalar) -> Scalar) -> Plan {
+        let operator = match self.operator() {
+            Operator::Project { input, columns } => Operator::Project {
+                input: input.clone(),
+                columns: columns
+                    .iter()
+                    .map(|(name, scalar)| (name.clone(), change(scalar)))
+                    .collect(),
+            },
+            Operator::Filter { input, predicate } => {
+                Operator::Filter { input: input.clone(), predicate: change(predicate) }
+            }
+            Operator::Parquet(scan) => match scan.predicate() {
+                None => return self.clone(),
+                Some(predicate) => Operator::Parquet(scan.with_only_predicate(change(predicate))),
+            },
+            _ => return self.clone(),
+        };
+        self.with_operator(operator)
+    }
+
     pub(crate) fn from_sql(query: String, tables: Vec<(String, Plan)>, schema: SchemaRef) -> Self {
         Self::new(Operator::Sql { query, tables }, schema)
     }
@@ -532,6 +606,9 @@ impl Plan {
             Operator::Join { left, right, .. } => vec![left, right],
             Operator::Concat { inputs } => inputs.iter().collect(),
             Operator::Sql { tables, .. } => tables.iter().map(|(_, plan)| plan).collect(),
+            Operator::Bind { input, values } => {
+                std::iter::once(input).chain(values.iter().map(|(_, plan)| plan)).collect()
+            }
         }
     }
 
@@ -564,6 +641,10 @@ impl Plan {
             }
             Operator::Concat { inputs } => inputs.iter_mut().for_each(place),
             Operator::Sql { tables, .. } => tables.iter_mut().for_each(|(_, plan)| place(plan)),
+            Operator::Bind { input, values } => {
+                place(input);
+                values.iter_mut().for_each(|(_, plan)| place(plan));
+            }
         }
         Self::new(operator, self.schema().clone())
     }

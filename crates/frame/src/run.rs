@@ -9,9 +9,9 @@ use std::collections::BTreeMap;
 use std::future::Future;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -34,6 +34,7 @@ use crate::lower::{self, Lowering};
 use crate::passes;
 use crate::plan::Plan;
 use crate::row_number;
+use crate::rules;
 
 /// How a plan is run.
 #[derive(Clone)]
@@ -178,6 +179,18 @@ pub(crate) fn footer_cache() -> Result<Arc<FileMetadataCache>> {
     Ok(environment.cache_manager.get_file_metadata_cache())
 }
 
+/// What all runs have in common: functions and rules, whose lists are long.
+fn template() -> SessionState {
+    static TEMPLATE: LazyLock<SessionState> = LazyLock::new(|| {
+        SessionStateBuilder::new()
+            .with_default_features()
+            .with_optimizer_rules(rules::all())
+            .with_query_planner(Arc::new(row_number::Planner))
+            .build()
+    });
+    TEMPLATE.clone()
+}
+
 /// What one run has for itself.
 pub(crate) struct Session {
     state: SessionState,
@@ -212,11 +225,9 @@ impl Session {
                 Arc::new(TrackConsumersPool::new(FairSpillPool::new(limit), named));
             environment = environment.with_memory_pool(pool);
         }
-        let state = SessionStateBuilder::new()
+        let state = SessionStateBuilder::new_from_existing(template())
             .with_config(config(options))
             .with_runtime_env(environment.build_arc()?)
-            .with_default_features()
-            .with_query_planner(Arc::new(row_number::Planner))
             .build();
         Ok(Self {
             state,
@@ -232,10 +243,20 @@ impl Session {
 
     /// The rows of a plan.
     pub(crate) async fn rows(&self, plan: &Plan) -> Result<Batches> {
-        let plan = passes::optimize(plan)?;
-        let plan = passes::compute_shared(self, &plan).await?;
+        let plan = self.prepared(plan).await?;
         let physical = self.physical(&plan, self.large_text).await?;
         self.run(&plan, physical, self.large_text).await
+    }
+
+    /// The plan after all passes, of which some compute parts of it.
+    pub(crate) async fn prepared(&self, plan: &Plan) -> Result<Plan> {
+        let plan = passes::optimize(plan)?;
+        let plan = passes::compute_shared(self, &plan).await?;
+        if !passes::has_parameters(&plan) {
+            return Ok(plan);
+        }
+        let plan = passes::bind(self, &plan).await?;
+        passes::compute_shared(self, &plan).await
     }
 
     /// The rows of a part of a plan, as relations have them.
@@ -339,6 +360,8 @@ fn config(options: &Options) -> SessionConfig {
     all.execution.parquet.pushdown_filters = false;
     all.execution.spill_compression = datafusion::config::SpillCompression::Lz4Frame;
     all.execution.collect_statistics = true;
+    // Operators say less exactly than plans what cannot be missing.
+    all.execution.skip_physical_aggregate_schema_check = true;
     if let Some(limit) = options.memory_limit {
         // Each sort keeps memory for merging what it wrote; all of them together keep a quarter.
         let share = limit / (4 * options.threads.max(1));

@@ -19,6 +19,16 @@ pub enum Scalar {
     Column(String),
     /// The same value for every row.
     Literal(Literal),
+    /// The same value for every row, which another plan computes.
+    Parameter {
+        /// Its name.
+        name: String,
+        /// Its type.
+        #[serde(with = "encode::data_type")]
+        data_type: DataType,
+        /// Whether it can be missing.
+        nullable: bool,
+    },
     /// A function of other expressions.
     Call {
         /// The function.
@@ -274,7 +284,7 @@ impl Scalar {
     /// The expressions that it is made of.
     pub(crate) fn children(&self) -> &[Scalar] {
         match self {
-            Self::Column(_) | Self::Literal(_) => &[],
+            Self::Column(_) | Self::Literal(_) | Self::Parameter { .. } => &[],
             Self::Call { arguments, .. } => arguments,
             Self::Cast { input, .. } | Self::IsIn { input, .. } => {
                 std::slice::from_ref(input.as_ref())
@@ -297,7 +307,7 @@ impl Scalar {
     pub(crate) fn replace(&self, with: &dyn Fn(&str) -> Option<Scalar>) -> Scalar {
         match self {
             Self::Column(name) => with(name).unwrap_or_else(|| self.clone()),
-            Self::Literal(_) => self.clone(),
+            Self::Literal(_) | Self::Parameter { .. } => self.clone(),
             Self::Call { function, arguments } => Self::Call {
                 function: *function,
                 arguments: arguments.iter().map(|argument| argument.replace(with)).collect(),
@@ -307,6 +317,40 @@ impl Scalar {
             }
             Self::IsIn { input, values } => {
                 Self::IsIn { input: Box::new(input.replace(with)), values: values.clone() }
+            }
+        }
+    }
+
+    /// The names of its parameters.
+    pub(crate) fn parameters(&self) -> Vec<&str> {
+        let mut names = Vec::new();
+        let mut open = vec![self];
+        while let Some(scalar) = open.pop() {
+            match scalar {
+                Self::Parameter { name, .. } => names.push(name.as_str()),
+                other => open.extend(other.children()),
+            }
+        }
+        names
+    }
+
+    /// The expression with each parameter replaced by what `with` gives for it, as a value of its type.
+    pub(crate) fn with_parameters(&self, with: &dyn Fn(&str) -> Option<Scalar>) -> Scalar {
+        match self {
+            Self::Parameter { name, data_type, .. } => match with(name) {
+                Some(value) => value.cast(data_type.clone()),
+                None => self.clone(),
+            },
+            Self::Column(_) | Self::Literal(_) => self.clone(),
+            Self::Call { function, arguments } => Self::Call {
+                function: *function,
+                arguments: arguments.iter().map(|each| each.with_parameters(with)).collect(),
+            },
+            Self::Cast { input, to } => {
+                Self::Cast { input: Box::new(input.with_parameters(with)), to: to.clone() }
+            }
+            Self::IsIn { input, values } => {
+                Self::IsIn { input: Box::new(input.with_parameters(with)), values: values.clone() }
             }
         }
     }
@@ -340,6 +384,7 @@ impl fmt::Display for Scalar {
         match self {
             Self::Column(name) => write!(formatter, "{name}"),
             Self::Literal(literal) => write!(formatter, "{literal}"),
+            Self::Parameter { name, .. } => write!(formatter, "the value of {name}"),
             Self::Cast { input, to } => write!(formatter, "{to}({input})"),
             Self::IsIn { input, values } => {
                 write!(formatter, "isin({input}, {} values)", values.len())

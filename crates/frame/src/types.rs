@@ -67,6 +67,9 @@ pub(crate) fn of(scalar: &Scalar, schema: &Schema) -> Result<Typed> {
             Ok(Typed::new(field.data_type().clone(), field.is_nullable()))
         }
         Scalar::Literal(literal) => Ok(literal_type(literal)),
+        Scalar::Parameter { data_type, nullable, .. } => {
+            Ok(Typed::new(data_type.clone(), *nullable))
+        }
         Scalar::Cast { input, to } => cast_type(&of(input, schema)?, to),
         Scalar::IsIn { input, values } => {
             let typed = of(input, schema)?;
@@ -111,6 +114,8 @@ fn cast_type(from: &Typed, to: &DataType) -> Result<Typed> {
             true
         }
         (left, right) if is_float(left) && is_float(right) => true,
+        // A value that was computed, and is missing.
+        (DataType::Null, DataType::Float64) => true,
         (DataType::Timestamp(_, left), DataType::Timestamp(_, right)) => left == right,
         (DataType::Dictionary(_, values), right) => is_text(values) && *right == TEXT,
         (DataType::Decimal128(..), DataType::Float64) => true,

@@ -102,6 +102,10 @@ pub(crate) fn lower(scalar: &Scalar, scope: Scope<'_>) -> Result<Lowered> {
             let value = value_of(literal, &typed.data_type)?;
             Ok(Lowered { expr: lit(value), typed, nan: false })
         }
+        Scalar::Parameter { name, .. } => Err(FrameError::Invalid {
+            operation: "a computed value",
+            detail: format!("nothing computes {name:?}"),
+        }),
         Scalar::Cast { input, to } => {
             let input = lower(input, scope)?;
             let nullable = typed.nullable;

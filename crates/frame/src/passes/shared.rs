@@ -47,6 +47,10 @@ fn count(plan: &Plan, seen: &mut Vec<(Plan, usize)>) {
 }
 
 fn expensive(plan: &Plan) -> bool {
+    // What a parameter stands for is not known yet.
+    if !plan.parameters().is_empty() || super::has_parameters(plan) {
+        return false;
+    }
     match plan.operator() {
         Operator::Aggregate { .. } | Operator::Join { .. } | Operator::Distinct { .. } => true,
         Operator::Sql { .. } => true,
@@ -55,7 +59,7 @@ fn expensive(plan: &Plan) -> bool {
     }
 }
 
-fn replace(plan: &Plan, part: &Plan, rows: &Plan) -> Plan {
+pub(super) fn replace(plan: &Plan, part: &Plan, rows: &Plan) -> Plan {
     if plan == part {
         return rows.clone();
     }

@@ -1,0 +1,24 @@
+//! Rules of the optimizer that DataFusion does not have: the order of joins, and the place of semi-joins.
+//!
+//! Both only move rows that a query drops anyway to where they are dropped sooner; the rows that come out, and the
+//! columns, stay the same.
+
+mod estimate;
+mod join_order;
+mod semi_joins;
+
+use std::sync::Arc;
+
+use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+/// All rules of the optimizer, in their order.
+pub(crate) fn all() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
+    let mut rules = Optimizer::new().rules;
+    // Conditions have arrived at the relations then, and what nobody reads goes afterwards.
+    let place = rules.iter().position(|rule| rule.name() == "optimize_projections");
+    let place = place.unwrap_or(rules.len());
+    let own: [Arc<dyn OptimizerRule + Send + Sync>; 2] =
+        [Arc::new(semi_joins::SemiJoins), Arc::new(join_order::JoinOrder)];
+    rules.splice(place..place, own);
+    rules
+}
