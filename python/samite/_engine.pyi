@@ -3,7 +3,7 @@
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from contextvars import Context
 from os import PathLike
-from typing import Any, Protocol, TypedDict, TypeVar, final
+from typing import Any, Literal, Protocol, TypedDict, TypeVar, final
 
 from typing_extensions import Self, Unpack
 
@@ -243,6 +243,42 @@ def run_arrays(exprs: Sequence[ArrayExpr], **settings: Unpack[_Settings]) -> lis
         If the results together are larger than the memory limit.
     """
 
+class JsonLines:
+    """Reads the values of a block of lines of JSON: some at a time, parsed without the interpreter.
+
+    Parameters
+    ----------
+    block:
+        A path, the first byte, the number of bytes (-1: to the end), and the compression.
+    keys:
+        The keys that dicts get; None: all.
+    skips_blank:
+        Whether lines of white space are passed over.
+    universal:
+        Whether carriage returns end lines too.
+    """
+
+    def __new__(
+        cls,
+        block: tuple[str, int, int, str | None],
+        keys: Sequence[str] | None,
+        skips_blank: bool,
+        universal: bool,
+    ) -> JsonLines: ...
+    def read(
+        self, parse: Callable[[str], tuple[list[Any], BaseException | None]]
+    ) -> tuple[list[Any], BaseException | None] | Literal[False] | None:
+        """The next records, and the error behind them or None. None at the end; False where the
+        engine cannot read on.
+
+        ``parse`` says what a line is that the engine has no exact value for."""
+
+    def start(self, record: int) -> int | None:
+        """The byte at which the line of a record of the last batch begins."""
+
+    def lines_seen(self) -> int:
+        """The number of lines of all batches so far."""
+
 def run_bags(plans: Sequence[tuple[Any, ...]], **settings: Unpack[_Settings]) -> list[Any] | None:
     """Compute plans of bags (`samite.bag.native`): the records, or the value, of each.
 
@@ -409,6 +445,10 @@ class FrameScalar:
     @staticmethod
     def column(name: str) -> FrameScalar: ...
     @staticmethod
+    def parameter(name: str, data_type: str, nullable: bool) -> FrameScalar:
+        """A value that another plan computes, of a type by Arrow's name."""
+
+    @staticmethod
     def literal(value: bool | int | float | str | None) -> FrameScalar:
         """A plain value; None and NaN are missing ones."""
 
@@ -505,6 +545,10 @@ class FramePlan:
         values come first."""
 
     def limit(self, offset: int, count: int) -> FramePlan: ...
+    def bind(self, values: Sequence[tuple[str, FramePlan]]) -> FramePlan:
+        """The rows, with values in the place of parameters, each from a plan of one value."""
+
+    def parameters(self) -> list[str]: ...
     def distinct(self, subset: Sequence[str], keep: str) -> FramePlan:
         """The "first", the "last" or "any" one of rows with equal values in ``subset``."""
 
@@ -538,3 +582,136 @@ class FramePlan:
         """The rows, and for each operator its depth, text, rows, bytes and seconds."""
 
     def __repr__(self) -> str: ...
+
+class FutureBase:
+    """A key that a client wants for as long as the object lives."""
+
+    def __new__(
+        cls, key: str, client: ClusterClient | None = None, *args: Any, **kwargs: Any
+    ) -> Self: ...
+    @property
+    def _samite_key(self) -> str: ...
+
+class ClusterClient:
+    """A connection to a scheduler."""
+
+    def __new__(
+        cls,
+        address: str,
+        *,
+        name: str = "Client",
+        security: dict[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> Self: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def scheduler_id(self) -> str: ...
+    @property
+    def closed(self) -> bool: ...
+    def submit_calls(
+        self,
+        keys: list[str],
+        func: Any,
+        args: list[tuple[Any, ...]],
+        kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> None: ...
+    def submit_graph(
+        self, graph: dict[Any, Any], outputs: list[Any], options: dict[str, Any] | None = None
+    ) -> None: ...
+    def retain(self, keys: list[str]) -> None: ...
+    def release(self, keys: list[str]) -> None: ...
+    def status(self, key: str) -> str: ...
+    def wait(self, keys: list[str], timeout: float | None = None, first: bool = False) -> bool: ...
+    def gather(
+        self, keys: list[str], timeout: float | None = None, direct: bool = True
+    ) -> list[Any]: ...
+    def values(self, keys: list[str], timeout: float | None = None) -> list[tuple[Any, ...]]: ...
+    def failure(self, key: str) -> tuple[BaseException, Any, str] | None: ...
+    def watch(self, keys: list[str], callback: Callable[[str, str], Any]) -> None: ...
+    def cancel(
+        self, keys: list[str], force: bool = False, reason: str = "unknown", message: str = ""
+    ) -> None: ...
+    def retry(self, keys: list[str]) -> None: ...
+    def scatter(
+        self,
+        keys: list[str],
+        values: list[Any],
+        workers: list[str] | None = None,
+        broadcast: int = 1,
+        timeout: float | None = None,
+    ) -> None: ...
+    def request(self, name: str, arguments: Any, timeout: float | None = None) -> Any: ...
+    def request_later(
+        self, name: str, arguments: Any, callback: Callable[[bool, Any], Any]
+    ) -> None: ...
+    def subscribe(self, topic: str, callback: Callable[[Any], Any]) -> None: ...
+    def unsubscribe(self, topic: str) -> None: ...
+    def close(self, timeout: float = 1.0) -> None: ...
+
+class ClusterScheduler:
+    """A scheduler on threads of its own."""
+
+    def __new__(
+        cls,
+        listen: list[str],
+        *,
+        security: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+    ) -> Self: ...
+    def show_pages(self, address: str, token: str | None = None, prefix: str = "") -> str: ...
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def id(self) -> str: ...
+    def close(self, timeout: float = 5.0) -> None: ...
+
+class ClusterWorker:
+    """A worker on threads of its own."""
+
+    def __new__(
+        cls,
+        scheduler: str,
+        *,
+        name: str,
+        nthreads: int,
+        memory_limit: int | None = None,
+        resources: dict[str, float] | None = None,
+        local_directory: str | None = None,
+        listen: str,
+        security: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+        timeout: float = 30.0,
+    ) -> Self: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    def wait(self, timeout: float | None = None) -> bool: ...
+    def close(self, timeout: float = 5.0) -> None: ...
+
+class TaskWorker:
+    """What a task sees of the worker that runs it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def id(self) -> str: ...
+    @property
+    def address(self) -> str: ...
+    @property
+    def scheduler(self) -> str: ...
+    @property
+    def scheduler_id(self) -> str: ...
+    @property
+    def nthreads(self) -> int: ...
+    @property
+    def memory_limit(self) -> int | None: ...
+
+def current_task() -> tuple[TaskWorker, str, int] | None: ...
+def current_worker() -> TaskWorker | None: ...
+def secede() -> bool: ...
+def rejoin() -> bool: ...
+def generate_token() -> str: ...
+def generate_credentials() -> dict[str, str]: ...

@@ -124,7 +124,7 @@ def _answer(groups: Iterator[list[Any]]) -> list[Any]:
         inputs = [load(group) for group in groups]
         return [_SUCCESS, *dump(evaluate(task, iter(inputs)))]
     except BaseException as error:
-        return [_FAILURE, *_dump_failure(error)]
+        return [_FAILURE, *dump_failure(error)]
 
 
 # ---- tasks as plain data ------------------------------------------------------------------------
@@ -180,6 +180,34 @@ def dump_task(spec: tuple[Any, ...], name: str) -> list[Any]:
         raise
 
 
+def dump_batch(kind: str, *parts: Any) -> list[Any]:
+    """Pickle a batch of tasks for the workers of a cluster.
+
+    Raises
+    ------
+    The exception of the pickler, with a note that names the part that cannot be pickled.
+    """
+    from samite._pickling import dump
+
+    try:
+        return dump((kind, *parts))
+    except Exception as error:
+        part = _find_unpicklable(parts)
+        if hasattr(error, "add_note"):
+            error.add_note(f"A task cannot be sent to workers: {part} cannot be pickled.")
+        raise
+
+
+def call_method(name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
+    """Call a method of an object."""
+    return getattr(target, name)(*args, **kwargs)
+
+
+def get_attribute(name: str, target: Any) -> Any:
+    """Get an attribute of an object."""
+    return getattr(target, name)
+
+
 def _find_unpicklable(spec: Any) -> str:
     """The smallest part of a spec that cannot be pickled, described."""
     from samite._pickling import dump
@@ -201,7 +229,8 @@ def _find_unpicklable(spec: Any) -> str:
 # ---- failures -----------------------------------------------------------------------------------
 
 
-def _dump_failure(error: BaseException) -> list[Any]:
+def dump_failure(error: BaseException) -> list[Any]:
+    """Pickle what is left of an exception and its traceback where it was raised."""
     import traceback
 
     from samite._pickling import dump, load
@@ -218,6 +247,10 @@ def _dump_failure(error: BaseException) -> list[Any]:
         packed = tblib.pickling_support.pickle_traceback(here) if here is not None else None
     except ImportError:
         pass
+    if packed is None and _on_cluster():
+        from samite.distributed._tracebacks import places_of, rebuilt
+
+        packed = (rebuilt, (places_of(here),))
     for traceback_too in (packed, None):
         try:
             frames = dump((_take_apart(error), text, traceback_too))
@@ -229,6 +262,13 @@ def _dump_failure(error: BaseException) -> list[Any]:
     kind = type(error)
     message = f"{kind.__module__}.{kind.__qualname__}: {error}"
     return dump((_take_apart(RuntimeError(message)), text, None))
+
+
+def _on_cluster() -> bool:
+    """Whether a worker of a cluster runs this: its clients get exceptions as they were raised."""
+    from samite import _engine
+
+    return _engine.current_worker() is not None
 
 
 def _take_apart(error: BaseException) -> tuple[Any, ...]:
@@ -292,7 +332,7 @@ def run_packed(packed: bytes) -> bytes:
         spec, inputs = pickle.loads(packed)
         return cloudpickle.dumps((True, evaluate(spec, iter(inputs))), protocol=5)
     except BaseException as error:
-        return cloudpickle.dumps((False, _dump_failure(error)), protocol=5)
+        return cloudpickle.dumps((False, dump_failure(error)), protocol=5)
 
 
 def unpack_outcome(packed: bytes) -> Any:

@@ -2,6 +2,7 @@
 
 mod convert;
 mod read_plan;
+mod reader;
 
 use std::sync::Arc;
 
@@ -23,6 +24,7 @@ create_exception!(
 
 /// Adds the functions of bags to the module.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<reader::JsonLines>()?;
     module.add_function(wrap_pyfunction!(run_bags, module)?)
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use samite::graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
 use samite::runtime::TaskOptions;
 
@@ -52,6 +52,8 @@ pub struct Compiled {
     pub outputs: Vec<Output>,
     /// The rows that the plan's annotations point at.
     pub annotations: Vec<TaskOptions>,
+    /// Tasks that stand for the values of futures, and the futures' keys.
+    pub imports: Vec<(TaskId, Arc<str>)>,
 }
 
 /// What became of the entries of a graph that was read.
@@ -81,7 +83,7 @@ impl GraphTasks {
 }
 
 /// The native task that a template calls with nothing but the values of other tasks.
-fn native_task(py: Python<'_>, template: &Template) -> Option<Py<ArrayTask>> {
+pub fn native_task(py: Python<'_>, template: &Template) -> Option<Py<ArrayTask>> {
     let Template::Call(call) = template else { return None };
     let Template::Value(func) = &call.func else { return None };
     let plain = call.kwargs.is_empty()
@@ -95,6 +97,7 @@ struct Compiler {
     builder: PlanBuilder,
     operations: Vec<Op>,
     annotations: Vec<TaskOptions>,
+    imports: Vec<(TaskId, Arc<str>)>,
     /// The annotations of the task that was pushed last, by address.
     annotated: Option<usize>,
 }
@@ -134,7 +137,7 @@ impl Compiler {
         let mut task_of: Vec<Option<TaskId>> = Vec::with_capacity(reader.entries.len());
         let mut tasks = 0;
         for entry in &reader.entries {
-            task_of.push(matches!(entry, Entry::Task { .. }).then(|| {
+            task_of.push(matches!(entry, Entry::Task { .. } | Entry::Import(_)).then(|| {
                 tasks += 1;
                 TaskId::from_index(first + tasks - 1)
             }));
@@ -145,9 +148,17 @@ impl Compiler {
         }
         for position in 0..reader.entries.len() {
             let taken = std::mem::replace(&mut reader.entries[position], Entry::New);
-            let Entry::Task { mut template, needs, key } = taken else {
-                reader.entries[position] = taken;
-                continue;
+            let (mut template, needs, key) = match taken {
+                Entry::Task { template, needs, key } => (template, needs, key),
+                Entry::Import(key) => {
+                    let task = self.push(Op::Import(key.clone()), []);
+                    self.imports.push((task, key));
+                    continue;
+                }
+                other => {
+                    reader.entries[position] = other;
+                    continue;
+                }
             };
             if needs.iter().any(|need| task_of[*need].is_none()) {
                 let mut holes = needs.iter();
@@ -180,8 +191,8 @@ impl Compiler {
                 Err(value) => Output::Value(value),
             })
             .collect();
-        let (operations, annotations) = (self.operations, self.annotations);
-        let plan = self.builder.finish(tasks).map_err(|error| match error {
+        let Self { builder, operations, annotations, imports, .. } = self;
+        let plan = builder.finish(tasks).map_err(|error| match error {
             GraphError::Cycle { tasks } => {
                 let names: Vec<String> = tasks
                     .iter()
@@ -196,7 +207,7 @@ impl Compiler {
             }
             other => PyValueError::new_err(other.to_string()),
         })?;
-        Ok(Compiled { plan: Arc::new(plan), operations, outputs, annotations })
+        Ok(Compiled { plan: Arc::new(plan), operations, outputs, annotations, imports })
     }
 }
 
@@ -219,6 +230,39 @@ pub fn compile_graph<'py>(
         .into_iter()
         .map(|entry| tasks.output(py, &reader, entry))
         .collect::<PyResult<_>>()?;
+    compiler.finish(py, outputs)
+}
+
+/// Compiles a dict graph for the workers of a cluster: each wanted key has a task of its own, also
+/// where it is data, a future, or another name of a task.
+///
+/// # Errors
+/// As [`compile_graph`].
+pub fn compile_for_cluster<'py>(
+    graph: Bound<'py, PyDict>,
+    keys: &[Bound<'py, PyAny>],
+    options: TaskOptions,
+) -> PyResult<Compiled> {
+    let py = graph.py();
+    let mut reader = GraphReader::new(graph, None);
+    let wanted = keys.iter().map(|key| reader.want(key)).collect::<PyResult<Vec<_>>>()?;
+    let mut compiler = Compiler::default();
+    compiler.annotations.push(options);
+    compiler.builder.begin_layer("", Some(AnnotationId(0)));
+    let tasks = compiler.push_graph(py, &mut reader)?;
+    let mut taken: FxHashSet<TaskId> = compiler.imports.iter().map(|(task, _)| *task).collect();
+    let mut outputs = Vec::with_capacity(keys.len());
+    for (entry, key) in wanted.into_iter().zip(keys) {
+        let key = key.clone().unbind();
+        outputs.push(Ok(match tasks.output(py, &reader, entry)? {
+            Err(value) => {
+                let template = Template::Value(value);
+                compiler.push(Op::Template { template, key }, [])
+            }
+            Ok(task) if taken.insert(task) => task,
+            Ok(task) => compiler.push(Op::Template { template: Template::Input, key }, [task]),
+        }));
+    }
     compiler.finish(py, outputs)
 }
 

@@ -172,6 +172,24 @@ fn forget_threads() {
     VISITORS.store(0, Ordering::Release);
 }
 
+/// As [`InterpreterGuard`], without context variables: it holds nothing of Python's, so that there
+/// may be one when the interpreter ends.
+pub struct PlainGuard;
+
+impl Guard for PlainGuard {
+    fn thread(&self, body: &mut dyn FnMut()) {
+        let _visitor = Visitor::enter();
+        released(body);
+    }
+
+    fn batch(&self, body: &mut dyn FnMut()) {
+        Python::attach(|_py| {
+            let _mark = BatchMark::set(true);
+            body();
+        });
+    }
+}
+
 /// Worker threads hold the interpreter for a whole batch of Python tasks, in a copy of the
 /// context variables of the thread that asked for the result.
 pub struct InterpreterGuard {

@@ -46,6 +46,18 @@ helper!(
     /// Pickles a task, or says which part of it cannot be.
     dump_task, "samite._worker", "dump_task");
 helper!(
+    /// Pickles a batch of tasks, or says which part of which task cannot be.
+    dump_batch, "samite._worker", "dump_batch");
+helper!(
+    /// Calls a method: its name, the object, the arguments.
+    call_method, "samite._worker", "call_method");
+helper!(
+    /// Gets an attribute: its name, the object.
+    get_attribute, "samite._worker", "get_attribute");
+helper!(
+    /// Pickles the exception of a task that failed.
+    dump_failure, "samite._worker", "dump_failure");
+helper!(
     /// The exception of a task that failed in a worker process.
     remote_failure, "samite._worker", "remote_failure");
 helper!(
@@ -63,6 +75,21 @@ helper!(
 helper!(
     /// The annotations in force.
     current_annotations, "samite.base", "get_annotations");
+helper!(
+    /// The exception by which a task asks to be run again.
+    reschedule, "samite.distributed", "Reschedule");
+helper!(
+    /// The exception of a request that was not carried out.
+    fault, "samite.distributed._faults", "fault");
+helper!(
+    /// The exception of a task whose workers were lost.
+    killed, "samite.distributed._faults", "killed");
+helper!(
+    /// The exception of a result that there will not be.
+    cancelled, "samite.distributed._faults", "cancelled");
+helper!(
+    /// Carries out what a client or the scheduler asks of a worker.
+    worker_call, "samite.distributed._calls", "carry_out");
 helper!(global_config, "samite.config", "config");
 helper!(delayed_object, "samite.delayed", "Delayed");
 

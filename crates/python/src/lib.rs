@@ -4,8 +4,10 @@
 // Nothing of this crate is a Rust API: `pub` says that the whole crate may use an item.
 #![allow(unreachable_pub)]
 
+mod allocator;
 mod arrays;
 mod bags;
+mod cluster;
 mod compile;
 mod error;
 mod frames;
@@ -30,6 +32,7 @@ use pyo3::prelude::*;
 
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    allocator::set_up();
     module.add_class::<node::Node>()?;
     module.add_class::<template::TemplateObject>()?;
     module.add_class::<program::BoundTask>()?;
@@ -49,6 +52,7 @@ fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     arrays::register(module)?;
     bags::register(module)?;
+    cluster::register(module)?;
     frames::register(module)?;
     error::register(module)?;
     gil::register_exit(module)

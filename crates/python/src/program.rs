@@ -30,6 +30,8 @@ pub enum Op {
     Array(Box<Operation>),
     /// An operation of plans of records, likewise.
     Records { program: Arc<RecordsProgram>, operation: u32 },
+    /// The value of a future, which is on a cluster: never run.
+    Import(Arc<str>),
 }
 
 impl Op {
@@ -39,7 +41,7 @@ impl Op {
         match self {
             Self::Node(node) => node.get().run(py, &mut inputs),
             Self::Template { template, .. } => template.evaluate(py, &mut inputs),
-            Self::ArrayTask { .. } | Self::Array(_) | Self::Records { .. } => {
+            Self::ArrayTask { .. } | Self::Array(_) | Self::Records { .. } | Self::Import(_) => {
                 Err(PyRuntimeError::new_err("a native task was to run as a call of Python's"))
             }
         }
@@ -53,7 +55,7 @@ impl Op {
         inputs: &mut Vec<Value>,
     ) -> Option<Result<Value, OperationError>> {
         match self {
-            Self::Node(_) | Self::Template { .. } => None,
+            Self::Node(_) | Self::Template { .. } | Self::Import(_) => None,
             Self::ArrayTask { task, .. } => {
                 Some(gil::native_part(|| task.get().run(context, inputs)))
             }
@@ -74,7 +76,7 @@ impl Op {
             Self::Node(_) | Self::Template { .. } => true,
             Self::ArrayTask { task, .. } => task.get().is_guarded(),
             Self::Array(operation) => operation.is_guarded(),
-            Self::Records { .. } => false,
+            Self::Records { .. } | Self::Import(_) => false,
         };
         if guarded { Lane::Guarded } else { Lane::Free }
     }
@@ -85,6 +87,7 @@ impl Op {
             Self::Node(node) => node.get().key(py),
             Self::Template { key, .. } | Self::ArrayTask { key, .. } => Ok(key.bind(py).clone()),
             Self::Array(operation) => Ok(PyString::new(py, &operation.name()).into_any()),
+            Self::Import(key) => Ok(PyString::new(py, key).into_any()),
             Self::Records { program, operation } => {
                 let name = program.name(OperationId(*operation), 0);
                 Ok(PyString::new(py, &name).into_any())

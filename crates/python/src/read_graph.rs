@@ -13,9 +13,11 @@ use pyo3::types::{
 };
 use rustc_hash::FxHashMap;
 
+use crate::cluster::future::{self, FutureBase};
 use crate::compile::SIGNALS_EVERY;
 use crate::task_spec::{SpecClass, classify};
 use crate::template::{Call, Opaque, Subgraph, SubgraphCall, SubgraphStep, Template};
+use crate::unpack::is_plain;
 
 /// Containers nested deeper than this in one task are refused before the stack is at risk.
 const DEPTH_LIMIT: usize = 500;
@@ -28,6 +30,8 @@ pub enum Entry<'py> {
     Data(Py<PyAny>),
     /// Another key's value.
     Alias(usize),
+    /// The value of a future: a task of an earlier graph on a cluster.
+    Import(Arc<str>),
     /// A task, and the entries that fill the holes of its template.
     Task { template: Template, needs: Vec<usize>, key: Bound<'py, PyAny> },
 }
@@ -42,6 +46,8 @@ pub struct GraphReader<'py> {
     pub entries: Vec<Entry<'py>>,
     pub keys: Vec<Bound<'py, PyAny>>,
     unread: Vec<usize>,
+    /// Position in `entries` by the key of a future.
+    imports: FxHashMap<Arc<str>, usize>,
     subgraphs: FxHashMap<usize, Arc<Subgraph>>,
 }
 
@@ -62,6 +68,7 @@ impl<'py> GraphReader<'py> {
             entries: Vec::new(),
             keys: Vec::new(),
             unread: Vec::new(),
+            imports: FxHashMap::default(),
             subgraphs: FxHashMap::default(),
         }
     }
@@ -135,6 +142,41 @@ impl<'py> GraphReader<'py> {
         Ok(position)
     }
 
+    /// The template of a call whose arguments may hold futures, and the entries of those.
+    pub fn call(
+        &mut self,
+        func: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<(Template, Vec<usize>)> {
+        let mut found = Found { needs: Vec::new(), reader: self, depth: 0 };
+        let template = found.call_of(func, args, kwargs)?;
+        Ok((template, found.needs))
+    }
+
+    /// The keys of the futures found so far, in the order of their entries, where no graph was
+    /// read: then there are no other entries.
+    pub fn imported(&self) -> Vec<Arc<str>> {
+        let key = |entry: &Entry<'_>| match entry {
+            Entry::Import(key) => Some(key.clone()),
+            _ => None,
+        };
+        self.entries.iter().filter_map(key).collect()
+    }
+
+    /// The entry of a future's value.
+    fn import(&mut self, future: &Bound<'py, FutureBase>) -> usize {
+        let key = &future.get().key;
+        if let Some(position) = self.imports.get(key) {
+            return *position;
+        }
+        let position = self.entries.len();
+        self.entries.push(Entry::Import(key.clone()));
+        self.keys.push(PyString::new(future.py(), key).into_any());
+        self.imports.insert(key.clone(), position);
+        position
+    }
+
     fn read(&mut self, position: usize) -> PyResult<()> {
         let key = self.keys[position].clone();
         if let Some(cache) = &self.cache
@@ -183,7 +225,7 @@ impl<'py> GraphReader<'py> {
             let needs_it = match entry {
                 Entry::Task { needs, .. } => needs.contains(&wanted),
                 Entry::Alias(target) => *target == wanted,
-                Entry::New | Entry::Data(_) => false,
+                Entry::New | Entry::Data(_) | Entry::Import(_) => false,
             };
             if needs_it {
                 names.push(key.repr()?.to_string());
@@ -205,7 +247,8 @@ impl<'py> GraphReader<'py> {
             return Ok(Some(template));
         }
         let declared = value.getattr(intern!(value.py(), "dependencies"))?.len()?;
-        let mut distinct = needs.to_vec();
+        let mut distinct: Vec<usize> = needs.to_vec();
+        distinct.retain(|need| !matches!(self.entries[*need], Entry::Import(_)));
         distinct.sort_unstable();
         distinct.dedup();
         Ok((distinct.len() == declared).then_some(template))
@@ -250,7 +293,13 @@ impl<'py> Found<'_, 'py> {
         Ok(match class {
             SpecClass::Reference => self.reference(&value.getattr(intern!(py, "key"))?)?,
             SpecClass::Alias => self.reference(&value.getattr(intern!(py, "target"))?)?,
-            SpecClass::Data => Template::Value(value.getattr(intern!(py, "value"))?.unbind()),
+            SpecClass::Data => {
+                let value = value.getattr(intern!(py, "value"))?;
+                match self.with_futures(&value)? {
+                    Some(template) => template,
+                    None => Template::Value(value.unbind()),
+                }
+            }
             SpecClass::Task => return self.nested(|this| this.call(value)),
             SpecClass::List => Template::List(self.parts(value)?),
             SpecClass::Tuple => Template::Tuple(self.parts(value)?),
@@ -273,9 +322,81 @@ impl<'py> Found<'_, 'py> {
     /// An argument of a task object: another task object, or a plain value.
     fn part(&mut self, item: &Bound<'py, PyAny>) -> PyResult<Template> {
         match classify(item)? {
-            SpecClass::Plain => Ok(Template::Value(item.clone().unbind())),
+            SpecClass::Plain => Ok(match self.with_futures(item)? {
+                Some(template) => template,
+                None => Template::Value(item.clone().unbind()),
+            }),
             class => self.spec(item, class),
         }
+    }
+
+    /// The template of a plain value that is a future, or a container of some; else `None`.
+    fn with_futures(&mut self, item: &Bound<'py, PyAny>) -> PyResult<Option<Template>> {
+        if !future::exist() || is_plain(item) {
+            return Ok(None);
+        }
+        if let Ok(future) = item.cast::<FutureBase>() {
+            let entry = self.reader.import(future);
+            self.needs.push(entry);
+            return Ok(Some(Template::Input));
+        }
+        if let Ok(list) = item.cast_exact::<PyList>() {
+            return Ok(self.all_with_futures(list.iter())?.map(Template::List));
+        }
+        if let Ok(tuple) = item.cast_exact::<PyTuple>() {
+            return Ok(self.all_with_futures(tuple.iter())?.map(Template::Tuple));
+        }
+        if let Ok(set) = item.cast_exact::<PySet>() {
+            return Ok(self.all_with_futures(set.iter())?.map(Template::Set));
+        }
+        if let Ok(dict) = item.cast_exact::<PyDict>() {
+            let Some(values) = self.all_with_futures(dict.values().iter())? else {
+                return Ok(None);
+            };
+            let keys = dict.keys().iter().map(|key| Template::Value(key.unbind()));
+            return Ok(Some(Template::Dict(keys.zip(values).collect())));
+        }
+        Ok(None)
+    }
+
+    fn all_with_futures(
+        &mut self,
+        items: impl Iterator<Item = Bound<'py, PyAny>>,
+    ) -> PyResult<Option<Vec<Template>>> {
+        self.nested(|this| {
+            let mut lazy = false;
+            let templates = items
+                .map(|item| {
+                    Ok(match this.with_futures(&item)? {
+                        Some(template) => {
+                            lazy = true;
+                            template
+                        }
+                        None => Template::Value(item.unbind()),
+                    })
+                })
+                .collect::<PyResult<Vec<_>>>()?;
+            Ok(lazy.then_some(templates))
+        })
+    }
+
+    /// The template of a call whose arguments may hold futures.
+    fn call_of(
+        &mut self,
+        func: &Bound<'py, PyAny>,
+        args: &Bound<'py, PyTuple>,
+        kwargs: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<Template> {
+        let args = args.iter().map(|item| self.part(&item)).collect::<PyResult<_>>()?;
+        let kwargs = match kwargs {
+            None => Vec::new(),
+            Some(kwargs) => kwargs
+                .iter()
+                .map(|(name, item)| Ok((name.unbind(), self.part(&item)?)))
+                .collect::<PyResult<_>>()?,
+        };
+        let func = Template::Value(func.clone().unbind());
+        Ok(Template::Call(Box::new(Call { func, args, kwargs })))
     }
 
     fn call(&mut self, task: &Bound<'py, PyAny>) -> PyResult<Template> {
@@ -336,6 +457,11 @@ impl<'py> Found<'_, 'py> {
             && func.is_callable()
         {
             return self.nested(|this| this.legacy_call(&func, tuple)).map(Some);
+        }
+        if let Some(future) = future::of(value) {
+            let entry = self.reader.import(future);
+            self.needs.push(entry);
+            return Ok(Some(Template::Input));
         }
         if could_be_key(value) && self.reader.holds(value)? {
             let is_itself = match own_key {
@@ -466,7 +592,7 @@ fn compile_subgraph<'py>(
             continue;
         }
         match &mut reader.entries[entry] {
-            Entry::New => return Ok(None),
+            Entry::New | Entry::Import(_) => return Ok(None),
             Entry::Data(value) => {
                 let template = Template::Value(value.clone_ref(py));
                 steps.push(SubgraphStep { template, holes: Vec::new() });

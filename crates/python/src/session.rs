@@ -184,7 +184,13 @@ fn run<'py>(
     settings: Settings<'py>,
     graph: Option<Bound<'py, PyDict>>,
 ) -> PyResult<Bound<'py, PyList>> {
-    let Compiled { plan, operations, outputs, annotations } = compiled;
+    let Compiled { plan, operations, outputs, annotations, imports } = compiled;
+    if let Some((_, key)) = imports.first() {
+        return Err(pyo3::exceptions::PyValueError::new_err(format!(
+            "the graph needs the future {key}, whose value is on a cluster: compute it with the \
+             future's client as the scheduler, or gather the future first"
+        )));
+    }
     let values = execute(py, plan, operations, annotations, settings, graph)?;
     let results = PyList::empty(py);
     for output in outputs {

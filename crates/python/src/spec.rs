@@ -18,7 +18,7 @@ pub fn of_operation<'py>(py: Python<'py>, op: &Op) -> PyResult<Bound<'py, PyAny>
     match op {
         Op::Node(node) => of_node(py, node.get()),
         Op::Template { template, .. } => of_template(py, template, false),
-        Op::ArrayTask { .. } | Op::Array(_) | Op::Records { .. } => {
+        Op::ArrayTask { .. } | Op::Array(_) | Op::Records { .. } | Op::Import(_) => {
             Err(pyo3::exceptions::PyRuntimeError::new_err("a native task runs in this process"))
         }
     }

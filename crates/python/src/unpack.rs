@@ -29,7 +29,7 @@ pub fn wrap<'py>(item: &Bound<'py, PyAny>) -> PyResult<Option<Bound<'py, PyAny>>
 }
 
 /// Whether a value of this exact type can hold no lazy value.
-fn is_plain(item: &Bound<'_, PyAny>) -> bool {
+pub fn is_plain(item: &Bound<'_, PyAny>) -> bool {
     item.is_none()
         || item.is_exact_instance_of::<PyInt>()
         || item.is_exact_instance_of::<PyFloat>()

@@ -2,16 +2,18 @@
 //! results were said to be.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
+use numpy::npyffi::NPY_ARRAY_WRITEABLE;
+use numpy::{PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::create_exception;
 use pyo3::exceptions::{PyException, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PySlice, PyString, PyTuple};
-use samite::array::{AxisMap, BlockFunction, DType, Grid, Offsets, Run};
+use samite::array::{AxisMap, BlockFunction, Chunk, DType, Grid, Offsets, Run};
 use samite::runtime::{OperationError, Value};
 
-use crate::arrays::convert::{handed_over, scalar_chunk};
+use crate::arrays::convert::{handed_over, scalar_chunk, to_reader, to_writer};
 use crate::gil;
 use crate::value::to_python;
 
@@ -48,15 +50,21 @@ impl Argument {
         })
     }
 
+    /// The argument for the block at a position.
     fn value<'py>(
         &self,
         py: Python<'py>,
         position: &[u32],
         inputs: &[Value],
+        passing: Passing,
     ) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Self::Block(place) => match inputs.get(*place) {
-                Some(block) => to_python(py, block),
+                Some(block) => match (Chunk::of(block), passing) {
+                    (None, _) => to_python(py, block),
+                    (Some(chunk), Passing::ToReader) => to_reader(py, chunk),
+                    (Some(chunk), Passing::ToWriter) => to_writer(py, chunk),
+                },
                 None => Err(PyValueError::new_err("a block that a function needs is missing")),
             },
             Self::Constant(value) => Ok(value.bind(py).clone()),
@@ -67,6 +75,33 @@ impl Argument {
             }
         }
     }
+}
+
+/// How a function is given its blocks.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Passing {
+    /// Read-only, as they are.
+    ToReader,
+    /// So that it can write to them: those that others read too as copies.
+    ToWriter,
+}
+
+/// Whether a function failed because it wrote to an array that is read-only. NumPy says so with a
+/// `ValueError`, Cython too; others have exceptions of their own, but use the same words.
+fn wrote_to_argument(py: Python<'_>, failed: &PyErr) -> bool {
+    let Ok(text) = failed.value(py).str() else { return false };
+    let text = text.to_string_lossy().to_lowercase();
+    ["read-only", "readonly", "read only", "writeable", "writable"]
+        .iter()
+        .any(|words| text.contains(words))
+}
+
+/// Whether an array cannot be written to.
+fn is_read_only(result: &Bound<'_, PyAny>) -> bool {
+    let Ok(array) = result.cast_exact::<PyUntypedArray>() else { return false };
+    // SAFETY: the pointer is that of a live array object; its fields are only read.
+    let flags = unsafe { (*array.as_array_ptr()).fields.flags };
+    flags & NPY_ARRAY_WRITEABLE == 0
 }
 
 /// What the blocks of a result have to be.
@@ -117,6 +152,8 @@ pub struct PythonFunction {
     name: String,
     token: u128,
     expected: Expected,
+    /// Whether it was seen to write to its arguments.
+    writes: AtomicBool,
 }
 
 impl PythonFunction {
@@ -136,33 +173,65 @@ impl PythonFunction {
         let keywords = keywords.iter().map(keyword).collect::<PyResult<_>>()?;
         let expected = Expected { dtype, grid };
         let function = Some(function.unbind());
-        Ok(Self { function, arguments, keywords, name, token: fresh_token(), expected })
+        let (token, writes) = (fresh_token(), AtomicBool::new(false));
+        Ok(Self { function, arguments, keywords, name, token, expected, writes })
     }
 
+    /// Calls the function. Where one of its blocks is read by others too, all are passed read-only,
+    /// without a copy; if the function turns out to write to one, none of them has changed, and it is
+    /// called again, and from then on, with blocks of its own.
     fn call(&self, py: Python<'_>, position: &[u32], inputs: &mut Vec<Value>) -> PyResult<Value> {
+        let shared = inputs.iter().any(|input| Chunk::of(input).is_some_and(Chunk::is_kept));
+        if shared && !self.writes.load(Ordering::Relaxed) {
+            match self.called(py, position, inputs, Passing::ToReader) {
+                // What is made of it may write to it: it must not be a view of what was lent.
+                Ok(result) if is_read_only(&result) => {
+                    return self.expected.block(&result.call_method1("copy", ("K",))?, position);
+                }
+                Ok(result) => return self.expected.block(&result, position),
+                Err(failed) if wrote_to_argument(py, &failed) => {
+                    self.writes.store(true, Ordering::Relaxed);
+                }
+                Err(failed) => return Err(failed),
+            }
+        }
+        let result = self.called(py, position, inputs, Passing::ToWriter)?;
+        self.expected.block(&result, position)
+    }
+
+    fn called<'py>(
+        &self,
+        py: Python<'py>,
+        position: &[u32],
+        inputs: &mut Vec<Value>,
+        passing: Passing,
+    ) -> PyResult<Bound<'py, PyAny>> {
         let Some(function) = &self.function else {
             return Err(PyValueError::new_err("the function is gone"));
         };
         let arguments = self
             .arguments
             .iter()
-            .map(|argument| argument.value(py, position, inputs))
+            .map(|argument| argument.value(py, position, inputs, passing))
             .collect::<PyResult<Vec<_>>>()?;
         let keywords = match &*self.keywords {
             [] => None,
             several => {
                 let keywords = PyDict::new(py);
                 for (name, argument) in several {
-                    keywords.set_item(name, argument.value(py, position, inputs)?)?;
+                    let value = argument.value(py, position, inputs, passing)?;
+                    keywords.set_item(name, value)?;
                 }
                 Some(keywords)
             }
         };
-        // What nobody else needs goes as soon as the function lets go of it.
-        inputs.clear();
+        // What nobody else needs goes as soon as the function lets go of it, unless it may be called
+        // again.
+        if passing == Passing::ToWriter {
+            inputs.clear();
+        }
         let arguments = PyTuple::new(py, arguments)?;
-        let result = function.bind(py).call(arguments, keywords.as_ref())?;
-        self.expected.block(&result, position)
+        function.bind(py).call(arguments, keywords.as_ref())
     }
 }
 

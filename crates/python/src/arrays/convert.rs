@@ -223,6 +223,21 @@ pub fn to_argument<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, P
     scalar_if_single(to_numpy(py, chunk)?)
 }
 
+/// As [`to_argument`], but without a copy, and so that it cannot be written to.
+pub fn to_reader<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
+    let array = array_of(py, chunk, false)?;
+    if original(py, chunk).is_some() { Ok(array) } else { scalar_if_single(array) }
+}
+
+/// As [`to_argument`], for a function that writes to its argument: a copy of what others read too.
+pub fn to_writer<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
+    if chunk.is_kept() && chunk.ndim() > 0 {
+        let copy = gil::released(|| chunk.copied()).map_err(|failed| raised(py, failed))?;
+        return to_numpy(py, &copy);
+    }
+    to_argument(py, chunk)
+}
+
 /// Whether every element has memory of its own, which was allocated here.
 fn is_writable(chunk: &Chunk) -> bool {
     let mut axes = chunk.shape().iter().zip(chunk.strides());
@@ -232,12 +247,16 @@ fn is_writable(chunk: &Chunk) -> bool {
 /// A chunk as a NumPy array of the same memory, which keeps the chunk. Memory that was lent, and
 /// elements that repeat, are read-only.
 pub fn to_numpy<'py>(py: Python<'py>, chunk: &Chunk) -> PyResult<Bound<'py, PyAny>> {
+    array_of(py, chunk, is_writable(chunk))
+}
+
+fn array_of<'py>(py: Python<'py>, chunk: &Chunk, writable: bool) -> PyResult<Bound<'py, PyAny>> {
     let keeper = Bound::new(py, NativeValue { value: Arc::new(chunk.clone()) })?;
     let mut shape: Vec<npyffi::npy_intp> = chunk.shape().iter().map(|len| *len as _).collect();
     let mut strides: Vec<npyffi::npy_intp> =
         chunk.strides().iter().map(|step| *step as _).collect();
     let api = &npyffi::PY_ARRAY_API;
-    let flags = if is_writable(chunk) { npyffi::NPY_ARRAY_WRITEABLE } else { 0 };
+    let flags = if writable { npyffi::NPY_ARRAY_WRITEABLE } else { 0 };
     // SAFETY: NumPy makes an array over memory that is described by shape and strides, which hold
     // for the chunk; the base object keeps the memory, and both references that the calls take are
     // handed over.

@@ -6,8 +6,10 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyFloat, PyInt, PyString, PyTuple};
-use samite::bag::TextBlock;
-use samite::bag::records::{Comparison, Ends, Form, Operation, Owned, Plan, Reduction, Source};
+use samite::bag::records::{
+    Arithmetic, Comparison, Ends, Fold, Form, Operation, Owned, Plan, Reduction, Source,
+};
+use samite::bag::{Compression, TextBlock};
 
 /// How deeply functions of a record may be nested: each level is a frame when it is evaluated.
 const DEEPEST: usize = 100;
@@ -24,16 +26,34 @@ pub fn plan(written: &Bound<'_, PyAny>) -> PyResult<Plan> {
 }
 
 fn read_source(written: &Bound<'_, PyTuple>) -> PyResult<Source> {
-    let (kind, blocks, universal): (String, Vec<(PathBuf, u64, i64)>, bool) = written.extract()?;
+    let kind: String = written.get_item(0)?.extract()?;
+    if kind == "integers" {
+        return Ok(Source::Integers(written.get_item(1)?.extract()?));
+    }
     if kind != "text" {
         return Err(wrong("another source"));
     }
-    let block = |(path, offset, length): (PathBuf, u64, i64)| TextBlock {
-        path: Arc::new(path),
-        offset,
-        length: u64::try_from(length).ok(),
+    let blocks: Vec<Block> = written.get_item(1)?.extract()?;
+    let blocks = blocks.into_iter().map(text_block).collect::<PyResult<_>>()?;
+    Ok(Source::Text { blocks, universal: written.get_item(2)?.extract()? })
+}
+
+/// A path, the first byte, the number of bytes (-1: up to the end), and the compression.
+pub type Block = (PathBuf, u64, i64, Option<String>);
+
+/// A block of a text file.
+pub fn text_block((path, offset, length, compression): Block) -> PyResult<TextBlock> {
+    let compression = match compression.as_deref() {
+        None => Compression::None,
+        Some("gzip") => Compression::Gzip,
+        Some("bz2") => Compression::Bzip2,
+        Some("xz") => Compression::Xz,
+        Some("zstd") => Compression::Zstd,
+        Some("lz4") => Compression::Lz4,
+        Some(_) => return Err(wrong("another compression")),
     };
-    Ok(Source::Text { blocks: blocks.into_iter().map(block).collect(), universal })
+    let length = u64::try_from(length).ok();
+    Ok(TextBlock { path: Arc::new(path), offset, length, compression })
 }
 
 fn operation(written: &Bound<'_, PyTuple>) -> PyResult<Operation> {
@@ -47,6 +67,20 @@ fn operation(written: &Bound<'_, PyTuple>) -> PyResult<Operation> {
             k: written.get_item(1)?.extract()?,
             key: form(&written.get_item(2)?, 0)?,
         }),
+        "foldby" => {
+            let value = form(&written.get_item(3)?, 0)?;
+            let what: String = written.get_item(2)?.extract()?;
+            Operation::Reduce(Reduction::FoldBy {
+                key: form(&written.get_item(1)?, 0)?,
+                fold: match what.as_str() {
+                    "sum" => Fold::Sum(value),
+                    "min" => Fold::Min(value),
+                    "max" => Fold::Max(value),
+                    _ => return Err(wrong("another fold")),
+                },
+                from_zero: written.get_item(4)?.extract()?,
+            })
+        }
         "reduce" => {
             let what: String = written.get_item(1)?.extract()?;
             Operation::Reduce(match what.as_str() {
@@ -86,6 +120,23 @@ fn form(written: &Bound<'_, PyAny>, depth: usize) -> PyResult<Form> {
                 Ok(key) => Form::Key(inner(1)?, key.to_str()?.into()),
                 Err(_) => Form::Position(inner(1)?, key.extract()?),
             }
+        }
+        "item-or" => {
+            let key: String = parts.get_item(2)?.extract()?;
+            Form::KeyOr(inner(1)?, key.into(), constant(&parts.get_item(3)?)?)
+        }
+        "arithmetic" => {
+            let sign: String = parts.get_item(1)?.extract()?;
+            let operator = match sign.as_str() {
+                "+" => Arithmetic::Add,
+                "-" => Arithmetic::Subtract,
+                "*" => Arithmetic::Multiply,
+                "/" => Arithmetic::Divide,
+                "//" => Arithmetic::FloorDivide,
+                "%" => Arithmetic::Remainder,
+                _ => return Err(wrong("another operator")),
+            };
+            Form::Arithmetic(operator, inner(2)?, inner(3)?)
         }
         "tuple" => {
             let items = parts.iter().skip(1).map(|part| form(&part, depth + 1));

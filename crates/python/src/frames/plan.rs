@@ -15,6 +15,7 @@ use samite::frame::{
 use super::exchange::{FrameBatches, FrameSchema, import};
 use super::raised;
 use super::scalar::FrameScalar;
+use crate::allocator::KeptMemory;
 use crate::gil::{self, Visitor};
 
 /// How long the waiting thread may overlook a signal.
@@ -210,6 +211,17 @@ impl FramePlan {
         Ok(self.plan.clone().row_number(name).map_err(raised)?.into())
     }
 
+    /// The rows, with values in the place of parameters: (name, plan of one row and one column).
+    fn bind(&self, values: Vec<(String, PyRef<'_, FramePlan>)>) -> PyResult<Self> {
+        let values = values.into_iter().map(|(name, plan)| (name, plan.plan.clone())).collect();
+        Ok(self.plan.clone().bind(values).map_err(raised)?.into())
+    }
+
+    /// The names of the parameters that are not bound.
+    fn parameters(&self) -> Vec<String> {
+        self.plan.parameters()
+    }
+
     /// The columns.
     #[getter]
     fn schema(&self) -> FrameSchema {
@@ -247,6 +259,7 @@ impl FramePlan {
     ) -> PyResult<FrameBatches> {
         let options = options(threads, memory_limit, spill_folder, large_text);
         let execution = frame::start(&self.plan, &options).map_err(raised)?;
+        let _kept = KeptMemory::keep();
         Ok(FrameBatches { batches: wait(py, &execution)? })
     }
 

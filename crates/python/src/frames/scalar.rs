@@ -27,6 +27,15 @@ impl FrameScalar {
         Scalar::column(name).into()
     }
 
+    /// A value that another plan computes, of a type by Arrow's name.
+    #[staticmethod]
+    fn parameter(name: String, data_type: &str, nullable: bool) -> PyResult<Self> {
+        let data_type: DataType = data_type
+            .parse()
+            .map_err(|_| wrong_type(format!("{data_type:?} is no type of Arrow")))?;
+        Ok(Scalar::Parameter { name, data_type, nullable }.into())
+    }
+
     /// A plain Python value; None is a missing one.
     #[staticmethod]
     fn literal(value: &Bound<'_, PyAny>) -> PyResult<Self> {

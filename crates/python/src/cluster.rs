@@ -1,0 +1,27 @@
+//! Clusters: clients, schedulers and workers of Python processes.
+
+pub mod client;
+pub mod executor;
+pub mod frames;
+pub mod future;
+pub mod payload;
+pub mod plain;
+pub mod servers;
+pub mod submit;
+
+use pyo3::prelude::*;
+
+/// Registers what this module gives Python code.
+pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    module.add_class::<client::ClusterClient>()?;
+    module.add_class::<future::FutureBase>()?;
+    module.add_class::<servers::ClusterScheduler>()?;
+    module.add_class::<servers::ClusterWorker>()?;
+    module.add_class::<servers::TaskWorker>()?;
+    module.add_function(wrap_pyfunction!(servers::current_task, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::current_worker, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::secede, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::rejoin, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::generate_token, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::generate_credentials, module)?)
+}

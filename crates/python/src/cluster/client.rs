@@ -1,0 +1,458 @@
+//! The connection of a Python client.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyTimeoutError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyTuple};
+use samite::cluster::client::{Client, Outcome, Status};
+use samite::cluster::transport::Address;
+use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key};
+use samite::runtime::Value;
+
+use crate::cluster::executor::{self, PyExecutor};
+use crate::cluster::servers::{raised, seconds, security_of};
+use crate::cluster::{plain, submit};
+use crate::gil::{self, Held};
+use crate::helpers;
+use crate::value::{PyValue, to_python};
+
+/// What futures and the client share.
+pub struct Link {
+    pub client: Client,
+}
+
+/// A connection to a scheduler.
+#[pyclass(frozen, module = "samite._engine")]
+pub struct ClusterClient {
+    pub link: Arc<Link>,
+}
+
+/// Waits with the interpreter released; signals are looked for every 50 ms.
+struct Signals(Option<PyErr>);
+
+impl Signals {
+    fn go_on(&mut self) -> bool {
+        match Python::attach(|py| py.check_signals()) {
+            Ok(()) => true,
+            Err(interrupted) => {
+                self.0 = Some(interrupted);
+                false
+            }
+        }
+    }
+
+    fn check(self) -> PyResult<()> {
+        self.0.map_or(Ok(()), Err)
+    }
+}
+
+fn texts(keys: Vec<String>) -> Vec<Key> {
+    keys.into_iter().map(Key::from).collect()
+}
+
+/// The exception of a fault of the scheduler.
+fn faulty(py: Python<'_>, fault: &Fault) -> PyErr {
+    made(helpers::fault(py).and_then(|make| make.call1((&*fault.kind, &*fault.message))))
+}
+
+fn made(made: PyResult<Bound<'_, PyAny>>) -> PyErr {
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(failed) => failed,
+    }
+}
+
+fn cancelled(py: Python<'_>, key: &str, reason: &str, message: Option<&str>) -> PyErr {
+    made(helpers::cancelled(py).and_then(|make| make.call1((key, reason, message))))
+}
+
+/// The exception of a result that there will not be.
+fn exception_of(py: Python<'_>, key: &str, outcome: &Outcome) -> PyErr {
+    match outcome {
+        Outcome::Erred { origin, erred } => erred_exception(py, key, origin, erred),
+        Outcome::Cancelled { reason } => cancelled(py, key, reason, None),
+        Outcome::Value(_) => pyo3::exceptions::PyRuntimeError::new_err("the result is there"),
+    }
+}
+
+fn erred_exception(py: Python<'_>, key: &str, origin: &str, erred: &Erred) -> PyErr {
+    match erred {
+        Erred::Raised { text, error } => executor::exception(py, text, error),
+        Erred::KilledWorker { workers } => {
+            let args = (origin, workers.last(), workers.len());
+            made(helpers::killed(py).and_then(|make| make.call1(args)))
+        }
+        Erred::DataLost => {
+            let message = format!(
+                "the data {origin} was on no other worker than one that was lost, and cannot be \
+                 computed again"
+            );
+            cancelled(py, key, "data-lost", Some(&message))
+        }
+        Erred::Cancelled => {
+            let message = format!("{key} needs {origin}, which was cancelled or released");
+            cancelled(py, key, "dependency", Some(&message))
+        }
+    }
+}
+
+fn status_text(status: &Status) -> &'static str {
+    match status {
+        Status::Pending => "pending",
+        Status::Finished { .. } => "finished",
+        Status::Erred { .. } => "error",
+        Status::Cancelled { .. } => "cancelled",
+    }
+}
+
+#[pymethods]
+impl ClusterClient {
+    /// Connects to a scheduler at `address`, as a client called `name`.
+    #[new]
+    #[pyo3(signature = (address, *, name="Client", security=None, timeout=30.0))]
+    fn new(
+        address: &str,
+        name: &str,
+        security: Option<&Bound<'_, PyDict>>,
+        timeout: f64,
+    ) -> PyResult<Self> {
+        let address: Address = address.parse().map_err(raised)?;
+        let security = security_of(security)?;
+        let executor: Arc<dyn Executor> = Arc::new(PyExecutor);
+        let timeout = seconds(timeout);
+        let connect = || Client::connect(&address, &security, name, executor, timeout);
+        let client = gil::released(connect).map_err(raised)?;
+        Ok(Self { link: Arc::new(Link { client }) })
+    }
+
+    /// The client's name, which no other client of the scheduler has.
+    #[getter]
+    fn id(&self) -> &str {
+        self.link.client.id()
+    }
+
+    /// The scheduler's name.
+    #[getter]
+    fn scheduler_id(&self) -> &str {
+        self.link.client.scheduler_id()
+    }
+
+    /// Whether the connection has ended.
+    #[getter]
+    fn closed(&self) -> bool {
+        self.link.client.is_closed()
+    }
+
+    /// Submits a call of `func` for each of `args`.
+    #[pyo3(signature = (keys, func, args, kwargs=None, options=None))]
+    fn submit_calls(
+        &self,
+        keys: &Bound<'_, PyList>,
+        func: &Bound<'_, PyAny>,
+        args: &Bound<'_, PyList>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+        options: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<()> {
+        let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
+        let options = submit::Options::new(options)?;
+        let submission = submit::calls(keys, func, args, kwargs, options)?;
+        gil::released(|| self.link.client.submit(submission)).map_err(raised)
+    }
+
+    /// Submits a dict graph; `outputs` are those of its keys that are wanted.
+    #[pyo3(signature = (graph, outputs, options=None))]
+    fn submit_graph<'py>(
+        &self,
+        graph: Bound<'py, PyDict>,
+        outputs: &Bound<'py, PyList>,
+        options: Option<&Bound<'py, PyDict>>,
+    ) -> PyResult<()> {
+        let submission = submit::graph(graph, outputs, submit::Options::new(options)?)?;
+        gil::released(|| self.link.client.submit(submission)).map_err(raised)
+    }
+
+    /// Counts one more holder of each result.
+    fn retain(&self, keys: Vec<String>) {
+        self.link.client.retain(&texts(keys));
+    }
+
+    /// Counts one holder less of each result.
+    fn release(&self, keys: Vec<String>) {
+        self.link.client.release(&texts(keys));
+    }
+
+    /// `"pending"`, `"finished"`, `"error"`, `"cancelled"` or `"lost"`.
+    fn status(&self, key: &str) -> &'static str {
+        status_text(&self.link.client.status(&Key::from(key)))
+    }
+
+    /// Waits until all results are there or will not be, or with `first` until one is; False where
+    /// `timeout` seconds were over.
+    #[pyo3(signature = (keys, timeout=None, first=false))]
+    fn wait(&self, keys: Vec<String>, timeout: Option<f64>, first: bool) -> PyResult<bool> {
+        let keys = texts(keys);
+        let mut signals = Signals(None);
+        let done = gil::released(|| {
+            let timeout = timeout.map(seconds);
+            self.link.client.wait(&keys, timeout, first, &mut || signals.go_on())
+        });
+        signals.check()?;
+        Ok(done)
+    }
+
+    /// The values of results, once they are there; raises the first error.
+    #[pyo3(signature = (keys, timeout=None, direct=true))]
+    fn gather<'py>(
+        &self,
+        py: Python<'py>,
+        keys: Vec<String>,
+        timeout: Option<f64>,
+        direct: bool,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let _ = direct;
+        let keys = texts(keys);
+        let outcomes = self.outcomes(&keys, timeout)?;
+        let list = PyList::empty(py);
+        for (key, outcome) in keys.iter().zip(&outcomes) {
+            match outcome {
+                Outcome::Value(value) => list.append(to_python(py, value)?)?,
+                other => return Err(exception_of(py, key, other)),
+            }
+        }
+        Ok(list)
+    }
+
+    /// As `gather`, with `("ok", value)`, `("error", exception, traceback, key of the task)` or
+    /// `("cancelled", exception, key)` for each.
+    #[pyo3(signature = (keys, timeout=None))]
+    fn values<'py>(
+        &self,
+        py: Python<'py>,
+        keys: Vec<String>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyList>> {
+        let keys = texts(keys);
+        let outcomes = self.outcomes(&keys, timeout)?;
+        let list = PyList::empty(py);
+        for (key, outcome) in keys.iter().zip(&outcomes) {
+            match outcome {
+                Outcome::Value(value) => list.append(("ok", to_python(py, value)?))?,
+                Outcome::Erred { origin, .. } => {
+                    let error = exception_of(py, key, outcome);
+                    let traceback = error.traceback(py);
+                    list.append(("error", error.into_value(py), traceback, origin))?;
+                }
+                Outcome::Cancelled { .. } => {
+                    let error = exception_of(py, key, outcome);
+                    list.append(("cancelled", error.into_value(py), &**key))?;
+                }
+            }
+        }
+        Ok(list)
+    }
+
+    /// `(exception, traceback, key of the task)` of a result that has failed; None otherwise.
+    fn failure<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let (outcome, origin) = match self.link.client.status(&Key::from(key)) {
+            Status::Erred { origin, erred } => {
+                (Outcome::Erred { origin: origin.clone(), erred }, origin)
+            }
+            Status::Cancelled { reason } => (Outcome::Cancelled { reason }, key.to_owned()),
+            Status::Pending | Status::Finished { .. } => return Ok(None),
+        };
+        let error = exception_of(py, key, &outcome);
+        let traceback = error.traceback(py);
+        (error.into_value(py), traceback, origin).into_pyobject(py).map(Some)
+    }
+
+    /// Calls `callback(key, status)` once for each result, on a thread of the client, when it is
+    /// there or will not be.
+    fn watch(&self, keys: Vec<String>, callback: Py<PyAny>) {
+        let callback = Arc::new(Held::new(callback));
+        for key in texts(keys) {
+            let callback = callback.clone();
+            let watcher = move |key: &Key, status: &Status| {
+                Python::attach(|py| {
+                    let called = callback
+                        .bind(py)
+                        .and_then(|callback| callback.call1((&**key, status_text(status))));
+                    if let Err(failed) = called {
+                        failed.write_unraisable(py, None);
+                    }
+                });
+            };
+            self.link.client.watch(&key, Box::new(watcher));
+        }
+    }
+
+    /// Drops results for all clients and stops what makes them.
+    #[pyo3(signature = (keys, force=false, reason="unknown", message=""))]
+    fn cancel(&self, keys: Vec<String>, force: bool, reason: &str, message: &str) -> PyResult<()> {
+        let _ = force;
+        let reason = if message.is_empty() {
+            reason.to_owned()
+        } else {
+            format!("{reason}. Message: {message}")
+        };
+        self.link.client.cancel(texts(keys), &reason).map_err(raised)
+    }
+
+    /// Runs failed tasks again.
+    fn retry(&self, keys: Vec<String>) -> PyResult<()> {
+        self.link.client.retry(texts(keys)).map_err(raised)
+    }
+
+    /// Brings values to workers.
+    #[pyo3(signature = (keys, values, workers=None, broadcast=1, timeout=None))]
+    fn scatter<'py>(
+        &self,
+        py: Python<'py>,
+        keys: Vec<String>,
+        values: Vec<Bound<'py, PyAny>>,
+        workers: Option<Vec<String>>,
+        broadcast: u32,
+        timeout: Option<f64>,
+    ) -> PyResult<()> {
+        let client = &self.link.client;
+        let keys = texts(keys);
+        let mut carried = Vec::with_capacity(values.len());
+        let mut sizes = Vec::with_capacity(values.len());
+        for value in values {
+            let value: Value = PyValue::value(value);
+            sizes.push(value.nbytes() as u64);
+            carried.push(if client.is_local() {
+                Carried::Local(value)
+            } else {
+                match client.executor().encode(&value) {
+                    Ok(encoded) => Carried::Encoded(encoded),
+                    Err(Failure::Raised { text, error }) => {
+                        return Err(executor::exception(py, &text, &error));
+                    }
+                    Err(Failure::Reschedule) => continue,
+                }
+            });
+        }
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let answer = Box::new(move |answer| _ = sender.send(answer));
+        client
+            .scatter(keys.clone(), carried, sizes, workers.unwrap_or_default(), broadcast, answer)
+            .map_err(raised)?;
+        let end = timeout.map(|timeout| std::time::Instant::now() + seconds(timeout));
+        let answer = loop {
+            match gil::released(|| receiver.recv_timeout(Duration::from_millis(50))) {
+                Ok(answer) => break answer,
+                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                    return Err(raised(samite::cluster::ClusterError::Closed));
+                }
+                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                    py.check_signals()?;
+                    if end.is_some_and(|end| end <= std::time::Instant::now()) {
+                        return Err(PyTimeoutError::new_err("no worker took the data in time"));
+                    }
+                }
+            }
+        };
+        answer.map_err(|fault| faulty(py, &fault))?;
+        // A worker that leaves hands on what it has, and not what is still on its way to it.
+        let mut signals = Signals(None);
+        let there = gil::released(|| {
+            let left = end.map(|end| end.saturating_duration_since(std::time::Instant::now()));
+            client.wait(&keys, left, false, &mut || signals.go_on())
+        });
+        signals.check()?;
+        if there { Ok(()) } else { Err(PyTimeoutError::new_err("no worker took the data in time")) }
+    }
+
+    /// Asks the scheduler for something.
+    #[pyo3(signature = (name, arguments, timeout=None))]
+    fn request<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        arguments: &Bound<'py, PyAny>,
+        timeout: Option<f64>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        let arguments = plain::of_python(arguments)?;
+        let mut signals = Signals(None);
+        let answer = gil::released(|| {
+            let timeout = timeout.map(seconds);
+            self.link.client.request(name, arguments, timeout, &mut || signals.go_on())
+        });
+        signals.check()?;
+        match answer.map_err(raised)? {
+            Some(Ok(answer)) => plain::to_python(py, &answer),
+            Some(Err(fault)) => Err(faulty(py, &fault)),
+            None => Err(PyTimeoutError::new_err(format!(
+                "the scheduler did not answer the request {name} in time"
+            ))),
+        }
+    }
+
+    /// Asks the scheduler for something, and calls `callback(succeeded, answer or exception)` on a
+    /// thread of the client.
+    fn request_later(
+        &self,
+        name: &str,
+        arguments: &Bound<'_, PyAny>,
+        callback: Py<PyAny>,
+    ) -> PyResult<()> {
+        let arguments = plain::of_python(arguments)?;
+        let callback = Held::new(callback);
+        let answered = move |answer: Result<samite::cluster::Plain, Fault>| {
+            Python::attach(|py| {
+                let called = callback.bind(py).and_then(|callback| match &answer {
+                    Ok(answer) => callback.call1((true, plain::to_python(py, answer)?)),
+                    Err(fault) => callback.call1((false, faulty(py, fault).into_value(py))),
+                });
+                if let Err(failed) = called {
+                    failed.write_unraisable(py, None);
+                }
+            });
+        };
+        self.link.client.request_later(name, arguments, Box::new(answered)).map_err(raised)
+    }
+
+    /// Calls `callback(event)` with each event of a topic, on a thread of the client.
+    fn subscribe(&self, topic: &str, callback: Py<PyAny>) -> PyResult<()> {
+        let callback = Held::new(callback);
+        let listener = move |event: &samite::cluster::Plain| {
+            Python::attach(|py| {
+                let called = callback
+                    .bind(py)
+                    .and_then(|callback| callback.call1((plain::to_python(py, event)?,)));
+                if let Err(failed) = called {
+                    failed.write_unraisable(py, None);
+                }
+            });
+        };
+        self.link.client.subscribe(topic, Arc::new(listener)).map_err(raised)
+    }
+
+    /// Ends events of a topic.
+    fn unsubscribe(&self, topic: &str) -> PyResult<()> {
+        self.link.client.unsubscribe(topic).map_err(raised)
+    }
+
+    /// Leaves the scheduler.
+    #[pyo3(signature = (timeout=1.0))]
+    fn close(&self, timeout: f64) {
+        let _ = timeout;
+        gil::released(|| self.link.client.close());
+    }
+}
+
+impl ClusterClient {
+    fn outcomes(&self, keys: &[Key], timeout: Option<f64>) -> PyResult<Vec<Outcome>> {
+        let mut signals = Signals(None);
+        let found = gil::released(|| {
+            let timeout = timeout.map(seconds);
+            self.link.client.fetch(keys, timeout, &mut || signals.go_on())
+        });
+        signals.check()?;
+        found
+            .map_err(raised)?
+            .ok_or_else(|| PyTimeoutError::new_err("the results were not there in time"))
+    }
+}

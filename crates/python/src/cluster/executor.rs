@@ -1,0 +1,248 @@
+//! What workers and clients of this process do with operations and values: the Python side.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use samite::array::kernels::reduce::{Bundle, Partial};
+use samite::array::{Chunk, DType};
+use samite::cluster::{Encoded, Executor, Failure, Loaded, TaskContext};
+use samite::runtime::{Context, Guard as _, Unit, Value};
+use serde::{Deserialize, Serialize};
+
+use crate::cluster::frames;
+use crate::cluster::payload::{Batch, Step};
+use crate::error;
+use crate::gil::{self, PlainGuard};
+use crate::helpers;
+use crate::pickled::PickledValue;
+use crate::value::{PyValue, to_python};
+
+/// How a value is encoded: the `kind` of [`Encoded`].
+mod kind {
+    pub(super) const PICKLE: u8 = 0;
+    pub(super) const CHUNK: u8 = 1;
+    pub(super) const PARTIAL: u8 = 2;
+    pub(super) const BUNDLE: u8 = 3;
+    pub(super) const UNIT: u8 = 4;
+}
+
+/// Runs batches of Python calls and native tasks.
+pub struct PyExecutor;
+
+thread_local! {
+    /// The task that this thread runs.
+    static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
+}
+
+type Current = (TaskContext, Option<Arc<str>>);
+
+/// The task that this thread runs, if it runs one; without a key where it carries out a call.
+pub fn current<T>(read: impl FnOnce(&TaskContext, Option<&Arc<str>>) -> T) -> Option<T> {
+    let current = CURRENT.with_borrow(Clone::clone);
+    current.map(|(context, key)| read(&context, key.as_ref()))
+}
+
+struct CurrentMark(Option<Current>);
+
+impl CurrentMark {
+    fn set(context: &TaskContext, key: Option<&Arc<str>>) -> Self {
+        Self(CURRENT.replace(Some((context.clone(), key.cloned()))))
+    }
+}
+
+impl Drop for CurrentMark {
+    fn drop(&mut self) {
+        CURRENT.set(self.0.take());
+    }
+}
+
+/// A failure from a Python exception.
+pub fn failure(py: Python<'_>, raised: &PyErr) -> Failure {
+    if is_reschedule(py, raised) {
+        return Failure::Reschedule;
+    }
+    let text = raised.to_string();
+    let dumped = helpers::dump_failure(py)
+        // With its traceback, which Python before 3.12 keeps apart from the exception.
+        .and_then(|dump| dump.call1((raised.clone_ref(py).into_value(py),)))
+        .and_then(|dumped| frames::of_dumped(&dumped));
+    let frames = dumped.unwrap_or_default();
+    Failure::Raised { text, error: Encoded { kind: kind::PICKLE, frames } }
+}
+
+fn is_reschedule(py: Python<'_>, raised: &PyErr) -> bool {
+    raised.get_type(py).name().is_ok_and(|name| name == "Reschedule")
+        && helpers::reschedule(py).is_ok_and(|class| raised.is_instance(py, class))
+}
+
+/// The exception of a failure.
+pub fn exception(py: Python<'_>, text: &str, error: &Encoded) -> PyErr {
+    if error.frames.is_empty() {
+        return PyRuntimeError::new_err(text.to_owned());
+    }
+    let made = frames::load(py, &error.frames)
+        .and_then(|failure| helpers::remote_failure(py)?.call1((failure,)));
+    match made {
+        Ok(exception) => PyErr::from_value(exception),
+        Err(broken) => {
+            let failed = PyRuntimeError::new_err(text.to_owned());
+            failed.set_cause(py, Some(broken));
+            failed
+        }
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct ChunkHead {
+    dtype: DType,
+    shape: Vec<usize>,
+}
+
+/// A contiguous chunk that lends its memory to a frame.
+struct Lent(Chunk);
+
+impl AsRef<[u8]> for Lent {
+    fn as_ref(&self) -> &[u8] {
+        self.0.as_bytes().unwrap_or_default()
+    }
+}
+
+fn internal(what: impl std::fmt::Display) -> Failure {
+    Failure::Raised {
+        text: what.to_string(),
+        error: Encoded { kind: kind::PICKLE, frames: Vec::new() },
+    }
+}
+
+fn encode_chunk(chunk: &Chunk) -> Result<Encoded, Failure> {
+    let whole = chunk.contiguous().map_err(internal)?;
+    let head = ChunkHead { dtype: whole.dtype(), shape: whole.shape().to_vec() };
+    let head = postcard::to_allocvec(&head).map_err(internal)?;
+    let frames = vec![Bytes::from(head), Bytes::from_owner(Lent(whole))];
+    Ok(Encoded { kind: kind::CHUNK, frames })
+}
+
+fn decode_chunk(frames: &[Bytes]) -> Result<Value, Failure> {
+    let [head, elements] = frames else { return Err(internal("a chunk came without elements")) };
+    let ChunkHead { dtype, shape } = postcard::from_bytes(head).map_err(internal)?;
+    let mut fits = true;
+    let chunk = Chunk::build(dtype, &shape, |bytes| {
+        // The buffer may be longer than its elements.
+        match bytes.get_mut(..elements.len()) {
+            Some(place) => place.copy_from_slice(elements),
+            None => fits = false,
+        }
+        Ok(())
+    })
+    .map_err(internal)?;
+    let wanted = shape.iter().product::<usize>().checked_mul(dtype.size());
+    if !fits || wanted != Some(elements.len()) {
+        return Err(internal("a chunk came with too few or too many elements"));
+    }
+    Ok(Arc::new(chunk))
+}
+
+impl Executor for PyExecutor {
+    fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
+        Python::attach(|py| {
+            let batch = frames::load(py, &payload.frames).and_then(|batch| Batch::new(&batch));
+            match batch {
+                Ok(batch) => Ok(Arc::new(batch) as Loaded),
+                Err(raised) => Err(failure(py, &raised)),
+            }
+        })
+    }
+
+    fn name(&self, operation: &Loaded, index: u32) -> Option<Arc<str>> {
+        operation.downcast_ref::<Batch>()?.key(index).cloned()
+    }
+
+    fn run(
+        &self,
+        operation: &Loaded,
+        index: u32,
+        context: &TaskContext,
+        mut inputs: Vec<Value>,
+    ) -> Result<Value, Failure> {
+        let Some(batch) = operation.downcast_ref::<Batch>() else {
+            return Err(internal("an operation is of another kind than this worker's"));
+        };
+        let _mark = CurrentMark::set(context, batch.key(index));
+        if let Step::Native(task) = batch.step(index) {
+            let native = Context::new(context.task.task, 0, context.attempt, &context.cancelled);
+            return gil::native_part(|| task.get().run(&native, &mut inputs)).map_err(|failed| {
+                Python::attach(|py| failure(py, &error::from_operation(py, failed)))
+            });
+        }
+        Python::attach(|py| {
+            batch.run(py, index, &inputs).map(PyValue::value).map_err(|raised| failure(py, &raised))
+        })
+    }
+
+    fn encode(&self, value: &Value) -> Result<Encoded, Failure> {
+        let any = value.as_any();
+        if let Some(chunk) = any.downcast_ref::<Chunk>() {
+            return encode_chunk(chunk);
+        }
+        if let Some(partial) = any.downcast_ref::<Partial>() {
+            let frames = vec![Bytes::from(partial.encode().map_err(internal)?)];
+            return Ok(Encoded { kind: kind::PARTIAL, frames });
+        }
+        if let Some(bundle) = any.downcast_ref::<Bundle>() {
+            let frames = vec![Bytes::from(bundle.encode().map_err(internal)?)];
+            return Ok(Encoded { kind: kind::BUNDLE, frames });
+        }
+        if any.is::<Unit>() {
+            return Ok(Encoded { kind: kind::UNIT, frames: Vec::new() });
+        }
+        if let Some(pickled) = any.downcast_ref::<PickledValue>() {
+            let frames = pickled.frames().iter().map(|frame| Bytes::copy_from_slice(frame));
+            return Ok(Encoded { kind: kind::PICKLE, frames: frames.collect() });
+        }
+        Python::attach(|py| {
+            let frames = to_python(py, value).and_then(|object| frames::dump(&object));
+            match frames {
+                Ok(frames) => Ok(Encoded { kind: kind::PICKLE, frames }),
+                Err(raised) => Err(failure(py, &raised)),
+            }
+        })
+    }
+
+    fn decode(&self, encoded: Encoded) -> Result<Value, Failure> {
+        let Encoded { kind, frames } = encoded;
+        let single = || frames.first().map(|frame| &**frame).unwrap_or_default();
+        match kind {
+            kind::CHUNK => decode_chunk(&frames),
+            kind::PARTIAL => Ok(Arc::new(Partial::decode(single()).map_err(internal)?)),
+            kind::BUNDLE => Ok(Arc::new(Bundle::decode(single()).map_err(internal)?)),
+            kind::UNIT => Ok(Arc::new(Unit)),
+            _ => Python::attach(|py| {
+                frames::load(py, &frames).map(PyValue::value).map_err(|raised| failure(py, &raised))
+            }),
+        }
+    }
+
+    fn thread(&self, body: &mut dyn FnMut()) {
+        PlainGuard.thread(body);
+    }
+
+    fn batch(&self, body: &mut dyn FnMut()) {
+        PlainGuard.batch(body);
+    }
+
+    fn call(&self, payload: Encoded, context: &TaskContext) -> Result<Encoded, Failure> {
+        let _mark = CurrentMark::set(context, None);
+        Python::attach(|py| {
+            let answer = frames::load(py, &payload.frames)
+                .and_then(|request| helpers::worker_call(py)?.call1((request,)))
+                .and_then(|answer| frames::dump(&answer));
+            match answer {
+                Ok(frames) => Ok(Encoded { kind: kind::PICKLE, frames }),
+                Err(raised) => Err(failure(py, &raised)),
+            }
+        })
+    }
+}

@@ -1,0 +1,217 @@
+//! Submissions: calls and graphs of Python code as plans and batches of pickled operations.
+
+use std::sync::Arc;
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use samite::cluster::{Encoded, Operation, Submission};
+use samite::graph::{AnnotationId, OperationId, PlanBuilder, TaskId};
+use samite::scheduling::{Resource, TaskOptions};
+
+use crate::cluster::{frames, future, payload};
+use crate::compile::{Compiled, compile_for_cluster};
+use crate::program::Op;
+use crate::read_graph::GraphReader;
+
+/// What the user asked for all tasks of a submission: the keyword arguments of `Client.submit`.
+pub struct Options {
+    tasks: TaskOptions,
+    /// The readable name of the tasks.
+    name: String,
+}
+
+impl Options {
+    pub fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
+        let mut parsed = Self { tasks: TaskOptions::default(), name: String::new() };
+        for (name, value) in options.into_iter().flat_map(|options| options.iter()) {
+            if value.is_none() {
+                continue;
+            }
+            match name.extract::<String>()?.as_str() {
+                // Saturates, which keeps the order of all but absurd priorities.
+                "priority" => parsed.tasks.priority = value.extract::<f64>()? as i32,
+                "retries" => parsed.tasks.retries = value.extract()?,
+                "workers" => {
+                    let workers: Vec<String> = value.extract()?;
+                    parsed.tasks.workers = workers.into_iter().map(Arc::from).collect();
+                }
+                "allow_other_workers" => parsed.tasks.allow_other_workers = value.is_truthy()?,
+                "resources" => {
+                    for (name, amount) in value.cast::<PyDict>()?.iter() {
+                        parsed.tasks.resources.push(resource(&name, &amount)?);
+                    }
+                }
+                "name" => parsed.name = value.extract()?,
+                other => {
+                    return Err(PyTypeError::new_err(format!(
+                        "a submission has no option {other:?}"
+                    )));
+                }
+            }
+        }
+        Ok(parsed)
+    }
+}
+
+/// An amount of a resource.
+pub fn resource(name: &Bound<'_, PyAny>, amount: &Bound<'_, PyAny>) -> PyResult<Resource> {
+    let amount: f64 = amount.extract()?;
+    if !(0.0..1e15).contains(&amount) {
+        return Err(PyValueError::new_err(format!(
+            "a resource is a number from zero up, not {amount}"
+        )));
+    }
+    let name: String = name.extract()?;
+    Ok(Resource { name: Arc::from(name), thousandths: (amount * 1000.0).round() as u64 })
+}
+
+fn operation(dumped: &Bound<'_, PyAny>) -> PyResult<Operation> {
+    Ok(Operation { payload: Encoded { kind: 0, frames: frames::of_dumped(dumped)? } })
+}
+
+fn wrong(failed: samite::graph::GraphError) -> PyErr {
+    PyValueError::new_err(failed.to_string())
+}
+
+/// The submission of calls of one function.
+pub fn calls(
+    keys: &Bound<'_, PyList>,
+    func: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyList>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+    options: Options,
+) -> PyResult<Submission> {
+    let py = keys.py();
+    if keys.len() != args.len() {
+        return Err(PyValueError::new_err("there must be a key for each call"));
+    }
+    if future::exist()
+        && let Some(submission) = calls_of_futures(keys, func, args, kwargs, &options)?
+    {
+        return Ok(submission);
+    }
+    let count = keys.len();
+    let mut operations = Vec::with_capacity(count.div_ceil(payload::BATCH));
+    for first in (0..count).step_by(payload::BATCH) {
+        let end = (first + payload::BATCH).min(count);
+        let dumped = payload::dump_calls(
+            func,
+            args.get_slice(first, end),
+            kwargs,
+            keys.get_slice(first, end),
+        );
+        operations.push(operation(&dumped?)?);
+        py.check_signals()?;
+    }
+    let mut builder = PlanBuilder::with_capacity(count, 0);
+    let Options { tasks, name } = options;
+    builder.begin_layer(name, Some(AnnotationId(0)));
+    for position in 0..count {
+        let batch = OperationId::from_index(position / payload::BATCH);
+        builder.push(batch, (position % payload::BATCH) as u32, []);
+    }
+    let outputs = (0..count).map(TaskId::from_index).collect();
+    Ok(Submission {
+        plan: builder.finish(outputs).map_err(wrong)?,
+        operations,
+        outputs: texts(keys)?,
+        imports: Vec::new(),
+        annotations: vec![tasks],
+    })
+}
+
+/// As [`calls`], where some of the arguments are or hold futures; `None` where none do.
+fn calls_of_futures(
+    keys: &Bound<'_, PyList>,
+    func: &Bound<'_, PyAny>,
+    args: &Bound<'_, PyList>,
+    kwargs: Option<&Bound<'_, PyDict>>,
+    options: &Options,
+) -> PyResult<Option<Submission>> {
+    let py = keys.py();
+    let mut reader = GraphReader::new(PyDict::new(py), None);
+    let mut found = Vec::with_capacity(args.len());
+    for args in args.iter() {
+        found.push(reader.call(func, args.cast::<PyTuple>()?, kwargs)?);
+    }
+    if found.iter().all(|(_, needs)| needs.is_empty()) {
+        return Ok(None);
+    }
+    let imports = reader.imported();
+    let mut builder = PlanBuilder::with_capacity(imports.len() + found.len(), found.len());
+    let mut operations = Vec::with_capacity(imports.len() + found.len());
+    builder.begin_layer("", None);
+    for (position, key) in imports.iter().enumerate() {
+        builder.push(OperationId::from_index(position), 0, []);
+        operations.push(Op::Import(key.clone()));
+    }
+    builder.begin_layer(options.name.clone(), Some(AnnotationId(0)));
+    let mut outputs = Vec::with_capacity(found.len());
+    for ((template, needs), key) in found.into_iter().zip(keys.iter()) {
+        let operation = OperationId::from_index(operations.len());
+        operations.push(Op::Template { template, key: key.unbind() });
+        // The entries of the reader are the imports, in order.
+        outputs.push(builder.push(operation, 0, needs.into_iter().map(TaskId::from_index)));
+    }
+    let plan = builder.finish(outputs).map_err(wrong)?;
+    let imports = imports
+        .into_iter()
+        .enumerate()
+        .map(|(position, key)| (TaskId::from_index(position), key))
+        .collect();
+    let annotations = vec![options.tasks.clone()];
+    batched(py, plan, &operations, texts(keys)?, imports, annotations).map(Some)
+}
+
+/// The submission of a dict graph.
+pub fn graph<'py>(
+    graph: Bound<'py, PyDict>,
+    outputs: &Bound<'py, PyList>,
+    options: Options,
+) -> PyResult<Submission> {
+    let py = graph.py();
+    let keys: Vec<Bound<'py, PyAny>> = outputs.iter().collect();
+    let Compiled { plan, operations, annotations, imports, .. } =
+        compile_for_cluster(graph, &keys, options.tasks)?;
+    let plan = Arc::unwrap_or_clone(plan);
+    batched(py, plan, &operations, texts(outputs)?, imports, annotations)
+}
+
+/// Puts single operations together to batches.
+fn batched(
+    py: Python<'_>,
+    plan: samite::graph::Plan,
+    operations: &[Op],
+    outputs: Vec<Arc<str>>,
+    imports: Vec<(TaskId, Arc<str>)>,
+    annotations: Vec<TaskOptions>,
+) -> PyResult<Submission> {
+    let mut batches = Vec::new();
+    let mut place = Vec::with_capacity(operations.len());
+    for range in payload::split(py, operations) {
+        let batch = OperationId::from_index(batches.len());
+        place.extend((0..range.len()).map(|index| (batch, index as u32)));
+        batches.push(operation(&payload::dump_tasks(py, &operations[range])?)?);
+        py.check_signals()?;
+    }
+    let plan = plan
+        .map_operations(|operation, index| {
+            place.get(operation.index()).copied().unwrap_or((operation, index))
+        })
+        .map_err(wrong)?;
+    Ok(Submission { plan, operations: batches, outputs, imports, annotations })
+}
+
+/// Keys as the scheduler knows them: strings as they are, others as they are written.
+pub fn texts(keys: &Bound<'_, PyList>) -> PyResult<Vec<Arc<str>>> {
+    keys.iter().map(|key| text(&key)).collect()
+}
+
+/// A key as the scheduler knows it.
+pub fn text(key: &Bound<'_, PyAny>) -> PyResult<Arc<str>> {
+    match key.cast::<PyString>() {
+        Ok(text) => Ok(Arc::from(&*text.to_cow()?)),
+        Err(_) => Ok(Arc::from(&*key.str()?.to_cow()?)),
+    }
+}
