@@ -96,6 +96,18 @@ class GraphNode:
         """A reference to this node."""
         return Alias(self.key)
 
+    def __getattr__(self, name: str) -> Any:
+        # Graphs are written with very many nodes that are never asked for their dependencies one by
+        # one; a set for each would take most of the time and memory.
+        if name != "_dependencies":
+            raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+        self._dependencies = found = self._find_dependencies()
+        return found
+
+    def _find_dependencies(self) -> frozenset[Any]:
+        """The keys whose results a call needs, where they were not found when it was made."""
+        return _NO_DEPENDENCIES
+
     @property
     def dependencies(self) -> frozenset[Any]:
         """The keys whose results a call needs."""
@@ -232,7 +244,9 @@ class Alias(GraphNode):
             self.target = self.key
         else:
             self.target = target if type(target) in _PLAIN_TYPES else _key_of(target)
-        self._dependencies = frozenset((self.target,))
+
+    def _find_dependencies(self) -> frozenset[Any]:
+        return frozenset((self.target,))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Alias, (self.key, self.target))
@@ -296,6 +310,11 @@ class DataNode(GraphNode):
     @property
     def data_producer(self) -> bool:
         return True
+
+    @property
+    def block_fusion(self) -> bool:
+        # A future has to stay where the client of its cluster sees it.
+        return hasattr(type(self.value), "_samite_key")
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (type(self), (self.key, self.value))
@@ -399,8 +418,11 @@ class Task(GraphNode):
         new._data_producer = False
         new._token = None
         new._lazy = True
-        new._dependencies = frozenset((source,))
         return new
+
+    def _find_dependencies(self) -> frozenset[Any]:
+        # The constructor has looked; only the form for results has not.
+        return frozenset((self.args[0].key,))
 
     def _analyse(self) -> None:
         """Find the references once, so that calls and graph passes need not."""

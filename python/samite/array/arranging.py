@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from samite.array.blockwise import blockwise
-from samite.array.chunks import boundaries, has_unknown
+from samite.array.chunks import boundaries, check_blocks, has_unknown
 from samite.array.concatenation import concatenate
 from samite.array.core import Array
 from samite.array.shaping import swapaxes, transpose
@@ -172,6 +172,7 @@ def tile(A: Any, reps: Any) -> Array:
         if number == 0:
             result = result[(slice(None),) * axis + (slice(0, 0),)]
         elif number > 1:
+            check_blocks("tile", number * len(result.chunks[axis]), number * result.shape[axis])
             result = concatenate([result] * number, axis=axis)
     return result.copy() if result is A else result
 
@@ -227,6 +228,8 @@ def _repeat_evenly(a: Array, count: int, axis: int) -> Array:
     if not has_unknown(sizes):
         # Blocks of the result are about as long as the longest was.
         limit = max(1, max(sizes) // count)
+        pieces = sum(-(-size // limit) for size in sizes)
+        check_blocks("repeat", pieces, count * a.shape[axis])
         cut = tuple(
             part
             for size in sizes
@@ -281,4 +284,6 @@ def resize(a: Any, new_shape: Any) -> Array:
         from samite.array.creation import zeros_like
 
         return zeros_like(a, shape=shape)
-    return concatenate([a] * -(-size // a.size))[:size].reshape(shape)
+    times = -(-size // a.size)
+    check_blocks("resize", times * a.npartitions, size)
+    return concatenate([a] * times)[:size].reshape(shape)

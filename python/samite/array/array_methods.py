@@ -219,11 +219,11 @@ class StorageMethods:
 
         return to_delayed(self, optimize_graph)
 
-    def store(self: Any, target: Any, **kwargs: Any) -> Any:
+    def store(self: Any, target: Any, *args: Any, **kwargs: Any) -> Any:
         """Write the array; see :func:`samite.array.store`."""
         from samite.array.storage import store
 
-        return store([self], [target], **kwargs)
+        return store([self], [target], *args, **kwargs)
 
     def to_zarr(self: Any, *args: Any, **kwargs: Any) -> Any:
         """Write the array in the Zarr format; see :func:`samite.array.to_zarr`."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import numbers
+import sys
 from bisect import bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
@@ -31,7 +32,7 @@ def is_unknown(length: Any) -> bool:
 
 def has_unknown(sizes: Iterable[Any]) -> bool:
     """Whether the length of any block along one axis is not known."""
-    return any(is_unknown(size) for size in sizes)
+    return is_unknown(sum(sizes))
 
 
 def shape_of(chunks: Chunks) -> tuple[Any, ...]:
@@ -42,6 +43,17 @@ def shape_of(chunks: Chunks) -> tuple[Any, ...]:
 def boundaries(sizes: Sequence[int]) -> list[int]:
     """Where blocks begin, and the end: ``[0, 4, 8, 10]`` for ``(4, 4, 2)``."""
     return [0, *accumulate(sizes)]
+
+
+def check_blocks(operation: str, blocks: int, length: Any) -> None:
+    """Raise ValueError where an axis has more elements, or blocks, than there can be."""
+    if length > sys.maxsize:
+        raise ValueError(f"{operation}: maximum allowed dimension exceeded by {length} elements")
+    if blocks > _MOST_BLOCKS:
+        raise ValueError(
+            f"{operation} makes {blocks} blocks along an axis, more than {_MOST_BLOCKS}: "
+            "choose larger chunks"
+        )
 
 
 def regular(length: int, size: int) -> tuple[int, ...]:
@@ -134,6 +146,8 @@ def normalize_chunks(
             )
         if any(size < 0 for size in sizes):
             raise ValueError(f"block sizes cannot be negative: {result}")
+        if not is_unknown(length) and length > sys.maxsize:
+            raise ValueError(f"maximum allowed dimension exceeded: {length} elements in an axis")
         if not has_unknown(sizes) and not is_unknown(length) and sum(sizes) != length:
             raise ValueError(f"Chunks do not add up to shape. Got chunks={result}, shape={shape}")
     return result

@@ -311,7 +311,8 @@ def _check_shape(source: Any, index: Any, part: Any) -> None:
     ):  # fmt: skip
         return
     wanted = tuple(place.stop - place.start for place in index)
-    if found != wanted and len(found) == len(wanted):
+    dimensions = len(getattr(source, "shape", wanted))
+    if found != wanted and (len(found) == len(wanted) or dimensions == len(wanted)):
         raise ValueError(
             f"a {type(source).__name__} gave a part of shape {found} where the slices {index} ask "
             f"for {wanted}: the source does not have the shape that it said it has"

@@ -277,6 +277,8 @@ def arange(
     length = max(0, math.ceil(np.true_divide(stop - start, step))) if step else 0
     if not step:
         raise ZeroDivisionError("the step of arange cannot be zero")
+    if length > np.iinfo(np.intp).max:
+        raise ValueError(f"Maximum allowed size exceeded: arange of {length} elements")
     chunks = normalize_chunks(chunks, (length,), dtype=dtype)
     if like is None:
         expr = native.arange(start, step, dtype, chunks)

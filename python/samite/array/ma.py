@@ -128,33 +128,33 @@ def masked_where(condition: Any, a: Any) -> Array:
     return elemwise(np.ma.masked_where, condition, a)
 
 
-def masked_greater(x: Any, value: Any) -> Array:
+def masked_greater(x: Any, value: Any, copy: bool = True) -> Array:
     """An array, masked where it is greater than ``value``."""
-    return _compared(np.ma.masked_greater, x, value)
+    return _compared(np.ma.masked_greater, x, value, copy)
 
 
-def masked_greater_equal(x: Any, value: Any) -> Array:
+def masked_greater_equal(x: Any, value: Any, copy: bool = True) -> Array:
     """An array, masked where it is greater than ``value`` or equal to it."""
-    return _compared(np.ma.masked_greater_equal, x, value)
+    return _compared(np.ma.masked_greater_equal, x, value, copy)
 
 
-def masked_less(x: Any, value: Any) -> Array:
+def masked_less(x: Any, value: Any, copy: bool = True) -> Array:
     """An array, masked where it is less than ``value``."""
-    return _compared(np.ma.masked_less, x, value)
+    return _compared(np.ma.masked_less, x, value, copy)
 
 
-def masked_less_equal(x: Any, value: Any) -> Array:
+def masked_less_equal(x: Any, value: Any, copy: bool = True) -> Array:
     """An array, masked where it is less than ``value`` or equal to it."""
-    return _compared(np.ma.masked_less_equal, x, value)
+    return _compared(np.ma.masked_less_equal, x, value, copy)
 
 
-def masked_not_equal(x: Any, value: Any) -> Array:
+def masked_not_equal(x: Any, value: Any, copy: bool = True) -> Array:
     """An array, masked where it is not equal to ``value``."""
-    return _compared(np.ma.masked_not_equal, x, value)
+    return _compared(np.ma.masked_not_equal, x, value, copy)
 
 
-def _compared(func: Callable, x: Any, value: Any) -> Array:
-    return elemwise(func, asanyarray(x), value)
+def _compared(func: Callable, x: Any, value: Any, copy: bool) -> Array:
+    return elemwise(func, asanyarray(x), value, copy=copy)
 
 
 def masked_equal(a: Any, value: Any) -> Array:

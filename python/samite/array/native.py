@@ -20,6 +20,7 @@ from samite import _engine
 from samite._annotations import get_annotations
 from samite._run import memory_of_run
 from samite._task_spec import Task, TaskRef
+from samite.array.native_power import power
 from samite.array.utils import normalize_axes
 from samite.highlevelgraph import HighLevelGraph, Layer
 from samite.tokenize import tokenize
@@ -277,7 +278,7 @@ def elementwise(op: Any, args: Sequence[Any], dtype: Any = None) -> Array | None
             operands.append(arg)
             kinds.append(kind)
     if name == "power":
-        name, operands, kinds = _power(operands, kinds)
+        name, operands, kinds = power(operands, kinds, _loop, dtype, op is operator.pow)
         if name is None:
             return None
     loop = _loop(name, tuple(kinds), dtype)
@@ -306,22 +307,6 @@ def _elementwise_again(op: Any, args: Sequence[Any], dtype: Any) -> Callable[...
         return elemwise(op, *operands, dtype=dtype)
 
     return again
-
-
-def _power(operands: list[Any], kinds: list[Any]) -> tuple[Any, list[Any], list[Any]]:
-    """Powers that have a function of their own, as for NumPy's operator; integers raised to an
-    array may have to be refused, which is done where the elements are."""
-    base, exponent = operands
-    number = not isinstance(exponent, Expr)
-    if number and isinstance(kinds[0], np.dtype) and kinds[0].kind in "fc":
-        if exponent == 2:
-            return "square", [base], kinds[:1]
-        if exponent == 0.5 and kinds[0].kind == "f" and kinds[1] in (int, float):
-            return "sqrt", [base], kinds[:1]
-    integral = all(kind is int or getattr(kind, "kind", "f") in "iub" for kind in kinds)
-    if integral and (not number or exponent < 0):
-        return None, operands, kinds
-    return "power", operands, kinds
 
 
 def _kind_of_number(arg: Any) -> Any:

@@ -121,7 +121,13 @@ def _age(dirname: Any) -> float:
 
 
 def _save(path: str, block: Any) -> None:
-    np.save(path, np.asanyarray(block), allow_pickle=True)
+    try:
+        np.save(path, np.asanyarray(block), allow_pickle=True)
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        # NumPy tells how much it wrote, and not where.
+        raise OSError(f"to_npy_stack could not write all of {path}: {error}") from error
 
 
 def _load(path: str, mmap_mode: str | None, shape: Sequence[int]) -> Any:

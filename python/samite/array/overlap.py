@@ -239,13 +239,18 @@ def ensure_minimum_chunksize(size: int, chunks: Sequence[int]) -> tuple[int, ...
     Raises
     ------
     ValueError
-        If the axis is shorter.
+        If the axis is shorter, or lengths are not known.
 
     Examples
     --------
     >>> ensure_minimum_chunksize(10, (20, 20, 1))
     (20, 11, 10)
     """
+    if size and has_unknown(chunks):
+        raise ValueError(
+            f"overlap: a depth of {size} needs the lengths of blocks, which are unknown: "
+            f"{tuple(chunks)}. x.compute_chunk_sizes() finds them by computing the array."
+        )
     if sum(chunks) < size:
         raise ValueError(f"The overlapping depth {size} is larger than your array {sum(chunks)}.")
     if min(chunks) >= size:

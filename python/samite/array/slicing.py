@@ -210,6 +210,8 @@ def _basic_layer(
             layer[head] = Task(head, chunk_getitem, TaskRef(reference), index)
             break
         before, after = index[:in_index], index[in_index + 1 :]
+        # The indices by the slice along the last axis, of which there are few.
+        indices: dict[int, tuple[Any, ...]] = {}
         front, back = (head, ()) if in_key is None else (head[:in_key], head[in_key + 1 :])
         keep_whole = simple and all(local == _WHOLE for _, local in entries)
         for n, (block, local) in enumerate(last):
@@ -217,7 +219,9 @@ def _basic_layer(
             if keep_whole and whole[n]:
                 layer[key] = Alias(key, (*reference, block))
             else:
-                part = (*before, local, *after)
+                part = indices.get(id(local))
+                if part is None:
+                    part = indices[id(local)] = (*before, local, *after)
                 layer[key] = of_result(key, chunk_getitem, (*reference, block), part)
     return layer, tuple(new_chunks)
 
@@ -240,7 +244,12 @@ def _plan(part: Any, sizes: Sequence[int]) -> tuple[list[tuple[int, Any]], tuple
         return plan, None
     if part.step is not None and part.step < 0:
         plan.reverse()
-    return plan, tuple(len(range(sizes[block])[index]) for block, index in plan)
+    return plan, tuple(
+        [
+            sizes[block] if index is _WHOLE else len(range(*index.indices(sizes[block])))
+            for block, index in plan
+        ]
+    )
 
 
 def _slice_1d(length: int, sizes: Sequence[int], index: Any) -> dict[int, Any]:
@@ -259,21 +268,33 @@ def _slice_1d(length: int, sizes: Sequence[int], index: Any) -> dict[int, Any]:
         return {0: slice(0, 0, 1)}
     result: dict[int, Any] = {}
     low, high = min(wanted[0], wanted[-1]), max(wanted[0], wanted[-1])
-    for block in range(locate(edges, low), locate(edges, high) + 1):
+    blocks = range(locate(edges, low), locate(edges, high) + 1)
+    if step > 0:
+        # The first position that no block was found for yet.
+        first, begin = start, edges[blocks[0]]
+        # Most blocks are cut alike; one slice for all of these spares memory.
+        known: dict[tuple[int, int], slice] = {}
+        for block in blocks:
+            end = edges[block + 1]
+            limit = end if end < stop else stop
+            if first < limit:
+                if step == 1 and first == begin and limit == end:
+                    result[block] = _WHOLE
+                    first = end
+                else:
+                    local = (first - begin, limit - begin)
+                    result[block] = known.get(local) or known.setdefault(local, slice(*local, step))
+                    first += -(-(limit - first) // step) * step
+            begin = end
+        return result
+    for block in blocks:
         begin, end = edges[block], edges[block + 1]
         if begin == end:
             continue
-        if step > 0:
-            first = max(start, start + -(-(begin - start) // step) * step)
-            if first >= min(stop, end):
-                continue
-            local = slice(first - begin, min(stop, end) - begin, step)
-            result[block] = _WHOLE if local == slice(0, end - begin, 1) else local
-        else:
-            first = min(start, start + -(-(start - (end - 1)) // -step) * step)
-            if first <= max(stop, begin - 1):
-                continue
-            result[block] = slice(first - end, max(stop, begin - 1) - end, step)
+        first = min(start, start + -(-(start - (end - 1)) // -step) * step)
+        if first <= max(stop, begin - 1):
+            continue
+        result[block] = slice(first - end, max(stop, begin - 1) - end, step)
     return result
 
 

@@ -255,6 +255,122 @@ def test_functions_may_write_to_their_argument():
         assert_array_equal(y.map_blocks(change, dtype=float).compute(), expected + 1)
 
 
+def memory_of(block):
+    """Where the memory begins that an array is a view of."""
+    return block.__array_interface__["data"][0]
+
+
+def test_blocks_that_are_read_again_are_passed_without_a_copy():
+    places = []
+
+    def total(block):
+        assert not block.flags.writeable
+        places.append((memory_of(block), block.shape))
+        return block.sum(keepdims=True)
+
+    for x in (da.from_array(VALUES, CHUNKS), (da.from_array(VALUES, CHUNKS) + 1).persist()):
+        places.clear()
+        expected = [[b.compute().sum() for b in row] for row in rows_of_blocks(x)]
+        chunks = tuple((1,) * n for n in x.numblocks)
+        y = x.map_blocks(total, chunks=chunks, meta=np.empty((0, 0)))
+        for _ in range(2):
+            assert np.allclose(y.compute(scheduler="synchronous"), expected)
+        assert len(places) == 2 * x.npartitions
+        assert places[: x.npartitions] == places[x.npartitions :]
+
+
+def test_parts_of_a_file_are_copied_where_it_does_not_fit(tmp_path):
+    """Pages of a file that were read stay in memory for as long as it is mapped."""
+    file = np.memmap(tmp_path / "x.bin", dtype=float, mode="w+", shape=(1024, 1024))
+    file[:] = np.arange(1024.0)
+    in_file = []
+
+    def total(block):
+        in_file.append(np.shares_memory(block, file))
+        return block.sum(keepdims=True)
+
+    x = da.from_array(file, chunks=256)
+    y = x.map_blocks(total, chunks=(1, 1), meta=np.empty((0, 0))).sum()
+    for limit, expected in (("4 MB", [False] * 16), ("1 GB", [True] * 16)):
+        assert y.compute(memory_limit=limit) == file.sum()
+        assert in_file == expected
+        in_file.clear()
+
+
+def rows_of_blocks(x):
+    return [[x.blocks[i, j] for j in range(x.numblocks[1])] for i in range(x.numblocks[0])]
+
+
+def test_a_function_that_writes_is_called_again_with_a_copy():
+    calls = []
+
+    def clear(block):
+        calls.append(block.flags.writeable)
+        block[...] = 0
+        return block
+
+    x = da.from_array(VALUES, CHUNKS)
+    y = x.map_blocks(clear, meta=np.empty((0, 0)))
+    assert not y.compute(scheduler="synchronous").any()
+    assert calls == [False] + [True] * x.npartitions
+    calls.clear()
+    assert not y.compute(scheduler="synchronous").any()
+    assert calls == [True] * x.npartitions
+    assert_array_equal(x.compute(), VALUES)
+
+
+def test_nothing_has_changed_when_a_function_is_called_again():
+    """It wrote to the block that is its own, and failed at the one that it shares."""
+
+    def exchange(mine, shared):
+        mine += shared
+        shared[...] = 0
+        return mine + shared
+
+    x = da.from_array(VALUES, CHUNKS)
+    own = x.map_blocks(double, dtype=float)
+    y = da.map_blocks(exchange, own, x, dtype=float)
+    assert_array_equal(y.compute(), 3 * VALUES)
+    assert_array_equal(x.compute(), VALUES)
+
+
+def test_results_that_are_views_of_what_was_lent():
+    x = da.from_array(VALUES, CHUNKS)
+
+    def change(block):
+        assert block.flags.writeable
+        block += 1
+        return block
+
+    for view in (lambda b: b, lambda b: b[::-1][::-1], lambda b: np.broadcast_to(b, b.shape)):
+        y = x.map_blocks(view, dtype=float).map_blocks(change, dtype=float)
+        assert_array_equal(y.compute(), VALUES + 1)
+        assert y.compute().flags.writeable
+    assert_array_equal(x.compute(), VALUES)
+
+
+def test_other_errors_of_functions_that_read_are_not_tried_again():
+    calls = []
+
+    def fail(block):
+        calls.append(1)
+        raise ValueError("no such thing")
+
+    y = da.from_array(VALUES, CHUNKS).map_blocks(fail, meta=np.empty((0, 0)))
+    with pytest.raises(ValueError, match="no such thing"):
+        y.compute(scheduler="synchronous")
+    assert len(calls) == 1
+
+
+def test_an_error_that_speaks_of_writing_is_raised_if_a_copy_does_not_help():
+    def fail(block):
+        raise ValueError("the device is read-only")
+
+    y = da.from_array(VALUES, CHUNKS).map_blocks(fail, meta=np.empty((0, 0)))
+    with pytest.raises(ValueError, match="the device is read-only"):
+        y.compute()
+
+
 def test_lazy_arguments_and_chunks_of_other_kinds_go_the_general_way():
     x = da.from_array(VALUES, CHUNKS)
     y = x.map_blocks(add, delayed(3), dtype=float)
