@@ -9,6 +9,7 @@ from typing import Any
 
 from samite._task_spec import TaskRef
 from samite.bag.core import Bag
+from samite.bag.files import behind
 from samite.bag.graphs import chain_task, graph_of, step
 from samite.tokenize import tokenize
 
@@ -99,17 +100,15 @@ class AvroBlock:
                     return
                 reader = fastavro.reader(file)
                 marker = reader._header["sync"]
-                from fsspec.utils import seek_delimiter
-
-                file.seek(0)
-                seek_delimiter(file, marker, 2**16)
-                head_end = file.tell()
+                head_end = behind(file, 0, marker)
                 file.seek(0)
                 head = file.read(head_end)
                 # The block begins behind the first marker from its offset on, and ends behind
                 # the first one from its end on.
-                start = self._behind_marker(file, marker, self.offset, head_end)
-                stop = self._behind_marker(file, marker, self.offset + self.length, head_end)
+                start, stop = (
+                    behind(file, place, marker) if place > head_end else head_end
+                    for place in (self.offset, self.offset + self.length)
+                )
                 file.seek(start)
                 body = file.read(stop - start)
             yield from fastavro.reader(io.BytesIO(head + body))
@@ -117,16 +116,6 @@ class AvroBlock:
             if path in str(error):
                 raise
             raise ValueError(f"{path}: the file is cut off or is no Avro file: {error}") from error
-
-    @staticmethod
-    def _behind_marker(file: Any, marker: bytes, place: int, head_end: int) -> int:
-        from fsspec.utils import seek_delimiter
-
-        if place <= head_end:
-            return head_end
-        file.seek(place)
-        seek_delimiter(file, marker, 2**16)
-        return file.tell()
 
 
 def to_avro(

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from samite._task_spec import Alias, DataNode, TaskRef
+from samite.bag import native
 from samite.bag.core import Bag
 from samite.bag.graphs import chain_task, graph_of
 from samite.tokenize import tokenize
@@ -76,11 +77,11 @@ def range(n: int, npartitions: int) -> Bag:
     name = f"range-{tokenize('range', n, npartitions)}"
     starts = [i * size for i in _range(npartitions)]
     stops = [*starts[1:], n]
-    layer = {
-        (name, i): chain_task((name, i), _range(min(start, n), max(0, min(stop, n))))
-        for i, (start, stop) in enumerate(zip(starts, stops))
-    }
-    return Bag(graph_of(name, layer, []), name, npartitions)
+    parts = [_range(min(start, n), max(0, min(stop, n))) for start, stop in zip(starts, stops)]
+    layer = {(name, i): chain_task((name, i), part) for i, part in enumerate(parts)}
+    made = Bag(graph_of(name, layer, []), name, npartitions)
+    made._native = native.source_of_integers(parts)
+    return made
 
 
 def from_delayed(values: Any) -> Bag:

@@ -8,7 +8,7 @@ from typing import Any
 
 from samite import base
 from samite._sentinels import no_default
-from samite.bag import grouping, mapping, partitions, reductions, streaming
+from samite.bag import grouping, mapping, native, partitions, reductions, streaming
 from samite.bag.graphs import graph_of, layer_over, optimize, step
 from samite.bag.item import Item
 from samite.bag.names import (  # other programs look for these here
@@ -193,7 +193,9 @@ class Bag(DaskMethodsMixin):
     def remove(self, predicate: Callable[[Any], Any]) -> Any:
         """The records for which the predicate is false."""
         name = f"remove-{funcname(predicate)}-{tokenize(self, predicate, 'remove')}"
-        return self._over(name, step(streaming.remove_records, predicate))
+        made = self._over(name, step(streaming.remove_records, predicate))
+        made._native = native.filtered(self._native, predicate, keeps=False)
+        return made
 
     def random_sample(self, prob: float, random_state: Any = None) -> Any:
         """Each record with a probability.

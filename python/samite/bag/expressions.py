@@ -12,7 +12,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
-from samite.bag.native import _is_key, is_constant, method_form
+from samite.bag.forms import is_constant, is_key, method_form
 from samite.tokenize import tokenize
 
 _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
@@ -24,12 +24,21 @@ _COMPARISONS: dict[str, Callable[[Any, Any], Any]] = {
     "!=": operator.ne,
 }
 
+_ARITHMETIC: dict[str, Callable[[Any, Any], Any]] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+    "//": operator.floordiv,
+    "%": operator.mod,
+}
+
 
 class Expression:
     """A function of a record that is made by operators.
 
-    Comparisons give conditions, which ``&``, ``|`` and ``~`` combine. Calling it with a record
-    gives the value.
+    Comparisons give conditions, which ``&``, ``|`` and ``~`` combine; arithmetic gives numbers.
+    Calling it with a record gives the value.
     """
 
     __slots__ = ("_compute", "form")
@@ -59,7 +68,7 @@ class Expression:
         )
 
     def __getitem__(self, key: Any) -> Expression:
-        form = ("item", self.form, key) if self.form and _is_key(key) else None
+        form = ("item", self.form, key) if self.form and is_key(key) else None
         return Expression(form, _Call(operator.getitem, self, _Constant(key)))
 
     def _compared(self, sign: str, other: Any) -> Expression:
@@ -84,6 +93,48 @@ class Expression:
 
     def __ne__(self, other: Any) -> Expression:  # type: ignore[override]
         return self._compared("!=", other)
+
+    def _with_number(self, sign: str, other: Any, is_reflected: bool = False) -> Expression:
+        other = other if isinstance(other, Expression) else _constant(other)
+        left, right = (other, self) if is_reflected else (self, other)
+        form = ("arithmetic", sign, left.form, right.form) if left.form and right.form else None
+        return Expression(form, _Call(_ARITHMETIC[sign], left, right))
+
+    def __add__(self, other: Any) -> Expression:
+        return self._with_number("+", other)
+
+    def __radd__(self, other: Any) -> Expression:
+        return self._with_number("+", other, True)
+
+    def __sub__(self, other: Any) -> Expression:
+        return self._with_number("-", other)
+
+    def __rsub__(self, other: Any) -> Expression:
+        return self._with_number("-", other, True)
+
+    def __mul__(self, other: Any) -> Expression:
+        return self._with_number("*", other)
+
+    def __rmul__(self, other: Any) -> Expression:
+        return self._with_number("*", other, True)
+
+    def __truediv__(self, other: Any) -> Expression:
+        return self._with_number("/", other)
+
+    def __rtruediv__(self, other: Any) -> Expression:
+        return self._with_number("/", other, True)
+
+    def __floordiv__(self, other: Any) -> Expression:
+        return self._with_number("//", other)
+
+    def __rfloordiv__(self, other: Any) -> Expression:
+        return self._with_number("//", other, True)
+
+    def __mod__(self, other: Any) -> Expression:
+        return self._with_number("%", other)
+
+    def __rmod__(self, other: Any) -> Expression:
+        return self._with_number("%", other, True)
 
     def _combined(self, what: str, other: Any) -> Expression:
         if not isinstance(other, Expression):
@@ -248,7 +299,7 @@ class Traced:
     __hash__ = None  # type: ignore[assignment]
 
     def __getitem__(self, key: Any) -> Traced:
-        if not _is_key(key):
+        if not is_key(key):
             raise NotRecognised
         return Traced(("item", self._form, key))
 
@@ -260,6 +311,49 @@ class Traced:
             return Traced(form)
 
         return call
+
+    def _arithmetic(self, sign: str, other: Any, reflected: bool = False) -> Traced:
+        form = Traced.form_of(other)
+        if form is None:
+            raise NotRecognised
+        left, right = (form, self._form) if reflected else (self._form, form)
+        return Traced(("arithmetic", sign, left, right))
+
+    def __add__(self, other: Any) -> Traced:
+        return self._arithmetic("+", other)
+
+    def __radd__(self, other: Any) -> Traced:
+        return self._arithmetic("+", other, True)
+
+    def __sub__(self, other: Any) -> Traced:
+        return self._arithmetic("-", other)
+
+    def __rsub__(self, other: Any) -> Traced:
+        return self._arithmetic("-", other, True)
+
+    def __mul__(self, other: Any) -> Traced:
+        return self._arithmetic("*", other)
+
+    def __rmul__(self, other: Any) -> Traced:
+        return self._arithmetic("*", other, True)
+
+    def __truediv__(self, other: Any) -> Traced:
+        return self._arithmetic("/", other)
+
+    def __rtruediv__(self, other: Any) -> Traced:
+        return self._arithmetic("/", other, True)
+
+    def __floordiv__(self, other: Any) -> Traced:
+        return self._arithmetic("//", other)
+
+    def __rfloordiv__(self, other: Any) -> Traced:
+        return self._arithmetic("//", other, True)
+
+    def __mod__(self, other: Any) -> Traced:
+        return self._arithmetic("%", other)
+
+    def __rmod__(self, other: Any) -> Traced:
+        return self._arithmetic("%", other, True)
 
     def __bool__(self) -> bool:
         raise NotRecognised

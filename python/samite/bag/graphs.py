@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from samite._task_spec import Alias, DataNode, Dict, List, Task, TaskRef
@@ -23,12 +24,56 @@ def chain_task(key: Any, source: Any, *steps: Any, value: bool = False) -> Task:
     return Task(key, apply_chain if value else run_chain, source, *steps)
 
 
-def layer_over(name: str, bag: Any, *steps: Any, value: bool = False) -> dict[Any, Any]:
+class ChainLayer(Mapping[Any, Any]):
+    """The same steps for each partition of a bag, whose tasks are made when they are asked for.
+
+    Parameters
+    ----------
+    name:
+        The first part of the keys.
+    source:
+        That of the keys of the partitions.
+    count:
+        The number of partitions.
+    steps:
+        What is done with each.
+    """
+
+    __slots__ = ("count", "name", "source", "steps")
+
+    def __init__(self, name: str, source: str, count: int, steps: tuple[Any, ...]) -> None:
+        self.name = name
+        self.source = source
+        self.count = count
+        self.steps = steps
+
+    def __getitem__(self, key: Any) -> Task:
+        if key not in self:
+            raise KeyError(key)
+        return chain_task(key, TaskRef((self.source, key[1])), *self.steps)
+
+    def __contains__(self, key: object) -> bool:
+        return (
+            type(key) is tuple
+            and len(key) == 2
+            and key[0] == self.name
+            and type(key[1]) is int
+            and 0 <= key[1] < self.count
+        )
+
+    def __iter__(self) -> Iterator[Any]:
+        return zip(itertools.repeat(self.name), range(self.count))
+
+    def __len__(self) -> int:
+        return self.count
+
+    def __reduce__(self) -> Any:
+        return ChainLayer, (self.name, self.source, self.count, self.steps)
+
+
+def layer_over(name: str, bag: Any, *steps: Any) -> ChainLayer:
     """The same steps for each partition of a bag."""
-    return {
-        (name, i): chain_task((name, i), TaskRef((bag.name, i)), *steps, value=value)
-        for i in range(bag.npartitions)
-    }
+    return ChainLayer(name, bag.name, bag.npartitions, steps)
 
 
 def graph_of(name: str, layer: Mapping[Any, Any], dependencies: Iterable[Any]) -> HighLevelGraph:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from samite._task_spec import Task, TaskRef
-from samite.bag import reductions, shuffling, streaming
+from samite.bag import native, reductions, shuffling, streaming
 from samite.bag.graphs import chain_task, graph_of, step
 from samite.tokenize import tokenize
 
@@ -64,7 +64,7 @@ def foldby(
     token = tokenize(
         bag, key, binop, initial, combine, combine_initial, every, split_every, "foldby"
     )
-    combine = combine or binop
+    given, combine = combine, combine or binop
     part, total, name = (f"foldby-{what}-{token}" for what in ("part", "total", "items"))
     layer: dict[Any, Any] = {}
     folding = step(streaming.fold_by_key, key, binop, initial)
@@ -77,7 +77,9 @@ def foldby(
         ),
     )  # fmt: skip
     layer[(name, 0)] = Task((name, 0), streaming.dict_items, TaskRef((total, 0)))
-    return type(bag)(graph_of(name, layer, [bag]), name, 1)
+    made = type(bag)(graph_of(name, layer, [bag]), name, 1)
+    made._native = native.folded_by(bag._native, key, binop, initial, given, combine_initial)
+    return made
 
 
 def join(bag: Any, other: Any, on_self: Any, on_other: Any) -> Any:

@@ -83,18 +83,15 @@ def bag_map(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     found = _Arguments(args, kwargs)
     main = next(place for place, is_bag, _ in found.all_parts() if is_bag)
     bag = found.bags[0]
-    layer: dict[Any, Any] = {}
-    plain = len(args) == 1 and not kwargs
-    for i in range(bag.npartitions):
-        if plain:
-            steps = step(streaming.map_records, func, 0)
-        else:
-            steps = step(streaming.map_records, func, *_map_arguments(found, main, i))
-        layer.update(one_partition(name, bag, i, steps))
-    made = type(bag)(graph_of(name, layer, _once(found.collections)), name, bag.npartitions)
-    if plain:
+    if len(args) == 1 and not kwargs:
+        made = bag._over(name, step(streaming.map_records, func, 0))
         made._native = native.mapped(bag._native, func)
-    return made
+        return made
+    layer: dict[Any, Any] = {}
+    for i in range(bag.npartitions):
+        steps = step(streaming.map_records, func, *_map_arguments(found, main, i))
+        layer.update(one_partition(name, bag, i, steps))
+    return type(bag)(graph_of(name, layer, _once(found.collections)), name, bag.npartitions)
 
 
 def _map_arguments(found: _Arguments, main: Any, i: int) -> tuple[Any, ...]:
@@ -139,6 +136,8 @@ def map_partitions(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
     found = _Arguments(args, kwargs)
     main = next(place for place, is_bag, _ in found.all_parts() if is_bag)
     bag = found.bags[0]
+    if len(found.args) + len(found.kwargs) == 1:
+        return bag._over(name, step(streaming.call_with_records, func, main, List(), Dict({})))
     layer: dict[Any, Any] = {}
     for i in range(bag.npartitions):
         rest: list[Any] = []

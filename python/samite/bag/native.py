@@ -11,10 +11,11 @@ themselves.
 
 from __future__ import annotations
 
-import operator
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from samite._sentinels import no_default
+from samite.bag.forms import RECORD, fold_of, form_of, is_constant, is_key, may_change
 
 
 class Plan(NamedTuple):
@@ -22,28 +23,37 @@ class Plan(NamedTuple):
 
     source: tuple[Any, ...]
     operations: tuple[tuple[Any, ...], ...] = ()
+    # Functions whose forms depend on variables around them: what tells the form, the function, and
+    # the form that it had.
+    changeable: tuple[tuple[Any, Any, Any], ...] = ()
 
     def then(self, *operation: Any) -> Plan:
         """The plan with one more operation."""
-        return Plan(self.source, (*self.operations, operation))
+        return self._replace(operations=(*self.operations, operation))
 
+    def by(self, func: Any, form: Any, read: Any = form_of) -> Plan:
+        """The plan, for as long as the function has this form."""
+        if not may_change(func):
+            return self
+        return self._replace(changeable=(*self.changeable, (read, func, form)))
 
-RECORD = ("record",)
-# Methods of strings that the engine has, with the numbers of arguments that it takes.
-_METHODS = {"lower": (0,), "upper": (0,), "strip": (0, 1), "lstrip": (0, 1), "rstrip": (0, 1),
-            "split": (0, 1, 2)}  # fmt: skip
+    def holds(self) -> bool:
+        """Whether all functions still have the forms that they had."""
+        return all(form == read(func) for read, func, form in self.changeable)
 
 
 def mapped(plan: Plan | None, func: Any) -> Plan | None:
     """The plan with a function of each record."""
     form = plan and form_of(func)
-    return plan.then("map", form) if plan and form else None
+    return plan.by(func, form).then("map", form) if plan and form else None
 
 
-def filtered(plan: Plan | None, predicate: Any) -> Plan | None:
-    """The plan with a condition."""
+def filtered(plan: Plan | None, predicate: Any, keeps: bool = True) -> Plan | None:
+    """The plan with a condition, of what is kept or of what is not."""
     form = plan and (RECORD if predicate is None else form_of(predicate))
-    return plan.then("filter", form) if plan and form else None
+    if not plan or not form:
+        return None
+    return plan.by(predicate, form).then("filter", form if keeps else ("not", form))
 
 
 def plucked(plan: Plan | None, key: Any, default: Any) -> Plan | None:
@@ -51,9 +61,14 @@ def plucked(plan: Plan | None, key: Any, default: Any) -> Plan | None:
     if plan is None:
         return None
     keys = key if isinstance(key, list) else [key]
-    if default is not no_default or not keys or not all(map(_is_key, keys)):
+    if not keys or not all(map(is_key, keys)):
         return None
-    items = tuple(("item", RECORD, one) for one in keys)
+    if default is no_default:
+        items = tuple(("item", RECORD, one) for one in keys)
+    elif is_constant(default) and all(type(one) is str for one in keys):
+        items = tuple(("item-or", RECORD, one, default) for one in keys)
+    else:
+        return None
     return plan.then("map", ("tuple", *items) if isinstance(key, list) else items[0])
 
 
@@ -72,109 +87,36 @@ def topk(plan: Plan | None, k: Any, key: Any) -> Plan | None:
     if plan is None or type(k) is not int or k < 0:
         return None
     form = RECORD if key is None else form_of(key)
-    return plan.then("topk", k, form) if form else None
+    return plan.by(key, form).then("topk", k, form) if form else None
 
 
-def _is_key(key: Any) -> bool:
-    return type(key) is str or (type(key) is int and -(2**31) < key < 2**31)
-
-
-def is_constant(value: Any) -> bool:
-    """Whether a value may stand in a form."""
-    if type(value) is int:
-        return -(2**63) <= value < 2**63
-    return value is None or type(value) in (bool, float, str)
-
-
-# ---- functions as forms ---------------------------------------------------------------------
-
-
-def form_of(func: Any) -> Any:
-    """The form of a function of one record; None where it is not recognised."""
-    from samite.bag.expressions import Expression
-
-    if isinstance(func, Expression):
-        return func.form
-    import json
-
-    if func is json.loads:
-        return ("json", RECORD)
-    kind = type(func)
-    if kind is operator.itemgetter:
-        keys = func.__reduce__()[1]
-        if not all(map(_is_key, keys)):
-            return None
-        items = tuple(("item", RECORD, key) for key in keys)
-        return items[0] if len(items) == 1 else ("tuple", *items)
-    if kind is operator.methodcaller:
-        function, parts = func.__reduce__()
-        if function is not operator.methodcaller:
-            return None  # it has keyword arguments
-        return method_form(RECORD, parts[0], parts[1:])
-    if kind is type(str.lower) and func.__objclass__ is str:
-        return method_form(RECORD, func.__name__, ())
-    if func is len:
-        return ("length", RECORD)
-    if kind is type(form_of):
-        return _form_of_lambda(func)
-    return None
-
-
-def method_form(form: Any, name: str, args: tuple[Any, ...]) -> Any:
-    """The call of a method of strings; None where the engine has none like it."""
-    if len(args) not in _METHODS.get(name, ()):
+def folded_by(
+    plan: Plan | None, key: Any, binop: Any, initial: Any, combine: Any, combine_initial: Any
+) -> Plan | None:
+    """The plan with a fold by key, where it does not matter which records are folded first."""
+    if plan is None:
         return None
-    if name == "split":
-        separator, most = (*args, None, -1)[:2] if len(args) < 2 else args
-        if len(args) == 1:
-            most = -1
-        if separator is not None and (type(separator) is not str or not separator):
-            return None
-        if type(most) is not int or not -(2**31) < most < 2**31:
-            return None
-        return ("split", form, separator, most)
-    if args and args[0] is not None and type(args[0]) is not str:
+    form = form_of(key) if callable(key) else ("item", RECORD, key) if is_key(key) else None
+    fold = fold_of(binop)
+    if form is None or fold is None:
         return None
-    return (name, form, *args) if args else (name, form, None)
-
-
-# What the code of a function may consist of for the engine to look at it: its argument,
-# constants, items, comparisons and methods. Such a function has no effects and depends on nothing
-# else, so that calling it once with a stand-in tells all about it.
-_HARMLESS = frozenset({
-    "RESUME", "LOAD_FAST", "LOAD_FAST_BORROW", "LOAD_CONST", "LOAD_SMALL_INT", "BINARY_SUBSCR",
-    "COMPARE_OP", "RETURN_VALUE", "RETURN_CONST", "LOAD_METHOD", "LOAD_ATTR", "PRECALL", "CALL",
-    "CALL_METHOD", "CACHE", "PUSH_NULL", "BUILD_TUPLE", "NOT_TAKEN", "LOAD_FAST_LOAD_FAST",
-    "LOAD_FAST_BORROW_LOAD_FAST_BORROW",
-})  # fmt: skip
-
-
-def _form_of_lambda(func: Any) -> Any:
-    code = func.__code__
-    if (
-        code.co_argcount != 1
-        or code.co_kwonlyargcount
-        or code.co_freevars
-        or code.co_cellvars
-        or code.co_flags & 0x2AC  # *args, **kwargs, generators, coroutines
-        or len(code.co_code) > 200
-    ):
+    what, value = fold
+    from_zero = type(initial) is int and initial == 0
+    neutral = combine_initial is no_default or (
+        what == "sum" and type(combine_initial) is int and combine_initial == 0
+    )
+    same = combine is None and value == RECORD
+    if not neutral or not (same or (combine is not None and fold_of(combine) == (what, RECORD))):
         return None
-    import dis
-
-    for instruction in dis.get_instructions(code):
-        name = instruction.opname
-        if name == "BINARY_OP" and instruction.argrepr == "[]":
-            continue  # how Python 3.14 writes an item
-        if name not in _HARMLESS:
+    if initial is no_default:
+        if value != RECORD:
             return None
-    from samite.bag.expressions import NotRecognised, Traced
-
-    try:
-        result = func(Traced(RECORD))
-    except (NotRecognised, TypeError, AttributeError):
+    elif what != "sum" or not from_zero:
         return None
-    return Traced.form_of(result)
+    made = plan.by(key, form).by(binop, fold, fold_of)
+    if combine is not None:
+        made = made.by(combine, (what, RECORD), fold_of)
+    return made.then("foldby", form, what, value, from_zero)
 
 
 # ---- running --------------------------------------------------------------------------------
@@ -183,8 +125,9 @@ def _form_of_lambda(func: Any) -> Any:
 def run(collections: list[Any], options: dict[str, Any]) -> list[Any] | None:
     """Compute bags and items in the engine; None where that is not possible."""
     plans = [getattr(collection, "_native", None) for collection in collections]
-    if not plans or any(plan is None for plan in plans):
+    if not plans or not all(plan is not None and plan.holds() for plan in plans):
         return None
+    plans = [(plan.source, plan.operations) for plan in plans]
     from samite import _engine, config
     from samite.callbacks import Callback, local_callbacks, split_native
 
@@ -200,7 +143,14 @@ def run(collections: list[Any], options: dict[str, Any]) -> list[Any] | None:
         return _engine.run_bags(plans, native=native, **options)
 
 
-def source_of_text(blocks: list[tuple[str, int, int]], universal: bool) -> Plan | None:
-    """Lines of blocks of local files: paths, first bytes and lengths (-1: to the end).
+def source_of_text(blocks: list[tuple[str, int, int, str | None]], universal: bool) -> Plan | None:
+    """Lines of blocks of local files: paths, first bytes, lengths (-1: to the end), compression.
     ``universal``: carriage returns end lines too."""
     return Plan(("text", tuple(blocks), universal)) if blocks else None
+
+
+def source_of_integers(parts: Iterable[range]) -> Plan | None:
+    """Integers one after the other."""
+    parts = [(part.start, part.stop) for part in parts]
+    small = all(is_constant(edge) for part in parts for edge in part)
+    return Plan(("integers", parts)) if small else None

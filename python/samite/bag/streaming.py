@@ -39,7 +39,7 @@ def make_step(func: Callable[..., Any], args: Any = (), kwargs: Any = None) -> t
 
 def run_chain(source: Any, *steps: tuple[Any, ...]) -> Any:
     """The records of a partition after all steps, in memory."""
-    records = _opened(source)
+    records, steps = _opened(source, steps)
     try:
         return reify(_through(records, steps))
     except Exception as error:
@@ -49,7 +49,7 @@ def run_chain(source: Any, *steps: tuple[Any, ...]) -> Any:
 
 def apply_chain(source: Any, *steps: tuple[Any, ...]) -> Any:
     """What the last step returns, as it is."""
-    records = _opened(source)
+    records, steps = _opened(source, steps)
     try:
         return _through(records, steps)
     except Exception as error:
@@ -63,9 +63,13 @@ def _through(records: Any, steps: Iterable[tuple[Any, ...]]) -> Any:
     return records
 
 
-def _opened(source: Any) -> Any:
+def _opened(source: Any, steps: tuple[Any, ...]) -> tuple[Any, tuple[Any, ...]]:
+    """The records of a source, which may take on the first of the steps itself."""
     open_ = getattr(source, "__samite_open__", None)
-    return source if open_ is None else open_()
+    if open_ is None:
+        return source, steps
+    parse = getattr(source, "__samite_parse__", None)
+    return (parse and steps and parse(steps)) or (open_(), steps)
 
 
 def _say_where(records: Any, error: Exception) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from samite._task_spec import Task
 from samite.bag import native
 from samite.bag.core import Bag
+from samite.bag.files import file_size, file_version, files_at, is_local, is_plain, read_block
 from samite.bag.graphs import chain_task, graph_of
 from samite.tokenize import tokenize
 from samite.utils import parse_bytes
@@ -22,6 +23,10 @@ __all__ = ["TextBlock", "read_text"]
 # What a text layer of Python understands as the end of a line by itself.
 _NEWLINES = (None, "", "\n", "\r", "\r\n")
 _CHUNK = 1 << 16
+# What the engine decompresses, by fsspec's names.
+_ENGINE_COMPRESSIONS = {
+    None: None, "gzip": "gzip", "bz2": "bz2", "xz": "xz", "zstd": "zstd", "lz4": "lz4",
+}  # fmt: skip
 
 
 def read_text(
@@ -112,10 +117,7 @@ def native_source(blocks: list[TextBlock]) -> Any:
     if not all(block.is_native() for block in blocks):
         return None
     return native.source_of_text(
-        [
-            (block.file.path, block.offset, -1 if block.length is None else block.length)
-            for block in blocks
-        ],
+        [block.for_engine() for block in blocks],
         blocks[0].delimiter is None,
     )
 
@@ -128,57 +130,62 @@ def text_blocks(
     errors: str,
     linedelimiter: str | None,
     storage_options: dict[str, Any] | None,
+    may_be_whole: bool = False,
 ) -> list[TextBlock]:
     """The blocks of all files, in order.
+
+    Parameters
+    ----------
+    may_be_whole:
+        Whether a file that cannot be cut is one block.
 
     Raises
     ------
     ValueError
         If there is none, or blocks of a compressed file are asked for.
     """
-    from fsspec.core import OpenFile, get_fs_token_paths
-    from fsspec.utils import infer_compression
-
-    if isinstance(urlpath, set):
-        urlpath = sorted(urlpath)
-    fs, _, paths = get_fs_token_paths(urlpath, mode="rb", storage_options=storage_options)
-    if not paths:
-        raise ValueError("No files found", urlpath)
     if isinstance(blocksize, str):
         blocksize = parse_bytes(blocksize)
     if blocksize is not None and blocksize < 1:
         raise ValueError(f"blocksize must be at least 1, got {blocksize}")
+    files = files_at(urlpath, compression, storage_options)
+    if not files:
+        raise ValueError("No files found", urlpath)
     blocks: list[TextBlock] = []
-    for path in paths:
-        used = infer_compression(path) if compression == "infer" else compression
+    for file in files:
+        path, used = file.path, file.compression
         if used is not None:
             check_compression(used)
-        file = OpenFile(fs, path, compression=used)
-        if blocksize is None:
-            version = _version(fs, path)
-            blocks.append(TextBlock(file, 0, None, encoding, errors, linedelimiter, version))
-            continue
-        if used is not None:
-            raise ValueError(
-                "Cannot do chunked reads on compressed files. To read, set blocksize=None: "
-                f"{path} is compressed with {used}"
-            )
-        size = fs.info(path)["size"]
-        if size is None:
-            raise ValueError(
-                f"The size of {path} is unknown, so it cannot be read in blocks. To read, set "
-                "blocksize=None"
-            )
-        count = max(1, size // blocksize)
-        edges = [size * i // count for i in range(count + 1)] if size else []
-        for start, stop in zip(edges, edges[1:]):
-            version = _version(fs, path)
-            blocks.append(
-                TextBlock(file, start, stop - start, encoding, errors, linedelimiter, version)
-            )
+        version = file_version(file)
+        cut = [(0, None)]
+        if blocksize is not None and not (may_be_whole and used is not None):
+            cut = _cut(path, used, file_size(file), blocksize, may_be_whole)
+        for offset, length in cut:
+            blocks.append(TextBlock(file, offset, length, encoding, errors, linedelimiter, version))
     if not blocks:
         raise ValueError("No files found", urlpath)
     return blocks
+
+
+def _cut(
+    path: str, compression: str | None, size: int | None, blocksize: int, may_be_whole: bool
+) -> list[Any]:
+    """First bytes and lengths of the blocks of a file."""
+    if compression is not None:
+        raise ValueError(
+            "Cannot do chunked reads on compressed files. To read, set blocksize=None: "
+            f"{path} is compressed with {compression}"
+        )
+    if may_be_whole and not size:
+        return [(0, None)]
+    if size is None:
+        raise ValueError(
+            f"The size of {path} is unknown, so it cannot be read in blocks. To read, set "
+            "blocksize=None"
+        )
+    count = max(1, size // blocksize)
+    edges = [size * i // count for i in range(count + 1)] if size else []
+    return [(start, stop - start) for start, stop in zip(edges, edges[1:])]
 
 
 def check_compression(name: str) -> None:
@@ -188,14 +195,6 @@ def check_compression(name: str) -> None:
     if name not in compr:
         known = sorted(kind for kind in compr if kind)
         raise ValueError(f"Compression type {name} not supported; known are {known}")
-
-
-def _version(fs: Any, path: str) -> Any:
-    """What tells versions of a file apart; a file need only be there when it is read."""
-    try:
-        return fs.ukey(path)
-    except Exception:
-        return None
 
 
 class TextBlock:
@@ -232,27 +231,30 @@ class TextBlock:
         return TextBlock, self._parts()
 
     def __dask_tokenize__(self) -> Any:
-        return (self.file.fs, self.file.path, self.file.compression, *self._parts()[1:])
+        file = self.file
+        system = None if is_plain(file) else file.fs
+        return (system, file.path, file.compression, *self._parts()[1:])
 
     def is_native(self) -> bool:
         """Whether the engine reads it by itself."""
-        protocol = self.file.fs.protocol
-        local = "file" in (protocol if isinstance(protocol, (tuple, list)) else (protocol,))
         return (
-            local
-            and self.file.compression is None
+            is_local(self.file)
+            and self.file.compression in _ENGINE_COMPRESSIONS
             and self.errors == "strict"
             and self.delimiter in (None, "\n")
             and codecs.lookup(self.encoding).name == "utf-8"
         )
+
+    def for_engine(self) -> tuple[str, int, int, str | None]:
+        """The block as the engine takes it."""
+        length = -1 if self.length is None else self.length
+        return self.file.path, self.offset, length, _ENGINE_COMPRESSIONS[self.file.compression]
 
     def open(self) -> Any:
         """The text of the block, as a file."""
         if self.length is None:
             binary = copy.copy(self.file).open()
         else:
-            from fsspec.utils import read_block
-
             delimiter = (self.delimiter or "\n").encode(self.encoding)
             with copy.copy(self.file) as file:
                 binary = io.BytesIO(read_block(file, self.offset, self.length, delimiter))
@@ -287,11 +289,22 @@ class TextBlock:
             return f"In {path}, line {line} of the block at byte {self.offset}."
         return f"In {path}, line {before + line}, which begins at byte {place + skipped}."
 
+    def where_byte(self, byte: int) -> str:
+        """The same of the line that begins at a byte of the file's text."""
+        path = self.file.path
+        try:
+            with copy.copy(self.file) as file:
+                line, left = 1, byte
+                while left and (data := file.read(min(left, _CHUNK))):
+                    line += data.count(b"\n")
+                    left -= len(data)
+        except Exception:
+            return f"In {path}, the line that begins at byte {byte}."
+        return f"In {path}, line {line}, which begins at byte {byte}."
+
     def _raw(self) -> Any:
         if self.length is None:
             return copy.copy(self.file)
-        from fsspec.utils import read_block
-
         with copy.copy(self.file) as file:
             return io.BytesIO(read_block(file, self.offset, self.length, b"\n"))
 
@@ -317,6 +330,15 @@ class TextLines:
     def __samite_open__(self) -> OpenLines:
         return OpenLines(self.blocks, self.include_path)
 
+    def __samite_parse__(self, steps: Any) -> tuple[Any, Any] | None:
+        """The values of lines of JSON, and the steps that are left, where the engine parses for the
+        first one."""
+        if self.include_path or not all(block.is_native() for block in self.blocks):
+            return None
+        from samite.bag.json_lines import parsed
+
+        return parsed(self.blocks, steps)
+
     def __iter__(self) -> Iterator[Any]:
         return iter(self.__samite_open__())
 
@@ -334,7 +356,7 @@ class OpenLines(Iterator[Any]):
         counter = itertools.count(1)
         self._now = block, counter
         # Counting is the selectors' only purpose: it costs no frame for each line.
-        lines = itertools.compress(_with_place(block), counter)
+        lines = itertools.compress(lines_of(block), counter)
         if self._include_path:
             return zip(lines, itertools.repeat(block.file.path))
         return lines
@@ -353,7 +375,7 @@ class OpenLines(Iterator[Any]):
         return block.where(max(1, next(counter) - 1))
 
 
-def _with_place(block: TextBlock) -> Iterator[str]:
+def lines_of(block: TextBlock) -> Iterator[str]:
     """The lines of a block; what is wrong with the file itself is said with its path."""
     try:
         yield from block.lines()

@@ -119,7 +119,7 @@ def test_several_at_once(people):
     both = [bag.count(), bag.pluck("age").sum(), bag.pluck("name").distinct()]
     assert engine(*both) == [python(one) for one in both]
     # Together with a bag that the engine does not know, everything goes the general way.
-    other = bag.map(lambda r: r["age"] + 1).sum()
+    other = bag.map(lambda r: r["age"] ** 2).sum()
     assert db.compute(*both, other, scheduler="sync") == (*engine(*both), python(other))
 
 
@@ -265,7 +265,8 @@ NOT_THERE = object()
 
 
 @pytest.mark.parametrize("function", [
-    lambda r: r["a"] + 1, lambda r: print(r), lambda r: r["a"] > NOT_THERE, lambda r: r.get("a"),
+    lambda r: r["a"] ** 2, lambda r: print(r), lambda r: r["a"] > NOT_THERE,
+    lambda r: r.get(1), lambda r: r.items(),
     lambda r, s=1: r["a"], lambda *r: r, lambda r: {*r}, lambda r: r["a"] and r["b"],
     lambda r: r["a"] is None, lambda r: not r["a"], lambda r: 1 < r["a"] < 3,
     lambda r: r[1.5], lambda r: {"a": r["a"]}, operator.methodcaller("split", maxsplit=1),

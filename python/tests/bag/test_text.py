@@ -202,24 +202,3 @@ def test_wrong_options(options, kind, tmp_path):
         db.read_text(str(path), **options)
     with pytest.raises(TypeError):
         db.read_text(5)
-
-
-def test_avro_needs_fastavro(tmp_path):
-    try:
-        import fastavro  # noqa: F401
-    except ImportError:
-        with pytest.raises(RuntimeError, match="fastavro"):
-            db.read_avro(str(tmp_path / "*.avro"))
-        with pytest.raises(RuntimeError, match="fastavro"):
-            db.from_sequence([{"a": 1}]).to_avro(str(tmp_path / "*.avro"), {})
-        return
-    records = [{"a": i} for i in range(1000)]
-    schema = {"name": "T", "type": "record", "fields": [{"name": "a", "type": "int"}]}
-    bag = db.from_sequence(records, npartitions=3)
-    paths = bag.to_avro(str(tmp_path / "*.avro"), schema, sync_interval=100, scheduler="sync")
-    assert db.read_avro(paths, blocksize=None).compute(scheduler="sync") == records
-    cut = db.read_avro(paths, blocksize=300)
-    assert cut.npartitions > 3
-    assert cut.compute(scheduler="sync") == records
-    with pytest.raises(AssertionError):
-        bag.to_avro(str(tmp_path / "*.avro"), {"name": "T"})
