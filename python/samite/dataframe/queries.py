@@ -27,12 +27,32 @@ class SqlQuery(FrameExpr):
         """The frames, in the order of ``names``."""
         return self.operands[2:]
 
+    @property
+    def native_plan(self) -> _engine.FramePlan | None:
+        """The query over its frames as the engine has them; None where it does not have them."""
+        # Kept beside the cached properties, which travel with a pickled expression.
+        if "_native_plan" not in self.__dict__:
+            self.__dict__["_native_plan"] = self._over_native_frames()
+        return self.__dict__["_native_plan"]
+
+    def _over_native_frames(self) -> _engine.FramePlan | None:
+        from samite.dataframe._native.rows import NotNative
+        from samite.dataframe._native.translate import Translation, sql_tables
+
+        try:
+            tables = sql_tables(Translation(), self.names, self.frames)
+        except NotNative:
+            return None
+        return _engine.FramePlan.sql(self.query, tables)
+
     @functools.cached_property
     def _meta(self) -> Any:
         import pyarrow as pa
 
-        tables = [_plan(frame._meta) for frame in self.frames]
-        plan = _engine.FramePlan.sql(self.query, list(zip(self.names, tables, strict=True)))
+        plan = self.native_plan
+        if plan is None:
+            tables = [_plan(frame._meta) for frame in self.frames]
+            plan = _engine.FramePlan.sql(self.query, list(zip(self.names, tables, strict=True)))
         return results.frame_of(pa.schema(plan.schema).empty_table())
 
     def _divisions(self) -> Sequence[Any]:

@@ -16,10 +16,12 @@ class NativeRows(FrameExpr):
     """The rows of a plan of the engine, in place of the expression called ``origin``.
 
     ``mode`` is "whole" (one partition), "partitions" (one by one), or "split" (computed at once
-    and then cut into as many parts as the divisions say).
+    and then cut into as many parts as the divisions say). ``unordered`` says that other columns of
+    the same rows may come in another order.
     """
 
-    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode"]
+    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode", "unordered"]
+    _defaults = {"unordered": False}
 
     @functools.cached_property
     def _funcname(self) -> str:

@@ -179,4 +179,4 @@ def frame_of(table: Any) -> Any:
         field.with_type(pa.large_string()) if pa.types.is_string_view(field.type) else field
         for field in table.schema
     ]
-    return table.cast(pa.schema(casts)).to_pandas(types_mapper=dtype_of)
+    return table.cast(pa.schema(casts)).to_pandas(types_mapper=dtype_of, use_threads=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,19 +25,62 @@ def nativized(expr: Expr, final: bool) -> Expr:
     """
     if not any(is_worthwhile(node) for node in expr.walk()):
         return expr
-    found = _Rewrite(final).outermost(expr.simplify())
+    simplified = expr.simplify()
+    found = _Rewrite(final).outermost(simplified)
     if isinstance(expr, FrameExpr) and not isinstance(found, NativeRows):
         # Simplified, the readers of one merge may each have one of their own, with the columns
         # that they need. The engine leaves out columns by itself.
         whole = _Rewrite(final).outermost(expr)
         if isinstance(whole, NativeRows):
             return whole
+    if _combines_orders(found):
+        return _Rewrite(final, any_order=False).outermost(simplified)
     return found
 
 
+# Nodes of several frames whose rows do not belong together one by one.
+_SEPARATE = frozenset({"Merge", "Concat", "SqlQuery", "MergeAsof"})
+
+
+def _combines_orders(expr: Expr) -> bool:
+    """Whether pandas would put rows beside each other that the engine computes apart, in orders
+    that need not be the same."""
+    below: dict[str, frozenset[str]] = {}
+    native: set[str] = set()
+    stack = [expr]
+    while stack:
+        node = stack[-1]
+        if node._name in below:
+            stack.pop()
+            continue
+        operands = [] if isinstance(node, NativeRows) else node.dependencies()
+        missing = [operand for operand in operands if operand._name not in below]
+        if missing:
+            stack.extend(missing)
+            continue
+        stack.pop()
+        if isinstance(node, NativeRows):
+            below[node._name] = frozenset()
+            if node.operand("unordered"):
+                native.add(node._name)
+                below[node._name] = frozenset([node._name])
+            continue
+        groups = {below[operand._name] for operand in operands} - {frozenset()}
+        found = frozenset[str]().union(*groups)
+        if type(node).__name__ in _SEPARATE:
+            # The same rows may be joined by pandas elsewhere, in an order of its own.
+            found |= {node._name}
+        elif len(groups) > 1 and isinstance(node, FrameExpr) and found & native:
+            return True
+        below[node._name] = found
+    return False
+
+
 class _Rewrite:
-    def __init__(self, final: bool) -> None:
+    def __init__(self, final: bool, any_order: bool = True) -> None:
         self.final = final
+        # Whether parts may have the engine's order of rows.
+        self.any_order = any_order
         self.translation = Translation()
         self.done: dict[str, Expr] = {}
         self.worth: dict[str, bool] = {}
@@ -90,20 +134,24 @@ class _Rewrite:
     def _native(self, expr: FrameExpr, final: bool) -> NativeRows:
         found = self.translation.of(expr, index=_has_index(expr))
         if isinstance(found, Reduced):
-            return _node(expr, found.plan, _layout_of_reduced(expr, found), "whole", expr.divisions)
+            plan = self.translation.bound(found.plan)
+            return _node(expr, plan, _layout_of_reduced(expr, found), "whole", expr.divisions)
         if not found.worthwhile:
             raise NotNative("nothing that pandas does not do as well")
+        if found.unordered and not self.any_order:
+            raise NotNative("an order that is the engine's")
         rows, names, levels = settled(found, index=_has_index(expr))
         if not all(names):
             raise NotNative("columns that the engine does not have")
         _check_types(rows, names, levels)
+        rows = dataclasses.replace(rows, plan=self.translation.bound(rows.plan))
         layout = results.Layout(
             _empty(expr._meta),
             tuple(names),
             tuple(levels) if rows.index is not None else None,
         )
         mode, divisions = _mode(expr, rows, final)
-        return _node(expr, rows.plan, layout, mode, divisions)
+        return _node(expr, rows.plan, layout, mode, divisions, rows.unordered)
 
 
 def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]:
@@ -123,8 +171,10 @@ def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]
     raise NotNative("divisions that the plan does not keep")
 
 
-def _node(expr: FrameExpr, plan: Any, layout: Any, mode: str, divisions: Any) -> NativeRows:
-    return NativeRows(expr._name, plan, layout, expr._meta, tuple(divisions), mode)
+def _node(
+    expr: FrameExpr, plan: Any, layout: Any, mode: str, divisions: Any, unordered: bool = False
+) -> NativeRows:
+    return NativeRows(expr._name, plan, layout, expr._meta, tuple(divisions), mode, unordered)
 
 
 def _has_index(expr: FrameExpr) -> bool:

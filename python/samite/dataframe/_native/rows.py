@@ -42,6 +42,9 @@ class Rows:
     one_by_one: bool = False
     # Whether the partitions of the plan are those of the expression.
     partitioned: bool = True
+    # Whether the order of the rows is the engine's, and may be another one when it computes other
+    # columns of the same rows.
+    unordered: bool = False
 
     def with_columns(self, columns: Sequence[Column], ndim: int | None = None) -> Rows:
         """The same rows with other columns."""
@@ -72,6 +75,16 @@ class Reduced:
     plan: Any
     columns: tuple[Column, ...]
     ndim: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Single:
+    """A scalar in the place of a plain value: the plan that computes it, and what it is in the
+    expressions of other plans."""
+
+    plan: Any
+    scalar: Any
+    dtype: Any
 
 
 def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from samite import _engine
-from samite.dataframe._native.rows import Column, NotNative, Rows, engine
+from samite.dataframe._native.rows import Column, NotNative, Rows, Single, engine
 from samite.dataframe._native.types import is_text, literal, number_type
 
 BINARY = {
@@ -95,13 +95,13 @@ def binary(symbol: str, left: Any, right: Any, meta: Any) -> Rows:
     elif isinstance(left, Rows):
         rows = left
         scalars = [
-            _binary(function, c.scalar, literal(right, c.dtype), c.dtype, right)
+            _binary(function, c.scalar, value_of(right, c.dtype), c.dtype, kind_of(right))
             for c in left.columns
         ]
     else:
         rows = right
         scalars = [
-            _binary(function, literal(left, c.dtype), c.scalar, left, c.dtype)
+            _binary(function, value_of(left, c.dtype), c.scalar, kind_of(left), c.dtype)
             for c in right.columns
         ]
     columns = [
@@ -109,6 +109,29 @@ def binary(symbol: str, left: Any, right: Any, meta: Any) -> Rows:
         for scalar, (label, dtype) in zip(scalars, labelled(meta), strict=True)
     ]
     return rows.with_columns(columns)
+
+
+def value_of(value: Any, dtype: Any) -> Any:
+    """A plain or a computed value beside a column of ``dtype``."""
+    return value.scalar if isinstance(value, Single) else literal(value, dtype)
+
+
+def kind_of(value: Any) -> Any:
+    """The dtype of a computed value; a plain one itself."""
+    return value.dtype if isinstance(value, Single) else value
+
+
+def singles(symbol: str, left: Any, right: Any) -> Any:
+    """The plan of an operator of a computed value and another, or a plain one."""
+    function = BINARY.get(symbol)
+    if function is None:
+        raise NotNative(f"the operator {symbol}")
+    own = _engine.FrameScalar.column("0")
+    if isinstance(left, Single):
+        scalar = _binary(function, own, value_of(right, left.dtype), left.dtype, kind_of(right))
+        return engine(left.plan.project, [("0", scalar)])
+    scalar = _binary(function, literal(left, right.dtype), own, left, right.dtype)
+    return engine(right.plan.project, [("0", scalar)])
 
 
 def _binary(function: str, left: Any, right: Any, left_kind: Any, right_kind: Any) -> Any:

@@ -14,6 +14,7 @@ from samite.dataframe._native.rows import (
     NotNative,
     Reduced,
     Rows,
+    Single,
     engine,
     settled,
 )
@@ -35,6 +36,7 @@ WORTHWHILE = frozenset(
         "SortValues",
         "DropDuplicates",
         "EndRows",
+        "EndOfSorted",
         "ValueCounts",
         "CountDifferent",
         "SqlQuery",
@@ -52,6 +54,8 @@ class Translation:
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bool], Rows | Reduced | NotNative] = {}
+        # The plans of values that expressions have as parameters, by name.
+        self._values: dict[str, Any] = {}
 
     def of(self, expr: FrameExpr, index: bool) -> Rows | Reduced:
         """The rows of ``expr``; ``index`` says whether its index is wanted.
@@ -89,8 +93,31 @@ class Translation:
         return found
 
     def operand(self, value: Any, index: bool) -> Any:
-        """The rows of an operand that is an expression; other values as they are."""
-        return self.rows(value, index) if isinstance(value, Expr) else value
+        """The rows of an operand that is an expression, or its only value; others as they are."""
+        if not isinstance(value, FrameExpr):
+            return value
+        found = self.of(value, index)
+        return self._single(value, found) if isinstance(found, Reduced) else found
+
+    def _single(self, expr: FrameExpr, found: Reduced) -> Single:
+        import numpy as np
+        import pyarrow as pa
+
+        field = pa.schema(found.plan.schema).field(0)
+        kinds = {pa.int64(): ("Int64", "int64"), pa.float64(): ("Float64", "float64")}
+        if found.ndim or field.type not in kinds or (field.nullable and field.type == pa.int64()):
+            raise NotNative(f"a computed {field.type} in an expression")
+        kind, dtype = kinds[field.type]
+        self._values[expr._name] = found.plan
+        scalar = _engine.FrameScalar.parameter(expr._name, kind, field.nullable)
+        return Single(found.plan, scalar, np.dtype(dtype))
+
+    def bound(self, plan: Any) -> Any:
+        """The plan with what computes the values that are parameters of its expressions."""
+        names = plan.parameters()
+        if not names:
+            return plan
+        return engine(plan.bind, [(name, self.bound(self._values[name])) for name in names])
 
 
 def _projection(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -113,9 +140,11 @@ def _filter(translation: Translation, expr: Any, index: bool) -> Rows:
     return dataclasses.replace(rows, plan=plan, source=source)
 
 
-def _operator(translation: Translation, expr: Any, index: bool) -> Rows:
+def _operator(translation: Translation, expr: Any, index: bool) -> Rows | Reduced:
     left = translation.operand(expr.left, index)
     right = translation.operand(expr.right, index)
+    if not isinstance(left, Rows) and not isinstance(right, Rows):
+        return Reduced(scalars.singles(expr.symbol, left, right), (Column(None, None, None),), 0)
     return scalars.binary(expr.symbol, left, right, expr._meta)
 
 
@@ -232,15 +261,7 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
     rows, names, _ = settled(given, keeps)
-    by = expr.by if isinstance(expr.by, list) else [expr.by]
-    ascending = expr.ascending
-    orders = list(ascending) if isinstance(ascending, (list, tuple)) else [ascending] * len(by)
-    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
-    keys = []
-    for label, ascends in zip(by, orders, strict=True):
-        if label not in places:
-            raise NotNative("a sort by the index")
-        keys.append((places[label], not ascends, expr.na_position == "first"))
+    keys = _sort_keys(rows, names, expr)
     plan = engine(rows.plan.sort, keys, None, True)
     return dataclasses.replace(
         rows,
@@ -327,6 +348,7 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
         meta.ndim,
         worthwhile=True,
         partitioned=False,
+        unordered=expr.sort is False,
     )
 
 
@@ -471,6 +493,69 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
     )
 
 
+def _partitions(translation: Translation, expr: Any, index: bool) -> Rows:
+    if list(expr.partitions) != list(range(expr.frame.npartitions)):
+        raise NotNative("some of the partitions")
+    return translation.rows(expr.frame, index)
+
+
+def _head(translation: Translation, expr: Any, index: bool) -> Rows:
+    frame = expr.frame
+    if type(expr).__name__ == "First":
+        # The first rows of the first rows of each partition.
+        if type(frame).__name__ != "HeadOfPartitions" or frame.n < expr.n or frame.safe:
+            raise NotNative("some rows of each partition")
+        frame = frame.frame
+    elif frame.npartitions != 1:
+        raise NotNative("some rows of each partition")
+    if expr.safe or type(expr.n) is not int or expr.n < 0:
+        raise NotNative("a number of rows that is none, or warns")
+    rows = translation.rows(frame, index)
+    if rows.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    if not _is_sorted(frame):
+        # The first rows of the engine need not be the first ones in memory.
+        raise NotNative("the first rows of no order")
+    plan = rows.plan.limit(0, expr.n)
+    return dataclasses.replace(rows, plan=plan, source=expr._name, partitioned=False)
+
+
+def _is_sorted(expr: Any) -> bool:
+    """Whether rows come out of a sort, whatever columns of them are left."""
+    while type(expr).__name__ in ("Projection", "RenameColumns", "Partitions"):
+        expr = expr.frame
+    return type(expr).__name__ in ("SortValues", "EndOfSorted")
+
+
+def _end_of_sorted(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.last or type(expr.n) is not int or expr.n < 0:
+        raise NotNative("the last rows of an order")
+    given = translation.rows(expr.frame, index)
+    if given.one_by_one:
+        raise NotNative("labels that count from the start of each partition")
+    rows, names, _ = settled(given, index)
+    keys = _sort_keys(rows, names, expr)
+    plan = engine(rows.plan.sort, keys, expr.n, True)
+    return dataclasses.replace(
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False
+    )
+
+
+def _sort_keys(rows: Rows, names: list[str], expr: Any) -> list[tuple[str, bool, bool]]:
+    """What rows are sorted by: a column of the plan, whether it descends, and whether what is
+    missing comes first."""
+    by = expr.by if isinstance(expr.by, list) else [expr.by]
+    ascending = expr.ascending
+    orders = list(ascending) if isinstance(ascending, (list, tuple)) else [ascending] * len(by)
+    places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
+    if any(label not in places for label in by):
+        raise NotNative("a sort by the index")
+    return [
+        (places[label], not ascends, expr.na_position == "first")
+        for label, ascends in zip(by, orders, strict=True)
+    ]
+
+
 def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
     if expr.axis != 0 or expr._plan != "stack":
         raise NotNative("frames side by side")
@@ -500,6 +585,7 @@ def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
         source=expr._name,
         worthwhile=any(rows.worthwhile for rows in given),
         one_by_one=any(rows.one_by_one for rows in given),
+        unordered=any(rows.unordered for rows in given),
         partitioned=all(rows.partitioned for rows in given),
     )
 
@@ -554,12 +640,28 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
         Column(label, None if parts[i][1] == "" else scalar(f"column {i}"), dtype)
         for i, (label, dtype) in enumerate(found)
     )
-    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+    return Rows(
+        plan,
+        expr._name,
+        columns,
+        None,
+        2,
+        worthwhile=True,
+        partitioned=False,
+        unordered=True,
+    )
 
 
-def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
+def sql_tables(translation: Translation, names: Any, frames: Any) -> list[tuple[str, Any]]:
+    """The frames that a query in SQL may name, each with its plan.
+
+    Raises
+    ------
+    NotNative
+        One of them has no plan, or not all of its columns.
+    """
     tables = []
-    for name, frame in zip(expr.operand("names"), expr.frames, strict=True):
+    for name, frame in zip(names, frames, strict=True):
         given = translation.rows(frame, False)
         labels = [column.label for column in given.columns]
         bare = [repr(column.scalar) for column in given.columns]
@@ -567,14 +669,31 @@ def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
             # A table that is a file is planned with all that is known of the file.
             tables.append((name, given.plan))
             continue
-        rows, names, _ = settled(given, False)
-        if names != labels:
+        rows, settled_names, _ = settled(given, False)
+        if settled_names != labels:
             raise NotNative("labels that are no names")
+        if rows.plan.parameters():
+            raise NotNative("computed values in a table")
         tables.append((name, rows.plan))
-    plan = engine(_engine.FramePlan.sql, expr.operand("query"), tables)
+    return tables
+
+
+def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
+    plan = expr.native_plan
+    if plan is None:
+        raise NotNative("a frame that the engine does not have")
     scalar = _engine.FrameScalar.column
     columns = tuple(Column(label, scalar(label), dtype) for label, dtype in labelled(expr._meta))
-    return Rows(plan, expr._name, columns, None, 2, worthwhile=True, partitioned=False)
+    return Rows(
+        plan,
+        expr._name,
+        columns,
+        None,
+        2,
+        worthwhile=True,
+        partitioned=False,
+        unordered=True,
+    )
 
 
 def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduced]]:
@@ -600,6 +719,10 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "ValueCounts": _value_counts,
         "CountDifferent": _count_different,
         "EndRows": _end_rows,
+        "EndOfSorted": _end_of_sorted,
+        "HeadOfPartitions": _head,
+        "First": _head,
+        "Partitions": _partitions,
         "Concat": _concat,
         "RowsMethodCall": _rows_method,
         "SqlQuery": _sql,

@@ -46,7 +46,9 @@ def _origin(expr: FrameExpr) -> Any:
         if isinstance(expr, Filter):
             frame = expr.frame.frame if isinstance(expr.frame, Projection) else expr.frame
             if hasattr(frame, "filtered_by"):
-                return ("filtered", frame.name_of_rows, expr.predicate._name)
+                # Another branch may read its rows so already.
+                name = frame.name_of_rows_filtered_by(expr.predicate)
+                return name or ("filtered", frame.name_of_rows, expr.predicate._name)
             return expr._name
         if hasattr(expr, "name_of_rows"):
             return expr.name_of_rows

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -339,6 +340,16 @@ class ReadParquet(FrameExpr):
             return None
         return self._with(filters=combined(self.operand("filters"), found), keeps_labels=True)
 
+    def name_of_rows_filtered_by(self, predicate: Any) -> str | None:
+        """The :attr:`name_of_rows` of what :meth:`filtered_by` answers for a filter; None where the
+        predicate has no form for files."""
+        found = filters_of_predicate(predicate, self)
+        if found is None:
+            return None
+        filters = combined(self.operand("filters"), found)
+        labels = {} if self.index_columns else {"keeps_labels": True}
+        return self._with(filters=filters, **labels).name_of_rows
+
     @functools.cached_property
     def _meta_of_all(self) -> Any:
         return self._with(columns=None, _partitions=None)._meta
@@ -372,8 +383,8 @@ def with_unknown_categories(meta: Any, known: Any = ()) -> Any:
 
     columns = [
         column
-        for column in meta.columns
-        if isinstance(meta[column].dtype, pd.CategoricalDtype) and column not in known
+        for column, dtype in meta.dtypes.items()
+        if isinstance(dtype, pd.CategoricalDtype) and column not in known
     ]
     index = isinstance(meta.index.dtype, pd.CategoricalDtype) and meta.index.name not in known
     return clear_known_categories(meta, cols=columns, index=index)
@@ -502,8 +513,14 @@ def read_parquet(
         expr = expr._with(index=expr.index_columns or False)
     from samite.dataframe.collections import new_collection
 
+    _RECENT.append(expr)
     result = new_collection(expr)
     return result[columns] if isinstance(columns, str) else result
+
+
+# Expressions of equal names are one object while somebody holds it: who reads the same files
+# again, which have not changed, finds the schema and the metadata.
+_RECENT: collections.deque[ReadParquet] = collections.deque(maxlen=64)
 
 
 def _listed(names: Any) -> list[Any] | None:
