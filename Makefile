@@ -53,6 +53,7 @@ bench: $(VENV)/.test $(VENV)/.engine ## side by side with Dask, concurrent.futur
 	$(BIN)/python benchmarks/arrays.py
 	$(BIN)/python benchmarks/array_memory.py
 	$(BIN)/python benchmarks/bag.py
+	$(BIN)/python benchmarks/cluster.py
 
 .PHONY: wheel
 wheel: $(VENV)/.tools ## dist/*.whl: one file for Python 3.10 and later

@@ -55,10 +55,10 @@ _LAZY = {
     "sql": "samite.dataframe.queries",
 }
 _SUBMODULES = frozenset(
-    "array backends bag base bytes cache callbacks cli context core datasets diagnostics dot "
-    "exceptions graph_manipulation hashing highlevelgraph layers local multiprocessing "
-    "optimization order rewrite sizeof system task_spec threaded tokenize typing utils "
-    "widgets".split()
+    "array backends bag base bytes cache callbacks cli context core datasets diagnostics "
+    "distributed dot exceptions graph_manipulation hashing highlevelgraph layers local "
+    "multiprocessing optimization order rewrite sizeof system task_spec threaded tokenize typing "
+    "utils widgets".split()
 )
 
 

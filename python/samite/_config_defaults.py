@@ -51,6 +51,41 @@ DEFAULTS: dict = {
             "delayed": False,
         },
     },
+    "distributed": {
+        "scheduler": {
+            # How many workers a task may take with it before it is given up.
+            "allowed-failures": 3,
+            "idle-timeout": None,
+            "worker-saturation": None,
+            "locks": {"lease-validation-interval": "10s", "lease-timeout": "30s"},
+        },
+        "worker": {"preload": None, "resources": {}, "multiprocessing-method": "spawn"},
+        "nanny": {"environ": {}, "pre-spawn-environ": {}},
+        "comm": {
+            "timeouts": {"connect": "30s"},
+            # The secret of the clusters that one connects to, and a file of it.
+            "token": None,
+            "token-file": None,
+            "require-encryption": None,
+            "tls": {
+                "ca-file": None,
+                "ciphers": None,
+                "min-version": None,
+                "max-version": None,
+                "client": {"cert": None, "key": None},
+                "scheduler": {"cert": None, "key": None},
+                "worker": {"cert": None, "key": None},
+            },
+        },
+        "adaptive": {
+            "interval": "1s",
+            "target-duration": "5s",
+            "minimum": 0,
+            "maximum": float("inf"),
+            "wait-count": 3,
+        },
+        "admin": {"log-length": 10_000},
+    },
     "admin": {
         "async-client-fallback": None,
         "traceback": {

@@ -28,6 +28,9 @@ def _register() -> None:
     )
 
 
+# What a client sets as the scheduler while it is the default one; Dask's names for it too.
+_CLUSTERS = frozenset({"samite.distributed", "dask.distributed", "distributed"})
+
 _REMOVED_GET = """\
 The get= keyword has been removed.
 
@@ -105,12 +108,16 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
         name = scheduler.lower()
         if name in named_schedulers:
             return named_schedulers[name]
+        if name in _CLUSTERS:
+            from samite.distributed._current import get_client
+
+            return get_client().get
         raise ValueError(
             f"unknown scheduler {scheduler!r}; expected one of {sorted(named_schedulers)}, a "
             "function, an executor or a client"
         )
     if "Client" in type(scheduler).__name__ and hasattr(scheduler, "get"):
-        if getattr(scheduler, "asynchronous", False):
+        if getattr(scheduler, "asynchronous", False) and not _is_ours(scheduler):
             raise TypeError(
                 "a client in asynchronous mode cannot be waited for here; use its own "
                 "compute and persist with await"
@@ -126,6 +133,10 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
         f"a scheduler is a name, a function, an executor or a client, not "
         f"{type(scheduler).__name__}"
     )
+
+
+def _is_ours(client: Any) -> bool:
+    return type(client).__module__.startswith("samite.distributed")
 
 
 def _is_executor(obj: Any) -> bool:

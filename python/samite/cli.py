@@ -23,7 +23,26 @@ ENTRY_POINT_GROUP = "samite_cli"
 _CONFIG_FILE = "samite.yaml"
 
 
-@click.group(context_settings=CONTEXT_SETTINGS)
+class _Commands(click.Group):
+    """A group whose commands for clusters are imported when they are used."""
+
+    lazy = ("scheduler", "ssh", "worker")
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """All names."""
+        return sorted({*super().list_commands(ctx), *self.lazy})
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """A command by name."""
+        command = super().get_command(ctx, cmd_name)
+        if command is None and cmd_name in self.lazy:
+            from importlib import import_module
+
+            command = import_module(f"samite.distributed.cli.{cmd_name}").main
+        return command
+
+
+@click.group(cls=_Commands, context_settings=CONTEXT_SETTINGS)
 @click.version_option(samite.__version__)
 def cli() -> None:
     """Samite: parallel and distributed computing."""

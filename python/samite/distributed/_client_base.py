@@ -1,0 +1,105 @@
+"""What all parts of a client stand on: a connection, and ways to wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Iterable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any
+
+from samite.distributed._steps import Step, run_awaiting, run_blocking
+from samite.distributed.exceptions import ClosedClientError
+from samite.distributed.future import finished, key_text
+
+if TYPE_CHECKING:
+    from samite.distributed.future import Future
+
+
+class ClientBase:
+    """The connection of a client, and ways to wait on threads and in event loops."""
+
+    id: str
+    status: str
+    cluster: Any
+    scheduler_address: str
+    scheduler_file: str | None
+    _asynchronous: bool
+    _callbacks: Any
+    _direct: bool | None
+    _engine: Any
+    _fire: dict[str, Any]
+    _security: Any
+    _timeout: float | None
+    _topics: dict[str, Any]
+
+    if TYPE_CHECKING:
+        # What one part uses of another.
+        def _keys(self, futures: Any) -> list[str] | None: ...
+        def as_current(self) -> AbstractContextManager[Any]: ...
+        def gather(self, futures: Any, **kwargs: Any) -> Any: ...
+        def register_plugin(self, plugin: Any, name: str | None = None) -> Any: ...
+
+    def _connected(self) -> Any:
+        """The engine's client.
+
+        Raises
+        ------
+        ClosedClientError
+            If this client was closed.
+        """
+        engine = self._engine
+        if engine is None:
+            if self.status == "newly-created":
+                raise RuntimeError(
+                    "the client is asynchronous and has not been started: await it first, or use "
+                    "it in an async with block"
+                )
+            raise ClosedClientError(f"the client {self.id} is closed, or was never connected")
+        return engine
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether methods that wait are to be awaited."""
+        return self._asynchronous
+
+    @property
+    def loop(self) -> Any:
+        """The running event loop of an asynchronous client; None otherwise."""
+        if not self._asynchronous:
+            return None
+        import asyncio
+
+        try:
+            return asyncio.get_running_loop()
+        except RuntimeError:
+            return None
+
+    def sync(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call an ``async`` method: wait for it, or on an asynchronous client return it."""
+        asynchronous = kwargs.pop("asynchronous", None)
+        kwargs.pop("callback_timeout", None)
+        return self._run(func(*args, **kwargs), asynchronous)
+
+    def _run(self, coroutine: Coroutine[Any, Any, Any], asynchronous: bool | None = None) -> Any:
+        if self._asynchronous if asynchronous is None else asynchronous:
+            return run_awaiting(coroutine)
+        return run_blocking(coroutine)
+
+    @staticmethod
+    def _seconds(timeout: Any) -> float | None:
+        if timeout is None or isinstance(timeout, (int, float)):
+            return timeout
+        from samite.utils import parse_timedelta
+
+        return parse_timedelta(timeout, "s")
+
+    async def _request(self, name: str, arguments: dict[str, Any], timeout: Any = None) -> Any:
+        """Ask the scheduler."""
+        engine, seconds = self._connected(), self._seconds(timeout)
+        return await Step(
+            lambda: engine.request(name, arguments, seconds),
+            lambda done: engine.request_later(name, arguments, done),
+        )
+
+    def _wait_step(self, futures: Iterable[Future[Any]], timeout: Any, first: bool = False) -> Step:
+        keys = [key_text(future.key) for future in futures]
+        return finished(self, keys, self._seconds(timeout), first)

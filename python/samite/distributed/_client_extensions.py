@@ -1,0 +1,297 @@
+"""Plugins, events and logging of a client's cluster."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from samite.distributed._client_base import ClientBase
+from samite.distributed._steps import in_thread
+
+logger = logging.getLogger("samite.distributed")
+
+
+class ExtensionsMixin(ClientBase):
+    """The part of `Client` that extends workers, and hears of events."""
+
+    # ---- plugins --------------------------------------------------------------------------------
+
+    def register_plugin(self, plugin: Any, name: str | None = None) -> Any:
+        """Set up a plugin on all workers, also those that come later; for a scheduler plugin, on
+        the scheduler.
+
+        Parameters
+        ----------
+        plugin:
+            A :class:`WorkerPlugin`, :class:`NannyPlugin` or :class:`SchedulerPlugin`.
+        name:
+            A plugin of the same name is replaced.
+
+        Raises
+        ------
+        TypeError
+            If it is none of these.
+        """
+        from samite.distributed.diagnostics import plugin as plugins
+
+        kind = plugins.kind_of(plugin)
+        name = name or plugins.name_of(plugin)
+        if kind == "scheduler":
+            return self._run(self._scheduler_plugin(plugin, name))
+        return self._run(self._plugin_set_up(plugin, name, kind))
+
+    async def _plugin_set_up(self, plugin: Any, name: str, kind: str) -> dict[str, Any]:
+        from samite.distributed._calls import answer_of, request_bytes
+        from samite.distributed._client_cluster import _unwrapped
+        from samite.distributed.diagnostics import plugin as plugins
+
+        payload = request_bytes(plugins.set_up, (plugin, name), {})
+        answers = await self._request(
+            "register_plugin", {"kind": kind, "name": name, "data": payload}
+        )
+        results: dict[str, Any] = {}
+        for address, (status, data) in (answers or {}).items():
+            if status != "ok":
+                raise OSError(
+                    f"the worker {address} could not set up the plugin {name!r}: {data!r}"
+                )
+            outcome, value = answer_of(_unwrapped(data))
+            if outcome == "error":
+                raise value
+            results[address] = {"status": "OK"}
+        return results
+
+    async def _scheduler_plugin(self, plugin: Any, name: str) -> None:
+        from samite.distributed.scheduler import local_scheduler
+
+        scheduler = local_scheduler(self.scheduler_address)
+        if scheduler is None:
+            raise RuntimeError(
+                f"the scheduler plugin {name!r} needs the scheduler in this process; this one runs "
+                "elsewhere, without Python"
+            )
+        await in_thread(lambda: scheduler.register_plugin(plugin, name))
+
+    def unregister_worker_plugin(self, name: str, nanny: bool | None = None) -> Any:
+        """Take a plugin away from all workers.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name.
+        """
+
+        async def unregistered() -> dict[str, Any]:
+            from samite.distributed._calls import answer_of, request_bytes
+            from samite.distributed._client_cluster import _unwrapped
+            from samite.distributed.diagnostics import plugin as plugins
+
+            answers = await self._request(
+                "unregister_plugin",
+                {
+                    "kind": "nanny" if nanny else "worker",
+                    "name": name,
+                    "data": request_bytes(plugins.tear_down, (name,), {}),
+                },
+            )
+            if answers is False or answers is None:
+                raise ValueError(
+                    f"The nanny plugin {name} does not exist"
+                    if nanny
+                    else f"The worker plugin {name} does not exist"
+                )
+            results = {}
+            for address, (status, data) in answers.items():
+                outcome, value = answer_of(_unwrapped(data)) if status == "ok" else ("ok", None)
+                if outcome == "error":
+                    raise value
+                results[address] = {"status": "OK"}
+            return results
+
+        return self._run(unregistered())
+
+    def unregister_scheduler_plugin(self, name: str) -> Any:
+        """Take a plugin away from the scheduler.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name.
+        """
+
+        async def unregistered() -> None:
+            from samite.distributed.scheduler import local_scheduler
+
+            scheduler = local_scheduler(self.scheduler_address)
+            if scheduler is None or name not in scheduler.plugins:
+                raise ValueError(
+                    f"Could not find plugin {name!r} among the current scheduler plugins"
+                )
+            await in_thread(lambda: scheduler.unregister_plugin(name))
+
+        return self._run(unregistered())
+
+    def register_worker_callbacks(self, setup: Callable[..., Any] | None = None) -> Any:
+        """Call a function on all workers, also those that come later."""
+        from samite.distributed.diagnostics.plugin import SetupCallback
+
+        return self.register_plugin(SetupCallback(setup))
+
+    # ---- events ---------------------------------------------------------------------------------
+
+    def log_event(self, topic: Any, msg: Any) -> Any:
+        """Record an event under a topic or several; subscribers hear of it.
+
+        Parameters
+        ----------
+        msg:
+            Anything that can be pickled.
+        """
+        topics = [topic] if isinstance(topic, str) else list(topic)
+
+        async def logged() -> None:
+            from samite.distributed._calls import dump_bytes
+
+            message = dump_bytes(msg)
+            for one in topics:
+                await self._request("log_event", {"topic": one, "message": message})
+
+        return self._run(logged())
+
+    def get_events(self, topic: str | None = None) -> Any:
+        """The events of a topic as ``(time, message)``; of all topics, a dict of those."""
+
+        async def got() -> Any:
+            found = await self._request("get_events", {} if topic is None else {"topic": topic})
+            if topic is not None:
+                return tuple(_event(entry) for entry in found or ())
+            return {
+                name: tuple(_event(entry) for entry in entries)
+                for name, entries in (found or {}).items()
+            }
+
+        return self._run(got())
+
+    def subscribe_topic(self, topic: str, handler: Callable[[Any], Any]) -> Any:
+        """Call a function with ``(time, message)`` of each event of a topic.
+
+        One handler a topic; another one replaces it. It may be ``async`` on an asynchronous client.
+        """
+
+        async def subscribed() -> None:
+            known = topic in self._topics
+            self._topics[topic] = _handler(self, handler)
+            if not known:
+                engine = self._connected()
+                await in_thread(
+                    lambda: engine.subscribe(topic, lambda event: self._event_came(topic, event))
+                )
+
+        return self._run(subscribed())
+
+    def _event_came(self, topic: str, entry: Any) -> None:
+        handler = self._topics.get(topic)
+        if handler is not None:
+            handler(_event(entry))
+
+    def unsubscribe_topic(self, topic: str) -> Any:
+        """Hear no more of a topic.
+
+        Raises
+        ------
+        ValueError
+            If it was not subscribed to.
+        """
+
+        async def unsubscribed() -> None:
+            if self._topics.pop(topic, None) is None:
+                raise ValueError(f"No event handler known for topic {topic}.")
+            engine = self._connected()
+            await in_thread(lambda: engine.unsubscribe(topic))
+
+        return self._run(unsubscribed())
+
+    def forward_logging(self, logger_name: str | None = None, level: int = logging.NOTSET) -> Any:
+        """Let what tasks log be logged here too."""
+        from samite.distributed.diagnostics.plugin import ForwardLogging, log_topic
+
+        name = logger_name or "root"
+
+        def handle(event: Any) -> None:
+            record = logging.makeLogRecord(event[1])
+            target = logging.getLogger(record.name)
+            if target.isEnabledFor(record.levelno):
+                target.handle(record)
+
+        async def forwarded() -> None:
+            await _awaited(self.subscribe_topic(log_topic(name), handle))
+            plugin = ForwardLogging(logger_name, level)
+            await self._plugin_set_up(plugin, f"forward-logging-{name}", "worker")
+
+        return self._run(forwarded())
+
+    def unforward_logging(self, logger_name: str | None = None) -> Any:
+        """Undo :meth:`forward_logging`."""
+        from samite.distributed.diagnostics.plugin import log_topic
+
+        name = logger_name or "root"
+
+        async def unforwarded() -> None:
+            await _awaited(self.unregister_worker_plugin(f"forward-logging-{name}"))
+            await _awaited(self.unsubscribe_topic(log_topic(name)))
+
+        return self._run(unforwarded())
+
+    # ---- what ran -------------------------------------------------------------------------------
+
+    def get_task_stream(
+        self,
+        start: Any = None,
+        stop: Any = None,
+        count: int | None = None,
+        plot: Any = False,
+        filename: str = "task-stream.html",
+        bokeh_resources: Any = None,
+    ) -> Any:
+        """The tasks that ran: dicts with ``key``, ``worker``, ``status``, ``nbytes`` and
+        ``startstops``.
+
+        Parameters
+        ----------
+        start, stop:
+            Seconds since the epoch, or text such as ``"5 s"`` for that long ago.
+        count:
+            Only the last so many.
+        """
+
+        async def got() -> list[Any]:
+            from samite.distributed._stream import chosen
+
+            stream = await self._request("task_stream", {})
+            return chosen(stream, start, stop, count)
+
+        return self._run(got())
+
+
+def _event(entry: Any) -> tuple[float, Any]:
+    from samite.distributed._calls import load_bytes
+
+    time, message = entry
+    return time, load_bytes(message)
+
+
+def _handler(client: Any, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """The handler on the thread, or in the loop, where the client calls back."""
+    import inspect
+
+    if not inspect.iscoroutinefunction(handler):
+        return lambda event: client._callbacks.put(lambda: handler(event))
+    import asyncio
+
+    loop = asyncio.get_running_loop()
+    return lambda event: asyncio.run_coroutine_threadsafe(handler(event), loop)
+
+
+async def _awaited(value: Any) -> Any:
+    return await value if hasattr(value, "__await__") else value

@@ -1,0 +1,97 @@
+"""How calls are called, and what is done to them before they are sent."""
+
+from __future__ import annotations
+
+import contextlib
+import uuid
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from samite.distributed.future import Future
+
+if TYPE_CHECKING:
+    from samite.distributed.client import Client
+
+
+def name_of(func: Any) -> str:
+    """The name of a function."""
+    from samite.utils import funcname
+
+    return funcname(func)
+
+
+def check_key(key: Any) -> None:
+    """Raise ``TypeError`` for what cannot be a key."""
+    if not isinstance(key, (str, bytes, int, float, tuple)):
+        raise TypeError(f"a key is text, a number or a tuple of those, not {type(key).__name__}")
+
+
+def key_of_call(func: Any, args: Any, kwargs: Any, pure: bool) -> str:
+    """A key for a call: the same one for the same call, where it is pure."""
+    name = name_of(func)
+    if not pure:
+        return f"{name}-{uuid.uuid4()}"
+    from samite.tokenize import tokenize
+
+    return f"{name}-{tokenize(func, kwargs, *args)}"
+
+
+def keys_of_calls(
+    func: Any, calls: list[tuple[Any, ...]], kwargs: dict[str, Any], key: Any, pure: bool
+) -> list[Any]:
+    """A key for each of many calls.
+
+    Raises
+    ------
+    ValueError
+        If keys are given, and are too few, too many or not distinct.
+    """
+    if isinstance(key, (list, tuple)):
+        if len(set(key)) != len(key):
+            raise ValueError("map: some keys are given twice; each call needs its own")
+        if len(key) != len(calls):
+            raise ValueError(f"map: {len(key)} keys were given for {len(calls)} calls")
+        for one in key:
+            check_key(one)
+        return list(key)
+    name = name_of(func) if key is None else key
+    if pure:
+        from samite.tokenize import tokenize
+
+        token = tokenize(func, kwargs)
+        return [f"{name}-{tokenize(token, *args)}" for args in calls]
+    unique = uuid.uuid4().hex
+    return [f"{name}-{unique}-{number}" for number in range(len(calls))]
+
+
+def callable_on_worker(func: Any) -> Any:
+    """The function that workers call: one that waits, for an ``async`` one."""
+    import inspect
+
+    if inspect.iscoroutinefunction(func):
+        from samite.distributed._calls import Awaited
+
+        return Awaited(func)
+    return func
+
+
+@contextlib.contextmanager
+def collections_as_futures(
+    client: Client, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
+    """Arguments of a call with the collections among them computed on the cluster first."""
+    from samite.base import is_dask_collection
+
+    def lazy(obj: Any) -> bool:
+        return is_dask_collection(obj) and not isinstance(obj, Future)
+
+    if not any(map(lazy, args)) and not any(map(lazy, kwargs.values())):
+        yield args, kwargs
+        return
+    places: list[Any] = [arg for arg in args if lazy(arg)]
+    places += [value for value in kwargs.values() if lazy(value)]
+    futures = iter(client.compute(places))
+    yield (
+        tuple(next(futures) if lazy(arg) else arg for arg in args),
+        {name: next(futures) if lazy(value) else value for name, value in kwargs.items()},
+    )

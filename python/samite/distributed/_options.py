@@ -1,0 +1,97 @@
+"""The options of submissions, checked where the user gives them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from numbers import Number
+from typing import Any, Final
+
+
+class _NoDefault:
+    def __repr__(self) -> str:
+        return "<no default>"
+
+
+no_default: Final = _NoDefault()
+
+
+def worker_list(workers: Any) -> list[str] | None:
+    """Addresses or names of workers as a list of text.
+
+    Raises
+    ------
+    TypeError
+        For anything but text, numbers and collections of those.
+    """
+    if workers is None:
+        return None
+    if isinstance(workers, (str, Number)):
+        workers = [workers]
+    if isinstance(workers, Mapping) or not hasattr(workers, "__iter__"):
+        raise TypeError(
+            f"workers= is an address or a name, or a list of those, not {type(workers).__name__}"
+        )
+    return [getattr(worker, "worker_address", None) or str(worker) for worker in workers]
+
+
+def task_options(
+    workers: Any = None,
+    allow_other_workers: Any = None,
+    resources: Any = None,
+    retries: Any = None,
+    priority: Any = None,
+    fifo_timeout: Any = None,
+    actors: Any = None,
+) -> dict[str, Any]:
+    """What the engine takes, from the options of submissions and the annotations in force.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an option has the wrong type, or contradicts another.
+    """
+    from samite.base import get_annotations
+
+    annotated = get_annotations()
+    if allow_other_workers not in (True, False, None):
+        raise TypeError("allow_other_workers= must be True or False")
+    if allow_other_workers and workers is None and "workers" not in annotated:
+        raise ValueError("Only use allow_other_workers= if using workers=")
+    options: dict[str, Any] = {}
+    workers = worker_list(annotated.get("workers") if workers is None else workers)
+    if workers is not None:
+        options["workers"] = workers
+        allowed = allow_other_workers or annotated.get("allow_other_workers")
+        options["allow_other_workers"] = bool(allowed)
+    resources = annotated.get("resources") if resources is None else resources
+    if resources is not None:
+        if not isinstance(resources, Mapping):
+            raise TypeError(f"resources= must be a dict of amounts, got {resources!r}")
+        for name, amount in resources.items():
+            if not isinstance(amount, Number):
+                raise TypeError(
+                    f"resources: the amount of {name!r} must be a number, got {amount!r}"
+                )
+        options["resources"] = dict(resources)
+    retries = annotated.get("retries") if not retries else retries
+    if retries:
+        if not isinstance(retries, int) or retries < 0:
+            raise TypeError(f"retries= must be a whole number from zero up, got {retries!r}")
+        options["retries"] = retries
+    priority = annotated.get("priority") if not priority else priority
+    if priority:
+        if not isinstance(priority, Number):
+            raise TypeError(f"priority= must be a number, got {priority!r}")
+        options["priority"] = priority
+    if fifo_timeout is not None:
+        from samite.utils import parse_timedelta
+
+        parse_timedelta(fifo_timeout)
+    return options
+
+
+def check_options(where: str, given: Mapping[str, Any]) -> None:
+    """Refuse keyword arguments that nobody takes."""
+    if given:
+        names = ", ".join(sorted(given))
+        raise TypeError(f"{where} got unexpected keyword arguments: {names}")

@@ -1,0 +1,140 @@
+"""What schedulers, workers and nannies have in common as Python objects: a life that is awaited."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Generator
+from typing import Any, TypeVar
+
+from samite.distributed.core import Status
+
+T = TypeVar("T")
+
+
+class Server:
+    """Something that is started by ``await`` or ``async with`` and ends by ``await close()``."""
+
+    def __init__(self) -> None:
+        self.status = Status.init
+        self._starting: asyncio.Lock | None = None
+        self._ended: asyncio.Event | None = None
+
+    async def start(self) -> Any:
+        """Start; again does nothing."""
+        if self._starting is None:
+            self._starting = asyncio.Lock()
+        async with self._starting:
+            if self.status is not Status.init:
+                if self.status is Status.failed:
+                    raise RuntimeError(f"{type(self).__name__} failed to start before")
+                return self
+            self.status = Status.starting
+            try:
+                await self._start()
+            except BaseException:
+                self.status = Status.failed
+                raise
+            self.status = Status.running
+        return self
+
+    async def close(self, *args: Any, **kwargs: Any) -> str:
+        """End; again does nothing."""
+        if self.status in (Status.closed, Status.closing):
+            await self.finished()
+            return "OK"
+        started = self.status not in (Status.init, Status.failed)
+        self.status = Status.closing
+        try:
+            if started:
+                await self._close(*args, **kwargs)
+        finally:
+            self.status = Status.closed
+            if self._ended is not None:
+                self._ended.set()
+        return "OK"
+
+    async def finished(self) -> None:
+        """Wait until it has ended."""
+        if self.status is Status.closed:
+            return
+        if self._ended is None:
+            self._ended = asyncio.Event()
+        await self._ended.wait()
+
+    async def _start(self) -> None:
+        raise NotImplementedError
+
+    async def _close(self, *args: Any, **kwargs: Any) -> None:
+        raise NotImplementedError
+
+    async def __aenter__(self) -> Any:
+        await self
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        return self.start().__await__()
+
+
+async def in_executor(function: Callable[[], T]) -> T:
+    """Call a function that blocks on a thread of its own."""
+    return await asyncio.get_running_loop().run_in_executor(None, function)
+
+
+def listen_address(
+    protocol: str | None,
+    host: str | None = None,
+    port: Any = 0,
+    interface: str | None = None,
+    security: Any = None,
+) -> str:
+    """Where to listen.
+
+    Raises
+    ------
+    ValueError
+        If the protocol is unknown, or there is no such interface.
+    """
+    if host is not None and "://" in host:
+        protocol, _, host = host.partition("://")
+    if protocol is None:
+        protocol = "tls" if security is not None and security.require_encryption else "tcp"
+    protocol = protocol.removesuffix("://")
+    if protocol == "inproc":
+        import os
+        import uuid
+
+        return f"inproc://{os.getpid()}/{uuid.uuid4().hex[:8]}"
+    if protocol not in ("tcp", "tls", "unix"):
+        raise ValueError(f"unknown protocol {protocol!r}; there are tcp, tls, unix and inproc")
+    if interface is not None:
+        host = address_of_interface(interface)
+    if host is not None and ":" in host and not host.startswith("[") and host.count(":") == 1:
+        host, _, port = host.partition(":")
+    return f"{protocol}://{host or '127.0.0.1'}:{port or 0}"
+
+
+def address_of_interface(name: str) -> str:
+    """The IPv4 address of a network interface.
+
+    Raises
+    ------
+    ValueError
+        If there is no such interface, or it has no address.
+    """
+    import socket
+
+    import psutil
+
+    addresses = psutil.net_if_addrs()
+    if name not in addresses:
+        raise ValueError(
+            f"{name!r} is not a valid network interface. Valid network interfaces are: "
+            f"{sorted(addresses)}"
+        )
+    for address in addresses[name]:
+        if address.family == socket.AF_INET:
+            return address.address
+    raise ValueError(f"interface {name!r} doesn't have an IPv4 address")

@@ -1,0 +1,94 @@
+"""The program of a worker's process, which a :class:`Nanny` starts."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import struct
+import sys
+import threading
+from typing import Any
+
+
+def main() -> None:
+    """Run a worker until it is told to end, or its nanny is gone."""
+    given, said = int(sys.argv[1]), int(sys.argv[2])
+    (length,) = struct.unpack("<Q", _read(given, 8))
+    arguments = _read(given, length)
+    try:
+        worker = _started(pickle.loads(arguments))
+    except BaseException as raised:
+        import traceback
+
+        text = "".join(traceback.format_exception(raised))
+        _say(said, f"failed {pickle.dumps(text).hex()}\n")
+        os._exit(1)
+    _say(said, f"ready {worker.address}\n")
+    os.close(said)
+    threading.Thread(target=_end_with_nanny, args=(given, worker), daemon=True).start()
+    worker._engine.wait(None)
+    if worker.restarting:
+        # Another thread ends this process.
+        threading.Event().wait(10)
+    worker._tear_down()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    # Threads of user code must not hold up a worker that is to end.
+    os._exit(0)
+
+
+def _started(arguments: dict[str, Any]) -> Any:
+    import asyncio
+
+    sys.path[:] = arguments["path"]
+    os.chdir(arguments["folder"])
+    from samite import config
+
+    config.config.clear()
+    config.config.update(arguments["config"])
+    from samite.distributed.worker import Worker, keep_logs, watch_this_process
+
+    keep_logs()
+    watch_this_process()
+    worker = Worker(
+        arguments["scheduler"],
+        security=arguments["security"],
+        **{name: value for name, value in arguments["options"].items() if value is not None}
+        | {"memory_limit": arguments["options"]["memory_limit"]},
+    )
+    asyncio.run(worker.start())
+    return worker
+
+
+def _end_with_nanny(given: int, worker: Any) -> None:
+    """The pipe is closed when the nanny wants the worker to end, and when it has died."""
+    while os.read(given, 1):
+        pass
+    try:
+        worker._tear_down()
+        worker._engine.close(4.0)
+    finally:
+        os._exit(0)
+
+
+def _read(descriptor: int, length: int) -> bytes:
+    data = b""
+    while len(data) < length:
+        part = os.read(descriptor, length - len(data))
+        if not part:
+            os._exit(1)
+        data += part
+    return data
+
+
+def _say(descriptor: int, text: str) -> None:
+    data = text.encode()
+    try:
+        while data:
+            data = data[os.write(descriptor, data) :]
+    except BrokenPipeError:
+        os._exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The commands ``samite scheduler``, ``samite worker`` and ``samite ssh``."""

@@ -1,0 +1,242 @@
+"""The scheduler as a Python object: the engine's, which runs in this process on its own threads."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import weakref
+from typing import Any
+
+from samite import _engine, config
+from samite.distributed._current import close_task_clients
+from samite.distributed._servers import Server, in_executor, listen_address
+from samite.distributed.exceptions import KilledWorker, NoValidWorkerError
+from samite.distributed.security import (
+    Security,
+    as_security,
+    forget,
+    remember,
+    security_of,
+)
+
+__all__ = ["KilledWorker", "NoValidWorkerError", "Scheduler", "local_scheduler"]
+
+logger = logging.getLogger("samite.distributed.scheduler")
+
+_local: weakref.WeakValueDictionary[str, Scheduler] = weakref.WeakValueDictionary()
+
+
+def local_scheduler(address: str) -> Scheduler | None:
+    """The scheduler of this process that listens at an address."""
+    return _local.get(address)
+
+
+class Scheduler(Server):
+    """A scheduler in this process.
+
+    Use it with ``async with`` or ``await``; a :class:`LocalCluster` makes one by itself.
+
+    Parameters
+    ----------
+    host, port, protocol, interface:
+        Where to listen; by default on a free port of this machine alone.
+    security:
+        Who may connect. By default those who know a token that is made now; clients and workers of
+        this process find it by the address. ``False`` opens the cluster to everybody.
+    allowed_failures:
+        How many workers a task may take with it before it is given up.
+    idle_timeout:
+        Seconds without work after which the cluster ends.
+    dashboard_address:
+        Where to show what happens, such as ``":8787"``; without one, nothing is shown.
+    scheduler_file:
+        A file to write for those who shall find this scheduler.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str | None = None,
+        port: Any = 0,
+        protocol: str | None = None,
+        interface: str | None = None,
+        security: Any = None,
+        allowed_failures: int | None = None,
+        idle_timeout: Any = None,
+        dashboard_address: Any = None,
+        dashboard: bool | None = None,
+        scheduler_file: Any = None,
+        plugins: Any = (),
+        preload: Any = None,
+        preload_argv: Any = (),
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        self.security = as_security(security)
+        self._listen = listen_address(protocol, host, port, interface, self.security)
+        if self.security is None and security is None and not self._listen.startswith("inproc:"):
+            self.security = Security._with_token()
+        if allowed_failures is None:
+            allowed_failures = config.get("distributed.scheduler.allowed-failures", 3)
+        if idle_timeout is None:
+            idle_timeout = config.get("distributed.scheduler.idle-timeout", None)
+        self.allowed_failures = allowed_failures
+        self.idle_timeout = _seconds(idle_timeout)
+        self.scheduler_file = scheduler_file
+        self.plugins: dict[str, Any] = {}
+        self._given_plugins = list(plugins)
+        self._preload = preload
+        self._preload_argv = preload_argv
+        self._dashboard_address = dashboard_address
+        self._dashboard = dashboard is not False
+        self._engine: Any = None
+        self._watcher: asyncio.Task[None] | None = None
+        self.address = self._listen
+        self.id = ""
+
+    async def _start(self) -> None:
+        options: dict[str, Any] = {"allowed_failures": int(self.allowed_failures)}
+        saturation = config.get("distributed.scheduler.worker-saturation", None)
+        if saturation is not None:
+            options["saturation"] = float(saturation)
+        security = None if self.security is None else self.security._of_role("scheduler")
+        self._engine = await in_executor(
+            lambda: _engine.ClusterScheduler([self._listen], security=security, options=options)
+        )
+        self.address = self._engine.addresses[0]
+        self.id = self._engine.id
+        if self._dashboard:
+            await in_executor(self._show_pages)
+        _local[self.address] = self
+        remember(self.address, self.security)
+        if self.scheduler_file:
+            write_scheduler_file(self.scheduler_file, self.address, self.security, self.id)
+        if self._preload:
+            from samite.distributed.preloading import preload
+
+            preload(self._preload, self._preload_argv, self)
+        for plugin in self._given_plugins:
+            self.register_plugin(plugin)
+        if self.idle_timeout is not None:
+            self._watcher = asyncio.get_running_loop().create_task(self._end_when_idle())
+
+    def _show_pages(self) -> None:
+        """Serve the live pages; at a free port where none was asked for and the usual is taken."""
+        token = None if self.security is None else self.security.token
+        if self._dashboard_address is not None:
+            self._engine.show_pages(str(self._dashboard_address), token=token)
+            return
+        for address in ("127.0.0.1:8787", "127.0.0.1:0"):
+            try:
+                self._engine.show_pages(address, token=token)
+            except OSError:
+                continue
+            return
+
+    async def _end_when_idle(self) -> None:
+        """Look now and then whether there is work; end after so long without any."""
+        import time
+
+        idle_since, finished = time.monotonic(), None
+        security = security_of(self.security, self.address, "client")
+        asker = await in_executor(
+            lambda: _engine.ClusterClient(
+                self.address, name="idle", security=security, timeout=30.0
+            )
+        )
+        try:
+            while True:
+                await asyncio.sleep(min(1.0, self.idle_timeout / 4))
+                state = await in_executor(lambda: asker.request("dump_state", {}, 10.0))
+                busy = any(
+                    task["state"] not in ("memory", "erred", "released", "forgotten")
+                    for task in state["tasks"].values()
+                )
+                if busy or state.get("finished") != finished:
+                    idle_since, finished = time.monotonic(), state.get("finished")
+                elif time.monotonic() - idle_since >= self.idle_timeout:
+                    logger.info("No work for %s seconds: the scheduler ends", self.idle_timeout)
+                    self._watcher = None
+                    break
+        finally:
+            await in_executor(lambda: asker.close(1.0))
+        await self.close()
+
+    async def _close(self, *args: Any, **kwargs: Any) -> None:
+        if self._watcher is not None:
+            self._watcher.cancel()
+        for plugin in list(self.plugins.values()):
+            with contextlib.suppress(Exception):
+                await _called(plugin.close)
+        await in_executor(lambda: close_task_clients(self.address))
+        forget(self.address)
+        if self.scheduler_file:
+            with contextlib.suppress(OSError):
+                os.unlink(self.scheduler_file)
+        engine, self._engine = self._engine, None
+        await in_executor(lambda: engine.close(5.0))
+
+    def register_plugin(self, plugin: Any, name: str | None = None) -> None:
+        """Add a plugin; its ``start`` is called with this scheduler."""
+        import inspect
+
+        from samite.distributed.diagnostics.plugin import name_of
+
+        started = plugin.start(self)
+        if inspect.iscoroutine(started):
+            asyncio.run(started)
+        self.plugins[name or name_of(plugin)] = plugin
+
+    add_plugin = register_plugin
+
+    def unregister_plugin(self, name: str) -> None:
+        """Remove a plugin.
+
+        Raises
+        ------
+        ValueError
+            If there is none of this name.
+        """
+        if name not in self.plugins:
+            raise ValueError(f"Could not find plugin {name!r} among the current scheduler plugins")
+        plugin = self.plugins.pop(name)
+        plugin.close()
+
+    remove_plugin = unregister_plugin
+
+    def __repr__(self) -> str:
+        return f"<Scheduler {self.address!r}, status: {self.status.name}>"
+
+
+async def _called(function: Any) -> Any:
+    import inspect
+
+    result = function()
+    return await result if inspect.isawaitable(result) else result
+
+
+def _seconds(timeout: Any) -> float | None:
+    if timeout is None:
+        return None
+    from samite.utils import parse_timedelta
+
+    return float(parse_timedelta(timeout, "s"))
+
+
+def write_scheduler_file(path: Any, address: str, security: Security | None, id: str = "") -> None:
+    """Write the file by which clients and workers find a scheduler; only its owner can read it."""
+    content: dict[str, Any] = {"type": "Scheduler", "id": id, "address": address, "workers": {}}
+    if security is not None:
+        content["security"] = security._to_file()
+    path = os.fspath(path)
+    folder = os.path.dirname(os.path.abspath(path))
+    os.makedirs(folder, exist_ok=True)
+    temporary = f"{path}.{os.getpid()}"
+    descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        json.dump(content, file, indent=2)
+    # Whoever waits for the file never sees a part of it.
+    os.replace(temporary, path)

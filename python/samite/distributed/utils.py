@@ -1,0 +1,164 @@
+"""Small functions that programs import from here."""
+
+from __future__ import annotations
+
+import asyncio
+import multiprocessing
+import socket
+from typing import Any
+
+from samite.distributed._options import no_default
+from samite.distributed.exceptions import CancelledError, TimeoutError
+
+__all__ = [
+    "CancelledError",
+    "LoopRunner",
+    "SyncMethodMixin",
+    "TimeoutError",
+    "get_ip",
+    "get_ip_interface",
+    "get_mp_context",
+    "no_default",
+    "open_port",
+    "sync",
+]
+
+
+def sync(loop: Any, func: Any, *args: Any, callback_timeout: Any = None, **kwargs: Any) -> Any:
+    """Run an ``async`` function in a loop that runs on another thread, and wait.
+
+    Raises
+    ------
+    TimeoutError
+        If it takes longer than ``callback_timeout``.
+    RuntimeError
+        If the loop is closed, or runs on this thread.
+    """
+    from samite.distributed._named import seconds_of
+
+    loop = getattr(loop, "asyncio_loop", loop)
+    if loop is None or loop.is_closed():
+        raise RuntimeError("IOLoop is closed")
+    try:
+        here = asyncio.get_running_loop() is loop
+    except RuntimeError:
+        here = False
+    if here:
+        raise RuntimeError("Cannot run sync() on the thread of its own loop")
+
+    async def run() -> Any:
+        result = func(*args, **kwargs)
+        return await result if hasattr(result, "__await__") else result
+
+    future = asyncio.run_coroutine_threadsafe(run(), loop)
+    try:
+        return future.result(seconds_of(callback_timeout))
+    except BaseException:
+        future.cancel()
+        raise
+
+
+class LoopRunner:
+    """An event loop on a thread of its own, or the one that runs here.
+
+    Parameters
+    ----------
+    loop:
+        A loop that runs already.
+    asynchronous:
+        Whether the running loop is meant.
+    """
+
+    def __init__(self, loop: Any = None, asynchronous: bool = False) -> None:
+        self._asynchronous = asynchronous
+        self._loop = loop
+
+    def start(self) -> None:
+        """Begin, if it is not running."""
+        if self._loop is None:
+            if self._asynchronous:
+                self._loop = asyncio.get_running_loop()
+            else:
+                from samite.distributed.deploy.cluster import _thread
+
+                self._loop = _thread.get()
+
+    def stop(self, timeout: float = 10) -> None:
+        """Nothing: the thread is shared, and ends with the process."""
+
+    def is_started(self) -> bool:
+        """Whether there is a loop."""
+        return self._loop is not None
+
+    def run_sync(self, func: Any, *args: Any, **kwargs: Any) -> Any:
+        """Run an ``async`` function and wait."""
+        self.start()
+        return sync(self._loop, func, *args, **kwargs)
+
+    @property
+    def loop(self) -> Any:
+        """The loop."""
+        return self._loop
+
+
+class SyncMethodMixin:
+    """For classes with ``loop`` and ``_asynchronous``, whose methods wait or are awaited."""
+
+    _asynchronous = False
+    loop: Any = None
+
+    @property
+    def asynchronous(self) -> bool:
+        """Whether methods that wait are to be awaited."""
+        return bool(self._asynchronous)
+
+    def sync(
+        self,
+        func: Any,
+        *args: Any,
+        asynchronous: bool | None = None,
+        callback_timeout: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Call an ``async`` function: wait for it, or return it."""
+        if self.asynchronous if asynchronous is None else asynchronous:
+            return func(*args, **kwargs)
+        return sync(self.loop, func, *args, callback_timeout=callback_timeout, **kwargs)
+
+
+def open_port(host: str = "") -> int:
+    """A port that is free just now."""
+    with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as one:
+        one.bind((host, 0))
+        return one.getsockname()[1]
+
+
+def get_ip(host: str = "8.8.8.8", port: int = 80) -> str:
+    """The address of this machine towards another one. Nothing is sent."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one:
+        try:
+            one.connect((host, port))
+            return one.getsockname()[0]
+        except OSError:
+            return "127.0.0.1"
+
+
+def get_ip_interface(ifname: str) -> str:
+    """The IPv4 address of a network interface.
+
+    Raises
+    ------
+    ValueError
+        If there is no such interface, or it has no address.
+    """
+    from samite.distributed._servers import address_of_interface
+
+    return address_of_interface(ifname)
+
+
+def get_mp_context() -> Any:
+    """How processes are started, by the setting ``distributed.worker.multiprocessing-method``."""
+    from samite import config
+
+    method = config.get("distributed.worker.multiprocessing-method", None) or "spawn"
+    return multiprocessing.get_context(method)

@@ -1,0 +1,430 @@
+"""The worker as a Python object: the engine's, which runs tasks in this process."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import socket
+import threading
+import uuid
+import weakref
+from collections import deque
+from typing import Any
+
+from samite import _engine, config
+from samite.distributed._current import close_task_clients, get_client, get_worker
+from samite.distributed._servers import Server, in_executor, listen_address
+from samite.distributed.exceptions import Reschedule
+from samite.distributed.security import Security, as_security, known_security, security_of
+
+__all__ = ["Reschedule", "Worker", "get_client", "get_worker", "print", "warn"]
+
+# The workers of this process, by address.
+_workers: weakref.WeakValueDictionary[str, Worker] = weakref.WeakValueDictionary()
+_made_for_engine: dict[str, Worker] = {}
+_making = threading.Lock()
+
+
+class Worker(Server):
+    """A worker in this process.
+
+    Use it with ``async with`` or ``await``; a :class:`LocalCluster` makes some by itself.
+
+    Parameters
+    ----------
+    scheduler_ip:
+        The scheduler's address.
+    nthreads:
+        How many tasks run at a time; by default as many as there are processors.
+    name:
+        How the cluster calls it.
+    memory_limit:
+        Bytes, or text such as ``"4 GB"``, or a share below 1 of the machine's memory. What is
+        over goes to disk. ``"auto"`` divides the machine's memory by threads; ``None`` or 0 is no
+        limit.
+    resources:
+        Amounts of things that tasks may ask for.
+    local_directory:
+        Where results go that do not fit in memory.
+    security:
+        As the scheduler's; found by the address where the scheduler is in this process.
+    """
+
+    def __init__(
+        self,
+        scheduler_ip: Any = None,
+        scheduler_port: int | None = None,
+        *,
+        scheduler_file: Any = None,
+        nthreads: int | None = None,
+        local_directory: str | None = None,
+        name: Any = None,
+        resources: dict[str, float] | None = None,
+        death_timeout: Any = None,
+        preload: Any = None,
+        preload_argv: Any = None,
+        security: Any = None,
+        contact_address: str | None = None,
+        interface: str | None = None,
+        host: str | None = None,
+        port: Any = None,
+        protocol: str | None = None,
+        plugins: Any = (),
+        memory_limit: Any = "auto",
+        nanny: Any = None,
+        dashboard_address: Any = None,
+        dashboard: bool = False,
+        lifetime: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__()
+        from samite.distributed._addresses import normalize_address, read_scheduler_file
+        from samite.system import CPU_COUNT
+
+        scheduler_ip = getattr(scheduler_ip, "address", scheduler_ip)
+        if scheduler_ip is None and scheduler_file is None:
+            scheduler_ip = config.get("scheduler-address", None)
+        if scheduler_file is not None:
+            scheduler_ip, from_file = read_scheduler_file(str(scheduler_file), 30.0)
+            security = from_file if security is None else security
+        elif scheduler_ip is None:
+            raise ValueError(
+                "a worker needs the scheduler's address, or a scheduler file: give scheduler_ip="
+                " or scheduler_file="
+            )
+        elif scheduler_port is not None:
+            scheduler_ip = f"{scheduler_ip}:{scheduler_port}"
+        self.scheduler_address = normalize_address(scheduler_ip)
+        self.security: Security | None = as_security(security) or known_security(
+            self.scheduler_address
+        )
+        self.nthreads = nthreads or CPU_COUNT
+        if not isinstance(self.nthreads, int) or self.nthreads < 1:
+            raise ValueError(f"nthreads is a positive number, not {nthreads!r}")
+        self.name = name
+        self.memory_limit = parse_memory_limit(memory_limit, self.nthreads)
+        self.local_directory = local_directory or config.get("temporary-directory", None)
+        if resources is None:
+            resources = config.get("distributed.worker.resources", None) or {}
+        self.resources = {str(one): float(amount) for one, amount in resources.items()}
+        self.plugins: dict[str, Any] = {}
+        self.nanny = nanny
+        self._given_plugins = plugins
+        self._preload = preload or config.get("distributed.worker.preload", None)
+        self._preload_argv = preload_argv or ()
+        self._death_timeout = death_timeout
+        own = protocol or self.scheduler_address.partition("://")[0]
+        self._listen = listen_address(own, host, port or 0, interface, self.security)
+        self._engine: Any = None
+        self.address = self._listen
+        self.id = ""
+        self.scheduler = _SchedulerOfWorker(self)
+        self.restarting = False
+
+    async def _start(self) -> None:
+        security = security_of(self.security, self.scheduler_address, "worker")
+        if self.name is None:
+            self.name = f"Worker-{uuid.uuid4().hex[:12]}"
+        about = {"pid": os.getpid(), "host": socket.gethostname()}
+        self._engine = await in_executor(
+            lambda: _engine.ClusterWorker(
+                self.scheduler_address,
+                name=str(self.name),
+                nthreads=self.nthreads,
+                memory_limit=self.memory_limit,
+                resources=self.resources,
+                local_directory=self.local_directory,
+                listen=self._listen,
+                security=security,
+                options={"about": about},
+                timeout=_seconds_of(self._death_timeout) or 30.0,
+            )
+        )
+        self.address = self._engine.address
+        self.id = self._engine.id
+        _workers[self.address] = self
+        if self._preload:
+            from samite.distributed.preloading import preload
+
+            preload(self._preload, self._preload_argv, self)
+        for plugin in self._given_plugins:
+            from samite.distributed.diagnostics.plugin import name_of
+
+            await in_executor(lambda plugin=plugin: self._add_plugin(plugin, name_of(plugin)))
+
+    async def _close(self, timeout: Any = 5.0, *args: Any, **kwargs: Any) -> None:
+        await in_executor(self._tear_down)
+        # Nothing of the engine's is kept: what it holds would hold up the interpreter's end.
+        engine, self._engine = self._engine, None
+        await in_executor(lambda: engine.close(5.0))
+        _workers.pop(self.address, None)
+
+    def _tear_down(self) -> None:
+        for name in list(self.plugins):
+            with contextlib.suppress(Exception):
+                self._remove_plugin(name)
+        if not any(
+            other is not self and other.scheduler_address == self.scheduler_address
+            for other in list(_workers.values())
+        ):
+            close_task_clients(self.scheduler_address)
+
+    def _add_plugin(self, plugin: Any, name: str) -> None:
+        if name in self.plugins:
+            self._remove_plugin(name)
+        self.plugins[name] = plugin
+        setup = getattr(plugin, "setup", None)
+        if setup is not None:
+            try:
+                _finished(setup(self))
+            except BaseException:
+                self.plugins.pop(name, None)
+                raise
+
+    def _remove_plugin(self, name: str) -> None:
+        plugin = self.plugins.pop(name, None)
+        teardown = getattr(plugin, "teardown", None)
+        if teardown is not None:
+            _finished(teardown(self))
+
+    @property
+    def worker_address(self) -> str:
+        """The address."""
+        return self.address
+
+    @property
+    def client(self) -> Any:
+        """A client of this worker's cluster."""
+        return get_client(self.scheduler_address)
+
+    def log_event(self, topic: Any, msg: Any) -> None:
+        """Record an event; see :meth:`Client.log_event`."""
+        self.client.log_event(topic, msg)
+
+    def get_current_task(self) -> str:
+        """The key of the task that runs on this thread.
+
+        Raises
+        ------
+        ValueError
+            If none does.
+        """
+        task = _engine.current_task()
+        if task is None:
+            raise ValueError("no task of a cluster runs on this thread")
+        return str(task[1])
+
+    def __repr__(self) -> str:
+        return (
+            f"<Worker {self.address!r}, name: {self.name}, status: {self.status.name}, "
+            f"threads: {self.nthreads}>"
+        )
+
+
+class _SchedulerOfWorker:
+    """What user code reads of ``worker.scheduler``."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = weakref.ref(worker)
+
+    @property
+    def address(self) -> str:
+        """The scheduler's address."""
+        worker = self._worker()
+        return "" if worker is None else worker.scheduler_address
+
+
+def _finished(result: Any) -> Any:
+    import inspect
+
+    if inspect.iscoroutine(result):
+        from samite.distributed._calls import run_on_loop
+
+        return run_on_loop(result)
+    return result
+
+
+def worker_of(engine_worker: Any) -> Worker:
+    """The object of the engine's worker that runs a task."""
+    address = engine_worker.address
+    worker = _workers.get(address)
+    if worker is not None:
+        return worker
+    with _making:
+        worker = _made_for_engine.get(address)
+        if worker is None:
+            worker = _made_for_engine[address] = _object_for(engine_worker)
+        return worker
+
+
+def _object_for(engine_worker: Any) -> Worker:
+    """An object for a worker that asks before whoever started it knows its id."""
+    worker = Worker.__new__(Worker)
+    Server.__init__(worker)
+    worker._engine = engine_worker
+    worker.id, worker.address = engine_worker.id, engine_worker.address
+    worker.scheduler_address = engine_worker.scheduler
+    worker.security = known_security(worker.scheduler_address)
+    worker.name = getattr(engine_worker, "name", worker.address)
+    worker.nthreads = getattr(engine_worker, "nthreads", 1)
+    worker.memory_limit = getattr(engine_worker, "memory_limit", None)
+    worker.local_directory = getattr(engine_worker, "local_directory", None)
+    worker.resources, worker.plugins, worker.nanny = {}, {}, None
+    worker.restarting = False
+    worker.scheduler = _SchedulerOfWorker(worker)
+    return worker
+
+
+def _seconds_of(timeout: Any) -> float | None:
+    from samite.distributed._named import seconds_of
+
+    return seconds_of(timeout)
+
+
+def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
+    """Bytes, from what users give for a memory limit; None is no limit.
+
+    Raises
+    ------
+    ValueError
+        For negative numbers, and text that is no number of bytes.
+    """
+    if memory_limit is None or memory_limit == 0:
+        return None
+    from samite.system import CPU_COUNT
+    from samite.utils import parse_bytes
+
+    if memory_limit == "auto":
+        return int(total_memory() * min(1.0, nthreads / CPU_COUNT))
+    if isinstance(memory_limit, str):
+        try:
+            memory_limit = float(memory_limit)
+        except ValueError:
+            return parse_bytes(memory_limit)
+        if memory_limit == 0:
+            return None
+    if memory_limit < 0:
+        raise ValueError(f"memory_limit is a number of bytes, not {memory_limit!r}")
+    if isinstance(memory_limit, float) and memory_limit <= 1.0:
+        return int(memory_limit * total_memory())
+    return int(memory_limit)
+
+
+def total_memory() -> int:
+    """The memory of the machine, or of the container, in bytes."""
+    import psutil
+
+    total = psutil.virtual_memory().total
+    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
+        with contextlib.suppress(OSError, ValueError), open(path) as file:
+            total = min(total, int(file.read()))
+    return total
+
+
+# How a worker's process tells its nanny that it wants to be started again.
+RESTART_CODE = 77
+
+# Whether this process is a nanny's, which starts it again.
+_watched = False
+
+
+def watch_this_process() -> None:
+    """Note that a nanny starts this process again."""
+    global _watched
+    _watched = True
+
+
+def restart_this_worker() -> bool:
+    """End this process soon, for its nanny to start it again; whether there is a nanny."""
+    if not _watched:
+        return False
+    worker = get_worker()
+    worker.restarting = True
+
+    def end() -> None:
+        import time
+
+        time.sleep(0.05)  # the answer has to get out
+        try:
+            worker._tear_down()
+            worker._engine.close(2.0)
+        finally:
+            os._exit(RESTART_CODE)
+
+    threading.Thread(target=end, name="samite-restart", daemon=True).start()
+    return True
+
+
+# ---- what clients ask workers for ---------------------------------------------------------------
+
+
+class _RecentLogs(logging.Handler):
+    """Keeps the last lines that were logged."""
+
+    def __init__(self, length: int) -> None:
+        super().__init__()
+        self.lines: deque[tuple[str, str]] = deque(maxlen=length)
+        self.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep a line."""
+        self.lines.append((record.levelname, self.format(record)))
+
+
+_recent: _RecentLogs | None = None
+
+
+def keep_logs() -> None:
+    """Begin to keep what the package logs."""
+    global _recent
+    if _recent is None:
+        _recent = _RecentLogs(int(config.get("distributed.admin.log-length", 10_000) or 10_000))
+        logging.getLogger("samite.distributed").addHandler(_recent)
+        logging.getLogger("distributed").addHandler(_recent)
+
+
+def recent_logs(n: int | None = None) -> tuple[tuple[str, str], ...]:
+    """The last lines, newest first."""
+    lines = list(_recent.lines) if _recent is not None else []
+    lines.reverse()
+    return tuple(lines if n is None else lines[:n])
+
+
+def stacks_of_tasks(keys: list[str] | None = None) -> dict[str, tuple[str, ...]]:
+    """The tracebacks of the tasks that run in this process, by key."""
+    import sys
+    import traceback
+
+    found: dict[str, tuple[str, ...]] = {}
+    running = getattr(_engine, "running_tasks", None)
+    frames = sys._current_frames()
+    for thread, key in (running() if running is not None else {}).items():
+        if (keys is None or key in keys) and thread in frames:
+            found[key] = tuple(traceback.format_stack(frames[thread]))
+    return found
+
+
+def print(
+    *args: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
+) -> None:
+    """Print here and, inside of a task, at the clients that hear of the topic ``"print"``."""
+    import builtins
+    import sys
+
+    builtins.print(*args, sep=sep, end=end, file=file, flush=flush)
+    if _engine.current_task() is None:
+        return
+    to = 2 if file is sys.stderr else 1
+    get_worker().log_event(
+        "print", {"args": tuple(map(str, args)), "sep": sep, "end": end, "file": to, "flush": flush}
+    )
+
+
+def warn(message: Any, category: type[Warning] | None = UserWarning, **_: Any) -> None:
+    """Warn here and, inside of a task, at the clients that hear of the topic ``"warn"``."""
+    import warnings
+
+    warnings.warn(message, category, stacklevel=2)
+    if _engine.current_task() is not None:
+        get_worker().log_event("warn", {"message": str(message), "category": category})

@@ -1,0 +1,108 @@
+"""Collections on clusters give what they give without."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from cluster_patience import PATIENCE
+
+import samite
+import samite.array as da
+import samite.bag as db
+import samite.dataframe as dd
+from samite import delayed
+from samite.distributed import Future, futures_of, wait
+
+
+def increment(x):
+    return x + 1
+
+
+@delayed
+def add(a, b):
+    return a + b
+
+
+def test_delayed(client):
+    total = add(add(1, 2), add(3, 4))
+    assert total.compute() == 10
+    assert samite.compute(total, {"x": [total]}) == (10, {"x": [10]})
+    assert client.compute(total).result(PATIENCE) == 10
+    assert client.compute([total, {"x": total}], sync=True) == [10, {"x": 10}]
+
+
+def test_arrays(client):
+    made = np.arange(400.0).reshape(20, 20)
+    lazy = da.from_array(made, chunks=(7, 6))
+    np.testing.assert_allclose((lazy + lazy.T).sum(axis=0).compute(), (made + made.T).sum(axis=0))
+    future = client.compute((lazy * 2).mean())
+    assert isinstance(future, Future)
+    assert future.result(PATIENCE) == pytest.approx(made.mean() * 2)
+
+
+def test_persisted_arrays_are_futures(client):
+    lazy = da.ones((20, 20), chunks=10)
+    kept = lazy.persist()
+    assert len(futures_of(kept)) == 4
+    wait(kept, timeout=PATIENCE)
+    assert (kept + 1).sum().compute() == 800
+    kept = client.persist([lazy, lazy + 1])
+    assert [one.sum().compute() for one in kept] == [400, 800]
+
+
+def test_bags(client):
+    bag = db.from_sequence(range(20), npartitions=4)
+    assert bag.map(increment).filter(lambda x: x % 2).sum().compute() == 100
+    assert sorted(bag.persist().map(increment).compute()) == list(range(1, 21))
+
+
+def test_frames(client):
+    frame = pd.DataFrame({"a": range(30), "b": list("xyz") * 10, "c": np.linspace(0, 1, 30)})
+    lazy = dd.from_pandas(frame, npartitions=4)
+    pd.testing.assert_series_equal(
+        lazy.groupby("b").a.sum().compute().sort_index(), frame.groupby("b").a.sum()
+    )
+    kept = lazy.persist()
+    assert len(futures_of(kept)) == 4
+    assert len(kept) == 30
+    pd.testing.assert_frame_equal(kept.compute(), frame)
+    pd.testing.assert_frame_equal(kept[kept.a > 10].compute(), frame[frame.a > 10])
+
+
+def test_dict_graphs(client):
+    graph = {"x": 1, "y": (increment, "x"), ("z", 0): (sum, ["x", "y"])}
+    assert client.get(graph, ["y", [("z", 0)]]) == [2, [3]]
+    assert client.get(graph, "y") == 2
+    future = client.get(graph, ("z", 0), sync=False)
+    assert future.result(PATIENCE) == 3
+
+
+def test_futures_inside_of_collections(client):
+    future = client.submit(increment, 1)
+    assert delayed(increment)(future).compute() == 3
+    array = client.submit(np.ones, 5)
+    lazy = da.from_delayed(delayed(array), (5,), dtype=float)
+    assert lazy.sum().compute() == 5
+
+
+def test_a_failure_in_a_collection(client):
+    with pytest.raises(ZeroDivisionError):
+        delayed(lambda: 1 / 0)().compute()
+
+
+def test_annotations_reach_the_cluster(client):
+    from samite.distributed import get_worker
+
+    chosen = list(client.nthreads())[0]
+    with samite.annotate(workers=chosen):
+        where = [delayed(lambda i: get_worker().address)(i) for i in range(8)]
+    assert set(samite.compute(*where, optimize_graph=False)) == {chosen}
+
+
+def test_the_client_as_the_scheduler_of_one_call(inside):
+    from samite.distributed import Client
+
+    with Client(inside, set_as_default=False) as client:
+        assert add(1, 2).compute(scheduler=client) == 3
+        assert da.ones(10, chunks=5).sum().compute(scheduler=client) == 10
