@@ -18,13 +18,21 @@ const WHILE_STREAMING: i64 = 5_000;
 
 static STREAMS: AtomicUsize = AtomicUsize::new(0);
 
-fn set_delay(milliseconds: i64) {
+/// The number of the option by which address space is backed by memory before it is used.
+const EAGER_ARENAS: libmimalloc_sys::mi_option_t = 4;
+
+fn set(option: libmimalloc_sys::mi_option_t, value: i64) {
     // SAFETY: setting an option takes plain numbers, and the number is one of an option.
-    unsafe { libmimalloc_sys::mi_option_set(PURGE_DELAY, milliseconds) };
+    unsafe { libmimalloc_sys::mi_option_set(option, value) };
+}
+
+fn set_delay(milliseconds: i64) {
+    set(PURGE_DELAY, milliseconds);
 }
 
 /// Sets the allocator up when the module is loaded.
 pub fn set_up() {
+    set(EAGER_ARENAS, 0);
     set_delay(USUALLY);
 }
 
