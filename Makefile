@@ -57,7 +57,7 @@ bench: $(VENV)/.test $(VENV)/.engine ## side by side with Dask, concurrent.futur
 
 .PHONY: wheel
 wheel: $(VENV)/.tools ## dist/*.whl: one file for Python 3.10 and later
-	$(BIN)/maturin build --release $(LOCKED) --out dist
+	$(BIN)/maturin build --release --strip $(LOCKED) --out dist
 
 .PHONY: conformance
 conformance: $(VENV)/.test $(VENV)/.engine ## Dask's own tests against Samite: SUITE=delayed, core, array or bag

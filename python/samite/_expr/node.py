@@ -338,7 +338,23 @@ class SingletonExpr(Expr):
         new = super().__new__(cls, *args, _determ_token=_determ_token, **kwargs)
         if cls.__init__ is not object.__init__:
             return new
-        return cls._instances.setdefault(new._name, new)
+        existing = cls._instances.get(new._name)
+        if existing is not None and new._is_same(existing):
+            return existing
+        cls._instances[new._name] = new
+        return new
+
+    def _is_same(self, other: SingletonExpr) -> bool:
+        """Whether an expression of the same name can stand for this one.
+
+        Names say what is computed, not which objects hold it: results of one client's cluster
+        and of another's have the same keys.
+        """
+        return all(
+            mine is its
+            for mine, its in zip(self.operands, other.operands, strict=False)
+            if isinstance(mine, Expr)
+        )
 
 
 SingletonExpr._instances = weakref.WeakValueDictionary()

@@ -106,3 +106,19 @@ def test_the_client_as_the_scheduler_of_one_call(inside):
     with Client(inside, set_as_default=False) as client:
         assert add(1, 2).compute(scheduler=client) == 3
         assert da.ones(10, chunks=5).sum().compute(scheduler=client) == 10
+
+
+def test_what_was_persisted_elsewhere_does_not_stand_for_what_is_here():
+    from samite.distributed import Client
+
+    lazy = dd.from_pandas(pd.DataFrame({"a": range(30)}), npartitions=4)
+    held = []
+    for _ in range(2):
+        with Client(processes=False, n_workers=1, threads_per_worker=1) as client:
+            kept = lazy.persist()
+            # Held on to, as are the expressions that were made of it.
+            held.append((kept, kept.a.sum(), kept.a + 1))
+            assert all(future.client is client for future in futures_of(kept))
+            assert len(kept) == 30
+            assert kept.a.sum().compute() == 435
+            assert (kept.a + 1).sum().compute() == 465
