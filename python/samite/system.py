@@ -1,12 +1,13 @@
-"""How many processors this process may use."""
+"""How many processors and how much memory this process may use."""
 
 from __future__ import annotations
 
 import math
 import os
 import sys
+from collections.abc import Iterator
 
-__all__ = ("CPU_COUNT", "cpu_count")
+__all__ = ("CPU_COUNT", "cpu_count", "total_memory")
 
 
 def _read(path: str) -> str | None:
@@ -25,18 +26,25 @@ def _cgroup_cpus() -> float | None:
         limit = _ratio(quota, period) if quota is not None and period is not None else None
         if limit is not None:
             return limit
-    # Version 2: one file in each group. A limit of a parent holds for its children too.
-    lines = (_read("/proc/self/cgroup") or "").split("\n")
-    path = next((line[3:] for line in lines if line.startswith("0::")), "")
-    parts = [part for part in path.split("/") if part]
     limits = []
-    for depth in range(len(parts), -1, -1):
-        folder = "/".join(["/sys/fs/cgroup", *parts[:depth]])
-        words = (_read(f"{folder}/cpu.max") or "").split()
+    for text in _limits("cpu.max"):
+        words = text.split()
         limit = _ratio(*words) if len(words) == 2 else None
         if limit is not None:
             limits.append(limit)
     return min(limits, default=None)
+
+
+def _limits(file: str) -> Iterator[str]:
+    """What a file says in each control group (version 2) of this process.
+
+    There is one file in each group, and a limit of a parent holds for its children too.
+    """
+    lines = (_read("/proc/self/cgroup") or "").split("\n")
+    path = next((line[3:] for line in lines if line.startswith("0::")), "")
+    parts = [part for part in path.split("/") if part]
+    for depth in range(len(parts), -1, -1):
+        yield _read("/".join(["/sys/fs/cgroup", *parts[:depth], file])) or ""
 
 
 def _ratio(quota: str, period: str) -> float | None:
@@ -72,3 +80,17 @@ def cpu_count() -> int:
 
 
 CPU_COUNT = cpu_count()
+
+
+def total_memory() -> int:
+    """The memory in bytes that this process may use.
+
+    The less of what the machine has, and what the control groups of a container allow.
+    """
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    first = _read("/sys/fs/cgroup/memory/memory.limit_in_bytes") or ""  # Version 1.
+    for text in (first, *_limits("memory.max")):
+        text = text.strip()
+        if text.isdigit():  # "max" stands for no limit.
+            total = min(total, int(text))
+    return total

@@ -529,6 +529,22 @@ def test_cpu_count(monkeypatch, files, expected):
     assert system.cpu_count() == expected
 
 
+@pytest.mark.parametrize(
+    ("files", "expected"),
+    [
+        ({}, 2**30),
+        ({"/sys/fs/cgroup/memory/memory.limit_in_bytes": "1000\n"}, 1000),
+        ({"/proc/self/cgroup": "0::/a/b\n", "/sys/fs/cgroup/a/b/memory.max": "max\n"}, 2**30),
+        ({"/proc/self/cgroup": "0::/a/b\n", "/sys/fs/cgroup/a/memory.max": "2000\n"}, 2000),
+        ({"/proc/self/cgroup": "0::/\n", "/sys/fs/cgroup/memory.max": "garbage"}, 2**30),
+    ],
+)
+def test_total_memory(monkeypatch, files, expected):
+    monkeypatch.setattr(system, "_read", files.get)
+    monkeypatch.setattr(os, "sysconf", {"SC_PAGE_SIZE": 2**12, "SC_PHYS_PAGES": 2**18}.get)
+    assert system.total_memory() == expected
+
+
 def test_no_default_is_one_object():
     assert pickle.loads(pickle.dumps(no_default)) is copy.deepcopy(no_default) is no_default
     assert NoDefault() is no_default

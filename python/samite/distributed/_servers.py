@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
 from samite.distributed.core import Status
 
 T = TypeVar("T")
+
+# The request of Linux for the address of an interface.
+_SIOCGIFADDR = 0x8915
 
 
 class Server:
@@ -124,17 +128,19 @@ def address_of_interface(name: str) -> str:
     ValueError
         If there is no such interface, or it has no address.
     """
+    import fcntl
     import socket
+    import struct
 
-    import psutil
-
-    addresses = psutil.net_if_addrs()
-    if name not in addresses:
+    names = sorted(known for _, known in socket.if_nameindex())
+    if name not in names:
         raise ValueError(
-            f"{name!r} is not a valid network interface. Valid network interfaces are: "
-            f"{sorted(addresses)}"
+            f"{name!r} is not a valid network interface. Valid network interfaces are: {names}"
         )
-    for address in addresses[name]:
-        if address.family == socket.AF_INET:
-            return address.address
+    request = struct.pack("256s", name.encode())
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asked:
+        with contextlib.suppress(OSError):
+            found = fcntl.ioctl(asked.fileno(), _SIOCGIFADDR, request)
+            # The kernel's ifreq: 16 bytes of name, then a sockaddr_in.
+            return socket.inet_ntoa(found[20:24])
     raise ValueError(f"interface {name!r} doesn't have an IPv4 address")

@@ -292,7 +292,7 @@ def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
     """
     if memory_limit is None or memory_limit == 0:
         return None
-    from samite.system import CPU_COUNT
+    from samite.system import CPU_COUNT, total_memory
     from samite.utils import parse_bytes
 
     if memory_limit == "auto":
@@ -309,17 +309,6 @@ def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
     if isinstance(memory_limit, float) and memory_limit <= 1.0:
         return int(memory_limit * total_memory())
     return int(memory_limit)
-
-
-def total_memory() -> int:
-    """The memory of the machine, or of the container, in bytes."""
-    import psutil
-
-    total = psutil.virtual_memory().total
-    for path in ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"):
-        with contextlib.suppress(OSError, ValueError), open(path) as file:
-            total = min(total, int(file.read()))
-    return total
 
 
 # How a worker's process tells its nanny that it wants to be started again.

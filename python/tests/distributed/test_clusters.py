@@ -262,3 +262,24 @@ def test_commands(tmp_path):
                 process.send_signal(signal.SIGINT)
                 assert process.wait(PATIENCE) == 0, process.stderr.read().decode()
     assert not path.exists()
+
+
+def test_addresses_of_interfaces():
+    from samite.distributed._servers import address_of_interface
+
+    assert address_of_interface("lo") == "127.0.0.1"
+    with pytest.raises(ValueError, match=r"'nowhere'.*lo"):
+        address_of_interface("nowhere")
+
+
+def test_clusters_start_without_optional_packages():
+    program = """
+import sys
+for name in ("psutil", "numpy", "pandas", "bokeh", "jinja2", "rich"):
+    sys.modules[name] = None
+from samite.distributed import Client
+with Client(processes=False, n_workers=1) as client:
+    assert client.submit(sum, [1, 2]).result() == 3
+    assert "Client" in repr(client)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
