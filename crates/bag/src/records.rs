@@ -12,7 +12,9 @@ mod reader;
 mod run;
 mod scan;
 mod strings;
+mod tally;
 mod value;
+mod words;
 
 pub use accumulate::{Accumulator, Reduction, Sum};
 pub use arithmetic::Arithmetic;

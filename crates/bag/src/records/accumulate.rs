@@ -8,6 +8,7 @@ use super::evaluate::Form;
 use super::json::Parser;
 use super::keyed::{Entry, Fold, Keyed};
 use super::owned::Owned;
+use super::tally::Tally;
 use super::value::{Deviation, Number, Value};
 
 /// What is made of all records.
@@ -296,8 +297,20 @@ impl Accumulator {
 pub(crate) enum Finished {
     /// One partition of records.
     Records(Vec<Owned>),
+    /// Texts, or pairs of them and their counts.
+    Texts { tally: Tally, counted: bool },
     /// One value.
     Value(Owned),
+}
+
+impl Finished {
+    /// The texts that were counted, as the reduction wants them.
+    pub(crate) fn texts(mut tally: Tally, reduction: Option<&Reduction>) -> Self {
+        if reduction == Some(&Reduction::Frequencies { sorted: true }) {
+            tally.sort();
+        }
+        Self::Texts { tally, counted: reduction != Some(&Reduction::Distinct) }
+    }
 }
 
 fn number_of(value: &Value<'_>) -> Result<Number, Deviation> {

@@ -20,7 +20,9 @@ use super::owned::Owned;
 use super::plan::{Operation, Plan, Source, Stage};
 use super::scan::row;
 use super::strings::{each_part, is_space};
+use super::tally::Tally;
 use super::value::{Deviation, Value};
+use super::words::Words;
 use crate::error::BagError;
 use crate::text::TextBlock;
 
@@ -29,6 +31,8 @@ const SMALLEST_PIECE: u64 = 4 << 20;
 const LARGEST_PIECE: u64 = 64 << 20;
 /// Pieces that a source is cut into, if they are large enough.
 const PIECES: u64 = 16;
+/// The same where pieces have nothing of their own that is put together.
+const MANY_PIECES: u64 = 128;
 /// Bytes of lines whose values are dropped together.
 const LINES_TOGETHER: usize = 1 << 14;
 /// Other records whose values are dropped together.
@@ -82,6 +86,8 @@ struct Job {
     pieces: Vec<Piece>,
     universal: bool,
     stages: Vec<Stage>,
+    /// Tables of the words so far, which tasks take out and put back; only where words are counted.
+    words: Option<Mutex<Vec<(Words, Tally)>>>,
 }
 
 impl Job {
@@ -91,19 +97,21 @@ impl Job {
             Source::Text { blocks, universal } => (blocks, *universal),
             Source::Integers(parts) => {
                 let pieces = parts.iter().map(|(from, to)| Piece::Integers(*from, *to)).collect();
-                return Ok(Self { pieces, universal: false, stages });
+                return Ok(Self { pieces, universal: false, stages, words: None });
             }
         };
+        let words = Words::of(&stages[0]).map(|_| Mutex::new(Vec::new()));
         let mut total = 0;
         for block in blocks {
             total += block.nbytes()?;
         }
-        let size = (total / PIECES).clamp(SMALLEST_PIECE, LARGEST_PIECE);
+        let count = if words.is_some() { MANY_PIECES } else { PIECES };
+        let size = (total / count).clamp(SMALLEST_PIECE, LARGEST_PIECE);
         let mut pieces = Vec::new();
         for block in blocks {
             pieces.extend(block.cut(size)?.into_iter().map(Piece::Text));
         }
-        Ok(Self { pieces, universal, stages })
+        Ok(Self { pieces, universal, stages, words })
     }
 }
 
@@ -122,7 +130,7 @@ impl Part {
     }
 }
 
-struct Whole(Output);
+struct Whole(Arc<Output>);
 
 impl Data for Part {
     fn nbytes(&self) -> usize {
@@ -136,7 +144,7 @@ impl Data for Part {
 
 impl Data for Whole {
     fn nbytes(&self) -> usize {
-        match &self.0 {
+        match &*self.0 {
             Output::Records(records) => records.iter().map(Owned::nbytes).sum(),
             Output::Value(value) => value.nbytes(),
         }
@@ -178,12 +186,15 @@ impl Program for RecordsProgram {
     ) -> Result<Stored, OperationError> {
         let job = &self.jobs[operation.index() / 2];
         if operation.index().is_multiple_of(2) {
-            let part = job.read(index as usize, context).map_err(OperationError::new)?;
-            return Ok(Arc::new(Part::new(part)));
+            let part = match &job.words {
+                Some(tables) => job.count_words(tables, index, context),
+                None => job.read(index as usize, context).map(Part::new),
+            };
+            return Ok(Arc::new(part.map_err(OperationError::new)?));
         }
         let parts = std::mem::take(inputs).into_iter().map(part_of).collect::<Result<_, _>>();
         let whole = parts.and_then(|parts| job.put_together(parts));
-        Ok(Arc::new(Whole(whole.map_err(OperationError::new)?)))
+        Ok(Arc::new(Whole(Arc::new(whole.map_err(OperationError::new)?))))
     }
 
     fn lane(&self, _: OperationId) -> Lane {
@@ -204,7 +215,7 @@ impl RecordsProgram {
     ///
     /// # Errors
     /// [`BagError::Internal`] where it is another one.
-    pub fn output(value: &Stored) -> Result<Output, BagError> {
+    pub fn output(value: &Stored) -> Result<Arc<Output>, BagError> {
         let whole = value.as_any().downcast_ref::<Whole>();
         whole.map(|whole| whole.0.clone()).ok_or(BagError::Internal { what: "a result of records" })
     }
@@ -223,6 +234,42 @@ fn deviation(path: PathBuf, offset: u64) -> impl Fn(Deviation) -> BagError {
 }
 
 impl Job {
+    /// The words of one piece of the source into a table that has those of earlier ones.
+    fn count_words(
+        &self,
+        tables: &Mutex<Vec<(Words, Tally)>>,
+        index: u32,
+        context: &Context<'_>,
+    ) -> Result<Part, BagError> {
+        let missing = BagError::Internal { what: "a missing piece" };
+        let Some(Piece::Text(block)) = self.pieces.get(index as usize) else { return Err(missing) };
+        let left = |at: u64, reason| deviation(block.path().into(), at)(reason);
+        let known = {
+            let mut tables = tables.lock();
+            let fits = |(_, tally): &(Words, Tally)| tally.last_piece() < Some(index);
+            let place = tables.iter().position(fits);
+            place.map(|place| tables.swap_remove(place))
+        };
+        let (mut words, mut tally) = match known {
+            Some(known) => known,
+            None => (Words::of(&self.stages[0]).ok_or(missing)?, Tally::default()),
+        };
+        let before = tally.nbytes();
+        tally.begin_piece(index);
+        // Where this fails, the table is not put back, and no result is made without it.
+        block.read(|lines, at| {
+            checked(context)?;
+            if self.universal && memchr(b'\r', lines.as_bytes()).is_some() {
+                return Err(left(at, "carriage returns"));
+            }
+            let counted = words.count(lines, &mut tally);
+            counted.map_err(|(from, reason)| left(at + from as u64, reason))
+        })?;
+        let nbytes = tally.nbytes().saturating_sub(before);
+        tables.lock().push((words, tally));
+        Ok(Part { accumulator: Mutex::new(Some(Accumulator::Records(Vec::new()))), nbytes })
+    }
+
     /// One piece of the source through the first stage.
     fn read(&self, index: usize, context: &Context<'_>) -> Result<Accumulator, BagError> {
         let piece = self.pieces.get(index).ok_or(BagError::Internal { what: "a missing piece" })?;
@@ -309,32 +356,70 @@ impl Job {
 
     fn merged(&self, parts: Vec<Accumulator>) -> Result<Output, Deviation> {
         let reduction = self.stages[0].reduction.as_ref();
-        let mut total = Accumulator::new(reduction)?;
-        for part in parts {
-            total.merge(part, reduction)?;
-        }
-        let mut finished = total.finish(reduction)?;
+        let mut finished = match &self.words {
+            Some(tables) => {
+                let tallies = tables.lock().drain(..).map(|(_, tally)| tally).collect();
+                Finished::texts(Tally::joined(tallies, parts.len() as u32)?, reduction)
+            }
+            None => {
+                let mut total = Accumulator::new(reduction)?;
+                for part in parts {
+                    total.merge(part, reduction)?;
+                }
+                total.finish(reduction)?
+            }
+        };
         for stage in &self.stages[1..] {
-            let Finished::Records(records) = finished else {
-                return Err("steps behind a single value");
-            };
             let mut total = Accumulator::new(stage.reduction.as_ref())?;
             let mut parser = Parser::default();
             let mut arena = Bump::new();
-            for some in records.chunks(1024) {
-                for record in some {
-                    let record = record.view(&arena)?;
-                    through(stage, 0, record, &arena, &mut parser, &mut total)?;
+            match &finished {
+                Finished::Records(records) => {
+                    for some in records.chunks(RECORDS_TOGETHER as usize) {
+                        for record in some {
+                            let record = record.view(&arena)?;
+                            through(stage, 0, record, &arena, &mut parser, &mut total)?;
+                        }
+                        arena.reset();
+                    }
                 }
-                arena.reset();
+                Finished::Texts { tally, counted } => {
+                    for (number, (text, count)) in tally.iter().enumerate() {
+                        if number % RECORDS_TOGETHER as usize == 0 {
+                            arena.reset();
+                        }
+                        let record = text_record(text, counted.then_some(count), &arena)?;
+                        through(stage, 0, record, &arena, &mut parser, &mut total)?;
+                    }
+                }
+                Finished::Value(_) => return Err("steps behind a single value"),
             }
             finished = total.finish(stage.reduction.as_ref())?;
         }
         Ok(match finished {
             Finished::Records(records) => Output::Records(records),
+            Finished::Texts { tally, counted } => {
+                let arena = Bump::new();
+                let records = tally.iter().map(|(text, count)| {
+                    Owned::of(&text_record(text, counted.then_some(count), &arena)?)
+                });
+                Output::Records(records.collect::<Result<_, _>>()?)
+            }
             Finished::Value(value) => Output::Value(value),
         })
     }
+}
+
+/// A text, and with its count a pair.
+fn text_record<'a>(
+    text: &'a str,
+    count: Option<u64>,
+    arena: &'a Bump,
+) -> Result<Value<'a>, Deviation> {
+    let text = Value::Text(text);
+    let Some(count) = count else { return Ok(text) };
+    let count = i64::try_from(count).map_err(|_| "an integer of more than 64 bits")?;
+    Ok(Value::Tuple(arena.alloc_slice_copy(&[text, Value::Int(count)])))
 }
 
 /// An error where the run has ended.
@@ -443,5 +528,12 @@ pub fn compute(plans: &[Plan], options: Options) -> Result<Vec<Output>, BagError
         Threads::Calling => run_here(plan, program, options)?,
         Threads::Pool(_) => start(plan, program, options)?.join()?,
     };
-    values.iter().map(RecordsProgram::output).collect()
+    values
+        .into_iter()
+        .map(|value| {
+            let output = RecordsProgram::output(&value)?;
+            drop(value);
+            Ok(Arc::unwrap_or_clone(output))
+        })
+        .collect()
 }
