@@ -7,10 +7,10 @@ import io
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from samite._task_spec import TaskRef
 from samite.bag.core import Bag
 from samite.bag.files import behind
-from samite.bag.graphs import chain_task, graph_of, step
+from samite.bag.graphs import chain_task, graph_of
+from samite.bag.textfiles import written_files
 from samite.tokenize import tokenize
 
 
@@ -130,7 +130,8 @@ def to_avro(
     compute: bool = True,
     **kwargs: Any,
 ) -> list[Any]:
-    """Write each partition of a bag of dicts as an Avro file.
+    """Write each partition of a bag of dicts as an Avro file. Files get their names when all are
+    complete; lazy values make each its own file appear.
 
     Parameters
     ----------
@@ -162,25 +163,18 @@ def to_avro(
     _fastavro("to_avro")
     from fsspec.core import open_files
 
-    from samite.delayed import Delayed
-
     check_schema(schema)
     files = open_files(
-        filename, "wb", name_function=name_function, num=b.npartitions, **(storage_options or {})
+        filename,
+        "wb",
+        name_function=name_function,
+        num=b.npartitions,
+        auto_mkdir=not compute,
+        **(storage_options or {}),
     )
     name = f"to-avro-{tokenize(b, filename, schema, codec, sync_interval, metadata)}"
     writing = (schema, codec, sync_interval, metadata)
-    layer = {
-        (name, i): chain_task(
-            (name, i), TaskRef((b.name, i)), step(write_records, file, *writing), value=True
-        )
-        for i, file in enumerate(files)
-    }
-    graph = graph_of(name, layer, [b])
-    if not compute:
-        return [Delayed(key, graph, layer=name) for key in layer]
-    type(b)(graph, name, b.npartitions).compute(**kwargs)
-    return [file.path for file in files]
+    return written_files(b, files, name, compute, kwargs, write_records, *writing)
 
 
 def check_schema(schema: Any) -> None:
@@ -201,15 +195,13 @@ def check_schema(schema: Any) -> None:
 
 def write_records(
     records: Any,
-    lazy_file: Any,
+    output: Any,
     schema: Any,
     codec: str,
     sync_interval: int,
     metadata: dict[str, Any] | None,
-) -> None:
+) -> Any:
     """Write the records of a partition."""
     fastavro = _fastavro("to_avro")
-    with copy.copy(lazy_file) as file:
-        fastavro.writer(
-            file, schema, records, codec=codec, sync_interval=sync_interval, metadata=metadata
-        )
+    options = {"codec": codec, "sync_interval": sync_interval, "metadata": metadata}
+    return output.write(lambda file: fastavro.writer(file, schema, records, **options))

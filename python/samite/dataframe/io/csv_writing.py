@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import uuid
 from typing import Any
 
+from samite.bytes.staging import Output, Staging, continued, is_local
 from samite.dataframe.io.writing import (
-    complete_file,
     file_names,
     filesystem_of,
     keywords_of_compute,
-    publish,
-    write_partitions,
+    write_files,
+    write_part,
 )
 
 
@@ -32,8 +30,8 @@ def to_csv(
     compute_kwargs: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Write a data frame or series to CSV files, one for each partition. A file gets its name
-    when it is complete.
+    """Write a data frame or series to CSV files, one for each partition. Files get their names
+    when all are complete; lazy values make each its own file appear.
 
     Parameters
     ----------
@@ -87,16 +85,27 @@ def to_csv(
                                keywords)  # fmt: skip
     names = file_names(filename, count, name_function)
     fs, strip = filesystem_of(names[0], storage_options)
-    arguments = [(fs, strip(n), mode, options, h) for n, h in zip(names, headers, strict=True)]
-    return write_partitions(df, _write, arguments, compute, keywords)
+    if "a" in mode and names:
+        _check_joining(names[0], compression, 1, mode)
+    files = [
+        (os.path.normpath(strip(name)) if is_local(fs) else strip(name), header)
+        for name, header in zip(names, headers, strict=True)
+    ]
+    return write_files(df, _write, fs, files, mode, options, compute, keywords)
 
 
-def _write(
-    frame: Any, fs: Any, path: str, mode: str, options: dict[str, Any], kwargs: dict[str, Any]
-) -> str:
-    with complete_file(fs, path, mode, **options) as file:
-        frame.to_csv(file, **kwargs)
-    return os.path.normpath(path) if type(fs).__name__ == "LocalFileSystem" else path
+def _write(frame: Any, file: Any, kwargs: dict[str, Any]) -> None:
+    frame.to_csv(file, **kwargs)
+
+
+def _check_joining(path: str, compression: Any, count: int, mode: str) -> None:
+    from fsspec.core import get_compression
+
+    if get_compression(path, compression) == "zip" and (count > 1 or "a" in mode):
+        raise ValueError(
+            "to_csv: a zip archive cannot be added to, so that it holds one partition; use "
+            "compression='gzip', or `df.repartition(npartitions=1)`"
+        )
 
 
 def _to_single_file(
@@ -109,43 +118,32 @@ def _to_single_file(
     compute: bool,
     keywords: dict[str, Any],
 ) -> Any:
-    """All partitions one after the other to one file, which gets its name at the end."""
+    """All partitions one after the other in one file. They are written each to a hidden one."""
     from samite.delayed import delayed
 
+    _check_joining(path, options["compression"], len(headers), mode)
     if "x" in mode and fs.exists(path):
         raise FileExistsError(f"The file {path!r} is there already; use mode='w' to replace it")
-    appends = "a" in mode
-    folder, _, name = path.rpartition("/")
-    hidden = path if appends else f"{folder}/.{name}.{uuid.uuid4().hex}.incomplete"
-    append = delayed(_append, pure=False)
-    previous: Any = None
-    for part, header in zip(df.to_delayed(), headers, strict=True):
-        previous = append(part, fs, hidden, options, header, previous)
-    result = delayed(_finish, pure=False)(previous, fs, hidden, path, appends or "x" not in mode)
+    staging = Staging.for_files(fs, [path])
+    opened = None if compute else delayed(staging.open, pure=False)()
+    call = delayed(write_part, pure=False)
+    later = {**options, "encoding": continued(options["encoding"])}
+    written = [
+        call(
+            part,
+            _write,
+            Output(fs, path, mode, later if i else options, staging),
+            header,
+            opened,
+        )
+        for i, (part, header) in enumerate(zip(df.to_delayed(), headers, strict=True))
+    ]
+    result = delayed(_join, pure=False)(written, staging, path, mode)
     if not compute:
         return result
-    try:
+    with staging.writing():
         return [result.compute(**keywords)]
-    except BaseException:
-        if not appends:
-            with contextlib.suppress(OSError):
-                if fs.exists(hidden):
-                    fs.rm(hidden)
-        raise
 
 
-def _append(
-    frame: Any, fs: Any, path: str, options: dict[str, Any], kwargs: dict[str, Any], previous: Any
-) -> bool:
-    """Append a partition, after the one that ``previous`` stands for."""
-    with complete_file(fs, path, "at", **options) as file:
-        frame.to_csv(file, **kwargs)
-    return True
-
-
-def _finish(previous: Any, fs: Any, hidden: str, path: str, replaces: bool) -> str:
-    if hidden != path:
-        if not replaces and fs.exists(path):
-            raise FileExistsError(f"The file {path!r} has appeared while it was written")
-        publish(fs, hidden, path)
-    return path
+def _join(written: list[tuple[str, str]], staging: Any, path: str, mode: str) -> str:
+    return staging.publish_joined([hidden for hidden, _ in written], path, mode)

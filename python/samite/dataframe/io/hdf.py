@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import os
+import shutil
 from fnmatch import fnmatch
 from typing import Any
 from warnings import warn
@@ -209,7 +210,9 @@ def to_hdf(
     dask_kwargs: dict[str, Any] | None = None,
     **kwargs: Any,
 ) -> Any:
-    """Write a data frame or series to tables of HDF5 files.
+    """Write a data frame or series to tables of HDF5 files. They are written to hidden files,
+    copies of those that are there, which take their places when all are complete; an open
+    ``pandas.HDFStore`` is written to as it is.
 
     Parameters
     ----------
@@ -239,8 +242,10 @@ def to_hdf(
     NotImplementedError
         ``format="fixed"`` is asked for.
     """
+    from fsspec import filesystem
     from fsspec.utils import build_name_function
 
+    from samite.bytes.staging import Staging
     from samite.delayed import delayed
 
     if kwargs.pop("format", "table") not in ("t", "table"):
@@ -262,38 +267,73 @@ def to_hdf(
     if scheduler is not None:
         keywords = {**keywords_of_compute("to_hdf", None, keywords), "scheduler": scheduler}
     lock = _lock(True if lock is None else lock)
+    staging = None
+    places = [target.replace("*", text) if in_files else target for text in names]
+    if isinstance(target, str):
+        places = [os.path.abspath(place) for place in places]
+        staging = Staging.for_files(filesystem("file"), places)
+    opened = delayed(staging.open, pure=False)() if staging is not None and not compute else None
     write = delayed(_write, pure=False)
     results: list[Any] = []
-    paths = []
-    for position, (part, text) in enumerate(zip(df.to_delayed(), names, strict=True)):
-        place = target.replace("*", text) if in_files else target
+    for position, (part, text, place) in enumerate(
+        zip(df.to_delayed(), names, places, strict=True)
+    ):
         is_new = in_files or "*" in key or position == 0
         # A file is made anew by the first partition that goes to it.
         own_mode = mode if in_files or position == 0 else "a"
         previous = results[-1] if results and not in_files else None
         call = {**options, "mode": own_mode, "append": append if is_new else True}
-        results.append(write(part, place, key.replace("*", text), call, lock, previous))
-        paths.append(place)
-    result = delayed(_names)(results)
+        file = key.replace("*", text)
+        results.append(write(part, place, file, call, lock, staging, previous, opened))
+    if staging is None:
+        result = delayed(_names)(results)
+        if not compute:
+            return result
+        result.compute(scheduler="sync")
+        return [target.filename] * count
+    files = dict(zip(places, results, strict=True))
+    names_given = [target.replace("*", text) if in_files else target for text in names]
+    result = delayed(_publish)(list(files.items()), staging, names_given)
     if not compute:
         return result
-    result.compute(**keywords) if not isinstance(target, pd.HDFStore) else result.compute(
-        scheduler="sync"
-    )
-    return paths if isinstance(target, str) else [target.filename] * count
+    with staging.writing():
+        return result.compute(**keywords)
 
 
 def _write(
-    frame: Any, path: Any, key: str, options: dict[str, Any], lock: Any, previous: Any
+    frame: Any,
+    path: Any,
+    key: str,
+    options: dict[str, Any],
+    lock: Any,
+    staging: Any,
+    previous: Any,
+    opened: Any,
 ) -> Any:
-    """Write a partition, after the one that ``previous`` stands for."""
+    """Write a partition; the one before has gone to the hidden file ``previous``, as this one
+    does. Gives that file."""
     with lock if lock else contextlib.nullcontext():
-        if isinstance(path, pd.HDFStore):
+        if staging is None:
             given = {k: v for k, v in options.items() if k != "mode"}
             path.put(key, frame, **given)
             return path.filename
-        frame.to_hdf(path, key=key, **options)
-        return path
+        with staging.part(os.path.dirname(path)) as hidden:
+            if previous is not None:
+                os.rename(previous, hidden)
+            elif options["mode"] != "w" and os.path.exists(path):
+                shutil.copyfile(path, hidden)
+                shutil.copymode(path, hidden)
+            elif options["mode"] == "r+":
+                raise FileNotFoundError(
+                    f"to_hdf: there is no file {path!r} to change; use mode='a'"
+                )
+            frame.to_hdf(hidden, key=key, **options)
+        return hidden
+
+
+def _publish(files: list[tuple[str, str]], staging: Any, names: list[str]) -> list[str]:
+    staging.publish([(hidden, path) for path, hidden in files])
+    return names
 
 
 def _names(paths: list[Any]) -> list[Any]:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.io.text_blocks import TextBlock, as_block
-from samite.dataframe.io.writing import complete_file, file_names, filesystem_of, write_partitions
+from samite.dataframe.io.writing import file_names, filesystem_of, write_files
 
 __all__ = ["read_json", "to_json"]
 
@@ -170,8 +170,8 @@ def to_json(
     name_function: Any = None,
     **kwargs: Any,
 ) -> Any:
-    """Write a data frame or series to JSON files, one for each partition. A file gets its name
-    when it is complete.
+    """Write a data frame or series to JSON files, one for each partition. Files get their names
+    when all are complete; lazy values make each its own file appear.
 
     Parameters
     ----------
@@ -201,11 +201,9 @@ def to_json(
     fs, strip = filesystem_of(names[0], storage_options)
     options = {"compression": compression, "encoding": encoding, "errors": errors}
     given = {**kwargs, "orient": orient, "lines": lines}
-    arguments = [(fs, strip(name), options, given) for name in names]
-    return write_partitions(df, _write, arguments, compute, compute_kwargs)
+    files = [(strip(name), given) for name in names]
+    return write_files(df, _write, fs, files, "wt", options, compute, compute_kwargs)
 
 
-def _write(frame: Any, fs: Any, path: str, options: dict[str, Any], kwargs: dict[str, Any]) -> str:
-    with complete_file(fs, path, "wt", **options) as file:
-        frame.to_json(file, **kwargs)
-    return path
+def _write(frame: Any, file: Any, kwargs: dict[str, Any]) -> None:
+    frame.to_json(file, **kwargs)

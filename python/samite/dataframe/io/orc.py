@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import os
-import uuid
 from typing import Any, NamedTuple
 
 import pandas as pd
 
-from samite._task_spec import Task, TaskRef
 from samite.dataframe.creation import dataframe_creation_dispatch
 from samite.dataframe.io.filesystems import Filesystem, find_filesystem, is_pattern
 from samite.dataframe.io.parquet.arrow import WriteSettings
-from samite.dataframe.io.parquet.commit import Target, staged, write_parts
+from samite.dataframe.io.parquet.commit import Target
 from samite.dataframe.io.parquet.write import CommitParquet, WriteParquet
 from samite.utils import natural_sort_key
 
@@ -205,10 +203,8 @@ class _OrcWriter:
 class WriteOrc(WriteParquet):
     """Each partition of a frame, written to the hidden folder of ``target``."""
 
-    def _task(self, key: Any, index: int) -> Task:
-        source = TaskRef((self.frame._name, index))
-        name = self.names[index] if index < len(self.names) else f"part.{index}.orc"
-        return Task(key, write_parts, source, self.target, name, [], _OrcWriter, self.settings)
+    def _writer(self) -> Any:
+        return _OrcWriter
 
 
 class CommitOrc(CommitParquet):
@@ -228,8 +224,8 @@ def to_orc(
 ) -> Any:
     """Write a data frame to ORC files, one for each partition.
 
-    The files are written to a hidden folder in ``path`` and get their names once all of them are
-    complete.
+    The files are written to a hidden folder, in ``path`` or beside it, and get their names once
+    all of them are complete.
 
     Parameters
     ----------
@@ -245,17 +241,15 @@ def to_orc(
     _check_engine(engine)
     filesystem, paths = find_filesystem(os.fspath(path), None, storage_options)
     folder = paths[0].rstrip("/")
-    target = Target(
-        filesystem, folder, f"{folder}/.{uuid.uuid4().hex}.incomplete", False, False, False
-    )
+    target = Target.of(filesystem, folder)
     settings = WriteSettings(
         filesystem, None, bool(write_index), frozenset(), None, None, {}, False
     )
     names = [f"part.{i}.orc" for i in range(df.npartitions)]
-    written = WriteOrc(df.expr, target, names, [], None, settings)
+    written = WriteOrc(df.expr, target, names, [], None, settings, not compute)
     result = new_collection(CommitOrc(written, target, None))
     if not compute:
         return result
-    with staged(target):
+    with target.staging.writing():
         result.compute(**(compute_kwargs or {}))
     return None

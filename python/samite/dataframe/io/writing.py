@@ -1,12 +1,9 @@
-"""Files for the partitions of a data frame: their names, and how they appear complete or not
-at all."""
+"""Files for the partitions of a data frame: their names, and the tasks that write them."""
 
 from __future__ import annotations
 
-import contextlib
 import os
-import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 
@@ -56,67 +53,56 @@ def filesystem_of(path: Any, storage_options: Any) -> tuple[Any, Callable[[str],
     return fs, fs._strip_protocol
 
 
-@contextlib.contextmanager
-def complete_file(fs: Any, path: str, mode: str, **options: Any) -> Iterator[Any]:
-    """A file to write, which gets its name when it is complete.
-
-    Parameters
-    ----------
-    mode:
-        "a" appends to the file that is there, and so does not keep it from being seen in part.
-
-    Raises
-    ------
-    FileExistsError
-        The mode has "x", and the file is there.
-    """
-    from fsspec.core import OpenFile
-
-    folder, _, name = path.rpartition("/")
-    if folder:
-        fs.makedirs(folder, exist_ok=True)
-    if "a" in mode:
-        with OpenFile(fs, path, mode=mode, **options) as file:
-            yield file
-        return
-    if "x" in mode and fs.exists(path):
-        raise FileExistsError(f"The file {path!r} is there already; use mode='w' to replace it")
-    hidden = f"{folder}/.{name}.{uuid.uuid4().hex}.incomplete"
-    try:
-        with OpenFile(fs, hidden, mode=mode.replace("x", "w"), **options) as file:
-            yield file
-        publish(fs, hidden, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            if fs.exists(hidden):
-                fs.rm(hidden)
-        raise
-
-
-def publish(fs: Any, hidden: str, path: str) -> None:
-    """Give a complete file its name."""
-    if type(fs).__name__ == "LocalFileSystem":
-        os.replace(hidden, path)
-    else:
-        fs.mv(hidden, path)
-
-
-def write_partitions(
+def write_files(
     df: Any,
-    function: Callable[..., Any],
-    arguments: Sequence[tuple[Any, ...]],
+    write: Callable[..., Any],
+    fs: Any,
+    files: Sequence[tuple[str, Any]],
+    mode: str,
+    options: dict[str, Any],
     compute: bool,
     compute_kwargs: dict[str, Any] | None,
 ) -> Any:
-    """Call ``function`` with each partition and its arguments: now, or as lazy values."""
-    from samite import compute as compute_all
+    """Write each partition to a file: now, so that all files appear or none; or as lazy values, of
+    which each makes one file appear.
+
+    Parameters
+    ----------
+    write:
+        ``write(partition, open_file, argument)``.
+    files:
+        By partition the path and the argument.
+    mode:
+        "wt" replaces files that are there, "at" adds to them, "xt" refuses to.
+    options:
+        Of ``fsspec.core.OpenFile``.
+
+    Returns
+    -------
+    The paths, or lazy values that give them.
+    """
+    from samite.bytes.staging import Output, Staging, publish
     from samite.delayed import delayed
 
-    call = delayed(function, pure=False)
-    values = [call(part, *given) for part, given in zip(df.to_delayed(), arguments, strict=True)]
-    if not compute:
-        return values
-    return list(compute_all(*values, **(compute_kwargs or {})))
+    staging = Staging.for_files(fs, [path for path, _ in files]) if compute else None
+    call = delayed(write_part, pure=False)
+    written = [
+        call(part, write, Output(fs, path, mode, options, staging), argument)
+        for part, (path, argument) in zip(df.to_delayed(), files, strict=True)
+    ]
+    if staging is None:
+        return written
+    result = delayed(publish, pure=False)(written, staging, mode)
+    with staging.writing():
+        return result.compute(**(compute_kwargs or {}))
+
+
+def write_part(
+    part: Any, write: Callable[..., Any], output: Any, argument: Any, opened: Any = None
+) -> Any:
+    """Write a partition. ``opened`` stands for the task that has made the hidden folders, where
+    that is one."""
+    return output.write(lambda file: write(part, file, argument))
 
 
 def keywords_of_compute(

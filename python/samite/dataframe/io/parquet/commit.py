@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import os
+import shutil
+import uuid
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
+from samite.bytes.staging import Staging, is_local, move
 from samite.dataframe.io.filesystems import Filesystem
 from samite.dataframe.io.parquet.arrow import NULL_INDEX, WriteSettings
 
@@ -19,17 +21,51 @@ NULL_FOLDER = "__HIVE_DEFAULT_PARTITION__"
 
 @dataclasses.dataclass
 class Target:
-    """Where files go: first to ``staging``, a hidden folder in ``folder``."""
+    """Where files go: first to the hidden folder of ``staging``."""
 
     filesystem: Filesystem
     folder: str
-    staging: str
+    staging: Staging
     overwrite: bool
     metadata_file: bool
     keeps_metadata: bool
 
+    @classmethod
+    def of(
+        cls,
+        filesystem: Filesystem,
+        folder: str,
+        overwrite: bool = False,
+        metadata_file: bool = False,
+        keeps_metadata: bool = False,
+    ) -> Target:
+        """The target of a new write to ``folder``."""
+        staging = Staging(filesystem.spec, [folder], _beside(filesystem, folder, overwrite))
+        return cls(filesystem, folder, staging, overwrite, metadata_file, keeps_metadata)
+
+    @property
+    def hidden(self) -> str:
+        """The hidden folder."""
+        return self.staging.folders[self.folder]
+
     def __dask_tokenize__(self) -> Any:
-        return (type(self).__name__, self.staging)
+        return (type(self).__name__, self.staging.token)
+
+
+def _beside(filesystem: Filesystem, folder: str, overwrite: bool) -> list[str] | None:
+    """A hidden folder that can take the place of ``folder`` by one rename; None where none can."""
+    parent, _, name = folder.rpartition("/")
+    if not is_local(filesystem.spec) or not parent or not name:
+        return None
+    if os.path.lexists(folder):
+        is_plain = not os.path.islink(folder) and not os.path.ismount(folder)
+        if not (overwrite and is_plain and os.access(parent, os.W_OK | os.X_OK)):
+            return None
+    return [f"{parent}/.{name}.{uuid.uuid4().hex}.incomplete"]
+
+
+# A file: its place in the folder, its hidden path, and its metadata.
+Written = tuple[str, str, Any]
 
 
 def write_parts(
@@ -39,8 +75,10 @@ def write_parts(
     partition_on: list[str],
     engine: Any,
     settings: WriteSettings,
-) -> list[tuple[str, Any]]:
-    """Write one partition: files by their places in the folder, and their metadata."""
+    opened: Any = None,
+) -> list[Written]:
+    """Write one partition. ``opened`` stands for the task that has made the hidden folder, where
+    that is one."""
     if settings.index and frame.index.name is None and frame.index.nlevels == 1:
         frame = frame.rename_axis(index=NULL_INDEX)
     if not settings.index:
@@ -53,12 +91,11 @@ def write_parts(
     written = []
     for folder, rows in parts:
         place = f"{folder}/{name}" if folder else name
-        path = f"{target.staging}/{place}"
-        target.filesystem.spec.makedirs(path.rsplit("/", 1)[0], exist_ok=True)
-        metadata = engine.write_partition(rows, path, settings)
+        with target.staging.part(target.folder) as hidden:
+            metadata = engine.write_partition(rows, hidden, settings)
         if metadata is not None:
             metadata.set_file_path(place)
-        written.append((place, metadata))
+        written.append((place, hidden, metadata))
     return written
 
 
@@ -74,58 +111,94 @@ def _folder_name(value: Any) -> str:
     return NULL_FOLDER if pd.isna(value) else quote(str(value), safe="")
 
 
-def commit(written: list[list[tuple[str, Any]]], target: Target) -> None:
-    """Give complete files their names, and write ``_metadata`` if asked to."""
+def commit(written: list[list[Written]], target: Target) -> None:
+    """Give complete files their names, and write ``_metadata`` if asked to.
+
+    A folder that is new, or takes the place of another, appears by one rename on a local file
+    system. Files that join others in a folder appear one after the other, and so do all files in
+    an object store.
+    """
     spec = target.filesystem.spec
-    parts = [part for parts in written for part in parts]
-    metadata = _metadata_of(parts, target) if target.metadata_file else None
-    if target.overwrite:
-        _clear(target)
-    spec.makedirs(target.folder, exist_ok=True)
-    made = set()
-    for place, _ in parts:
-        folder = f"{target.folder}/{place}".rsplit("/", 1)[0]
-        if folder not in made:
-            spec.makedirs(folder, exist_ok=True)
-            made.add(folder)
-        _move(target, f"{target.staging}/{place}", f"{target.folder}/{place}")
-    summary = f"{target.folder}/_metadata"
-    if metadata is not None:
-        _write_summaries(metadata, target)
-    elif spec.exists(summary):
-        # It would hide the files that are new.
-        spec.rm(summary)
-    if spec.exists(target.staging):
-        spec.rm(target.staging, recursive=True)
+    files = [(place, hidden) for parts in written for place, hidden, _ in parts]
+    if target.metadata_file:
+        metadata = _metadata_of(written, target)
+        if metadata is not None:
+            files += _summaries(metadata, target)
+    if target.hidden.startswith(f"{target.folder}/"):
+        _join_folder(files, target)
+    else:
+        _replace_folder(files, target)
+    target.staging.discard()
     spec.invalidate_cache(target.folder)
 
 
-def _move(target: Target, source: str, place: str) -> None:
-    if target.filesystem.is_local:
-        os.replace(source, place)
-    else:
-        target.filesystem.spec.mv(source, place)
+def _replace_folder(files: list[tuple[str, str]], target: Target) -> None:
+    """Put the files into a folder that takes the place of that of the target, or joins it, should
+    another write have made it meanwhile."""
+    ready, old = f"{target.hidden}/ready", f"{target.hidden}/old"
+    os.mkdir(ready)
+    _move_all(files, target, ready)
+    if target.overwrite and os.path.isdir(target.folder):
+        shutil.copymode(target.folder, ready)
+        os.rename(target.folder, old)
+        try:
+            os.rename(ready, target.folder)
+        except BaseException:
+            os.rename(old, target.folder)
+            raise
+        return
+    try:
+        os.rename(ready, target.folder)
+    except OSError:
+        if not os.path.isdir(target.folder):
+            raise
+        _join_folder([(place, f"{ready}/{place}") for place, _ in files], target)
+
+
+def _join_folder(files: list[tuple[str, str]], target: Target) -> None:
+    """Put the files into the folder of the target, one by one; ``_metadata`` comes last."""
+    spec = target.filesystem.spec
+    if target.overwrite:
+        _clear(target)
+    spec.makedirs(target.folder, exist_ok=True)
+    _move_all(files, target, target.folder)
+    summary = f"{target.folder}/_metadata"
+    if not any(place == "_metadata" for place, _ in files) and spec.exists(summary):
+        # It would hide the files that are new.
+        spec.rm(summary)
+
+
+def _move_all(files: list[tuple[str, str]], target: Target, folder: str) -> None:
+    made = {folder}
+    for place, hidden in files:
+        path = f"{folder}/{place}"
+        above = path.rpartition("/")[0]
+        if above not in made:
+            target.filesystem.spec.makedirs(above, exist_ok=True)
+            made.add(above)
+        move(target.filesystem.spec, hidden, path)
 
 
 def _clear(target: Target) -> None:
     spec = target.filesystem.spec
     if not spec.exists(target.folder):
         return
-    hidden = target.staging.rsplit("/", 1)[-1]
+    hidden = target.hidden.rpartition("/")[2]
     for name in spec.ls(target.folder, detail=False):
-        if name.rstrip("/").rsplit("/", 1)[-1] != hidden:
+        if name.rstrip("/").rpartition("/")[2] != hidden:
             spec.rm(name, recursive=True)
 
 
-def _metadata_of(parts: list[tuple[str, Any]], target: Target) -> Any:
+def _metadata_of(written: list[list[Written]], target: Target) -> Any:
     import pyarrow.parquet as pq
 
     whole = None
     if target.keeps_metadata:
         with target.filesystem.spec.open(f"{target.folder}/_metadata", "rb") as file:
             whole = pq.read_metadata(file)
-    for _, metadata in parts:
-        whole = joined(whole, metadata)
+    for parts in written:
+        for _, _, metadata in parts:
+            whole = joined(whole, metadata)
     return whole
 
 
@@ -150,28 +223,13 @@ def joined(whole: Any, metadata: Any) -> Any:
     return whole
 
 
-def _write_summaries(metadata: Any, target: Target) -> None:
+def _summaries(metadata: Any, target: Target) -> list[tuple[str, str]]:
+    """The files ``_common_metadata`` and ``_metadata``: their places and hidden paths."""
     import pyarrow.parquet as pq
 
     spec = target.filesystem.spec
-    spec.makedirs(target.staging, exist_ok=True)
-    schema = metadata.schema.to_arrow_schema()
-    with spec.open(f"{target.staging}/_common_metadata", "wb") as file:
-        pq.write_metadata(schema, file)
-    with spec.open(f"{target.staging}/_metadata", "wb") as file:
+    with target.staging.part(target.folder) as common, spec.open(common, "wb") as file:
+        pq.write_metadata(metadata.schema.to_arrow_schema(), file)
+    with target.staging.part(target.folder) as whole, spec.open(whole, "wb") as file:
         metadata.write_metadata_file(file)
-    for name in ("_common_metadata", "_metadata"):
-        _move(target, f"{target.staging}/{name}", f"{target.folder}/{name}")
-
-
-@contextlib.contextmanager
-def staged(target: Target) -> Iterator[None]:
-    """Remove the hidden folder if what is done inside fails."""
-    try:
-        yield
-    except BaseException:
-        spec = target.filesystem.spec
-        with contextlib.suppress(OSError):
-            if spec.exists(target.staging):
-                spec.rm(target.staging, recursive=True)
-        raise
+    return [("_common_metadata", common), ("_metadata", whole)]

@@ -79,7 +79,7 @@ def _joined(parts: list[Any]) -> Any:
 
 
 def _write(metadata: Any, filesystem: Any, folder: str) -> None:
-    hidden = f"{folder}/._metadata.incomplete"
-    with filesystem.spec.open(hidden, "wb") as file:
+    from samite.bytes.staging import complete_file
+
+    with complete_file(filesystem.spec, f"{folder}/_metadata", "wb") as file:
         metadata.write_metadata_file(file)
-    filesystem.spec.mv(hidden, f"{folder}/_metadata")

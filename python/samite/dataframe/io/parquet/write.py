@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import functools
 import os
-import uuid
 import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +16,7 @@ from samite.dataframe.expressions.node import FrameExpr
 from samite.dataframe.io.filesystems import find_filesystem
 from samite.dataframe.io.parquet import appending
 from samite.dataframe.io.parquet.arrow import NULL_INDEX, WriteSettings
-from samite.dataframe.io.parquet.commit import Target, commit, staged, write_parts
+from samite.dataframe.io.parquet.commit import Target, commit, write_parts
 from samite.dataframe.io.parquet.core import get_engine
 from samite.dataframe.io.parquet.read import ReadParquet
 from samite.dataframe.io.parquet.schemas import schema_to_write
@@ -30,7 +29,7 @@ class WriteParquet(FrameExpr):
     go to the names of folders.
     """
 
-    _parameters = ["frame", "target", "names", "partition_on", "engine", "settings"]
+    _parameters = ["frame", "target", "names", "partition_on", "engine", "settings", "opens"]
 
     @property
     def _meta(self) -> Any:  # type: ignore[override]
@@ -42,10 +41,28 @@ class WriteParquet(FrameExpr):
     def __dask_tokenize__(self) -> Any:
         return _token_of_write(self)
 
+    def _layer(self) -> Mapping[Any, Any]:
+        layer: dict[Any, Any] = {key: self._task(key, key[1]) for key in self.__dask_keys__()}
+        if self.opens:
+            opening = self._opening
+            layer[opening] = Task(opening, self.target.staging.open)
+        return layer
+
+    @property
+    def _opening(self) -> Any:
+        """The key of the task that makes the hidden folder."""
+        return (f"open-{self._name}", 0)
+
+    def _writer(self) -> Any:
+        return get_engine(self.engine)
+
     def _task(self, key: Any, index: int) -> Task:
         # Optimization may have changed the number of partitions since the names were made.
         names = self.names
-        name = names[index] if index < len(names) else f"part.{len(names)}-{index}.parquet"
+        if index < len(names):
+            name = names[index]
+        else:
+            name = f"part.{len(names)}-{index}{os.path.splitext(names[-1])[1]}"
         return Task(
             key,
             write_parts,
@@ -53,8 +70,9 @@ class WriteParquet(FrameExpr):
             self.target,
             name,
             self.partition_on,
-            get_engine(self.engine),
+            self._writer(),
             self.settings,
+            TaskRef(self._opening) if self.opens else None,
         )
 
 
@@ -88,7 +106,7 @@ def _token_of_write(expr: Any) -> str:
 
         # The folder of a target has a name of its own; what settings hold need have no token.
         expr._determ_token = tokenize(
-            type(expr).__name__, expr.operands[0]._name, expr.target.staging
+            type(expr).__name__, expr.operands[0]._name, expr.target.staging.token
         )
     return expr._determ_token
 
@@ -115,8 +133,8 @@ def to_parquet(
 ) -> Any:
     """Write a data frame to Parquet files, one or more for each partition.
 
-    The files are written to a hidden folder in ``path`` and get their names once all of them are
-    complete, so that what is left of a failed run is no data set.
+    The files are written to a hidden folder, in ``path`` or beside it, and get their names once
+    all of them are complete, so that what is left of a failed run is no data set.
 
     Parameters
     ----------
@@ -179,10 +197,9 @@ def to_parquet(
     ]
     if len(set(names)) != len(names):
         raise ValueError("``name_function`` must produce unique filenames.")
-    target = Target(
-        filesystem=found,
-        folder=folder,
-        staging=f"{folder}/.{uuid.uuid4().hex}.incomplete",
+    target = Target.of(
+        found,
+        folder,
         overwrite=overwrite,
         metadata_file=bool(write_metadata_file),
         keeps_metadata=append and has_metadata_file,
@@ -200,12 +217,12 @@ def to_parquet(
     from samite.dataframe.collections import new_collection
 
     chosen = None if chosen_engine is get_engine(None) else chosen_engine
-    written = WriteParquet(frame, target, names, partition_on, chosen, settings)
+    written = WriteParquet(frame, target, names, partition_on, chosen, settings, not compute)
     result = new_collection(CommitParquet(written, target, chosen))
     found.spec.invalidate_cache(folder)
     if not compute:
         return result
-    with staged(target):
+    with target.staging.writing():
         result.compute(**(compute_kwargs or {}))
     found.spec.invalidate_cache(folder)
     return None
