@@ -77,7 +77,22 @@ def join_reduced(
     if not len(rows):
         return rows, counts
     keywords = {} if skipna is None else {"skipna": skipna}
-    return one_row(rows, JOINED_BY.get(how, how), keywords), counts
+    joined = one_row(rows, JOINED_BY.get(how, how), keywords)
+    for label in _undefined(rows, how):
+        joined[label] = np.nan
+    return joined, counts
+
+
+def _undefined(rows: pd.DataFrame, how: str) -> list[Any]:
+    """The columns whose sum or product is no number, as that of both infinities is not. Nothing is
+    missing in the results of partitions, so that this must not be skipped."""
+    if how not in ("sum", "prod"):
+        return []
+    return [
+        label
+        for label, kind in rows.dtypes.items()
+        if kind.kind == "f" and rows[label].isna().any()
+    ]
 
 
 def finish_reduced(
@@ -90,15 +105,21 @@ def finish_reduced(
 ) -> Any:
     """The result: a series over ``columns``, or one value if they are None or the axis is."""
     rows, counts = _stacked(parts)
+    undefined = _undefined(rows, how)
     how = JOINED_BY.get(how, how)
     keywords: dict[str, Any] = {} if skipna is None else {"skipna": skipna}
+    if undefined and (columns is None or axis is None):
+        return rows[undefined[0]].dtype.type(np.nan)
     if columns is None:
         value = getattr(rows[0], how)(**keywords)
         return _missing(rows[0]) if _too_few(counts, min_count) else value
     if axis is None:
         value = getattr(rows, how)(axis=None, **keywords)
         return np.nan if _too_few(counts, min_count) else value
-    result = getattr(rows, how)(**keywords).set_axis(columns)
+    result = getattr(rows, how)(**keywords)
+    if undefined:
+        result[undefined] = np.nan
+    result = result.set_axis(columns)
     if not len(columns) and skipna is None:
         result = result.astype("int64")
     if counts is not None:

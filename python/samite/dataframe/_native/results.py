@@ -99,6 +99,8 @@ def _array(column: Any, dtype: Any) -> Any:
     if column.null_count:
         if values.dtype.kind == "f" and np.dtype(dtype).kind == "f":
             return values.astype(dtype)
+        if np.dtype(dtype).kind == "b":
+            return np.where(column.is_null().to_numpy(), np.nan, values)
         return values
     narrow = values.astype(dtype)
     # A sum that has outgrown the dtype of what was added keeps its own, as in pandas.

@@ -45,6 +45,9 @@ class Rows:
     # Whether the order of the rows is the engine's, and may be another one when it computes other
     # columns of the same rows.
     unordered: bool = False
+    # What the rows are known to be sorted by, so that no two are equal in it: columns, each with
+    # whether it descends. Missing values come last.
+    order: tuple[tuple[Column, bool], ...] = ()
 
     def with_columns(self, columns: Sequence[Column], ndim: int | None = None) -> Rows:
         """The same rows with other columns."""
@@ -87,9 +90,10 @@ class Single:
     dtype: Any
 
 
-def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
+def settled(rows: Rows, index: bool, order: bool = False) -> tuple[Rows, list[str], list[str]]:
     """The rows over a plan whose columns are those of the rows and no others; their names in
-    it ("" for those that the engine does not have), and those of the index."""
+    it ("" for those that the engine does not have), and those of the index. ``order`` keeps what
+    the rows are sorted by too, under labels that are the names in the plan."""
     from samite import _engine
 
     taken: set[str] = set()
@@ -104,6 +108,11 @@ def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
         for column in rows.index or ():
             levels.append(_name_for(column.label, taken, prefix="index "))
             pairs.append((levels[-1], column.scalar))
+    sorted_by = []
+    for column, descends in rows.order if order else ():
+        name = _name_for(column.label, taken, prefix="order ")
+        pairs.append((name, column.scalar))
+        sorted_by.append((name, column, descends))
     plan = engine(rows.plan.project, pairs)
     scalar = _engine.FrameScalar.column
     columns = tuple(
@@ -116,7 +125,55 @@ def settled(rows: Rows, index: bool) -> tuple[Rows, list[str], list[str]]:
             dataclasses.replace(c, scalar=scalar(n))
             for c, n in zip(rows.index, levels, strict=True)
         )
-    return dataclasses.replace(rows, plan=plan, columns=columns, index=own), names, levels
+    kept = tuple(
+        (dataclasses.replace(column, label=name, scalar=scalar(name)), descends)
+        for name, column, descends in sorted_by
+    )
+    found = dataclasses.replace(rows, plan=plan, columns=columns, index=own, order=kept)
+    return found, names, levels
+
+
+def counts_rows(rows: Rows) -> bool:
+    """Whether the labels are the places of the rows in an order that is pandas' too."""
+    return rows.index is None and not rows.partitioned and not rows.unordered
+
+
+def some_of(rows: Rows, index: bool) -> Rows:
+    """Rows of which some are left out.
+
+    Integers with missing values are floats in pandas, and stay so where those that miss them are
+    left out. The engine would take them for integers again, so that it does not have them.
+
+    Raises
+    ------
+    NotNative
+        The labels are wanted, and count the rows that were there before.
+    """
+    import numpy as np
+    import pyarrow as pa
+
+    if index and counts_rows(rows):
+        raise NotNative("labels that count rows of which some are left out")
+    whole = {
+        place
+        for place, column in enumerate(rows.columns)
+        if column.scalar is not None
+        and isinstance(column.dtype, np.dtype)
+        and column.dtype.kind in "iub"
+    }
+    if not whole:
+        return rows
+    pairs = [(str(place), rows.columns[place].scalar) for place in sorted(whole)]
+    schema = pa.schema(engine(rows.plan.project, pairs).schema)
+    if not any(field.nullable for field in schema):
+        return rows
+    columns = [
+        dataclasses.replace(column, scalar=None)
+        if place in whole and schema.field(str(place)).nullable
+        else column
+        for place, column in enumerate(rows.columns)
+    ]
+    return rows.with_columns(columns)
 
 
 def _name_for(label: Any, taken: set[str], prefix: str = "") -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from samite import _engine
-from samite.dataframe._native.rows import Column, NotNative, Rows, Single, engine
+from samite.dataframe._native.rows import Column, NotNative, Rows, Single, engine, some_of
 from samite.dataframe._native.types import is_text, literal, number_type
 
 BINARY = {
@@ -184,19 +184,24 @@ def _fillna(rows: Rows, meta: Any, value: Any) -> Rows:
             raise NotNative("values by label")
 
         def fill(column: Column) -> Any:
-            return _filled(column, value[column.label]) if column.label in value else column.scalar
+            return (
+                _filled(rows, column, value[column.label])
+                if column.label in value
+                else column.scalar
+            )
 
         return each(rows, meta, fill)
     if isinstance(value, Rows):
         raise NotNative("values by row")
-    return each(rows, meta, lambda column: _filled(column, value))
+    return each(rows, meta, lambda column: _filled(rows, column, value))
 
 
-def _filled(column: Column, value: Any) -> Any:
+def _filled(rows: Rows, column: Column, value: Any) -> Any:
     if value is None or isinstance(column.dtype, pd.CategoricalDtype):
         raise NotNative("no value to fill with")
     if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iub":
-        # Nothing can be missing.
+        if some_of(rows.with_columns([column]), False).columns[0].scalar is None:
+            raise NotNative("integers with missing values")
         return column.scalar
     return call("fill", column.scalar, literal(value, column.dtype))
 
@@ -226,7 +231,13 @@ def _isin(rows: Rows, meta: Any, values: Any) -> Rows:
         kinds = {type(v.item() if isinstance(v, np.generic) else v) for v in values}
         if len(kinds) > 1:
             raise NotNative("isin of mixed values")
-        return engine(column.scalar.is_in, [literal(v) for v in values])
+        wanted = values
+        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and kinds <= {float}:
+            # Of floats, integers equal those that are whole.
+            wanted = [int(v) for v in values if float(v).is_integer() and abs(v) < 2**53]
+            if any(2**53 <= abs(v) < np.inf for v in values):
+                raise NotNative("isin of floats that stand for several integers")
+        return engine(column.scalar.is_in, [literal(v) for v in wanted])
 
     return each(rows, meta, found)
 

@@ -15,8 +15,10 @@ from samite.dataframe._native.rows import (
     Reduced,
     Rows,
     Single,
+    counts_rows,
     engine,
     settled,
+    some_of,
 )
 from samite.dataframe._native.scalars import labelled
 from samite.dataframe._native.types import is_native, literal
@@ -137,6 +139,7 @@ def _filter(translation: Translation, expr: Any, index: bool) -> Rows:
         raise NotNative("a condition of other rows")
     plan = engine(rows.plan.filter, predicate.only.scalar)
     source = f"{rows.source} where {expr.predicate._name}"
+    rows = some_of(rows, index)
     return dataclasses.replace(rows, plan=plan, source=source)
 
 
@@ -260,16 +263,27 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
     given = translation.rows(expr.frame, keeps)
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
-    rows, names, _ = settled(given, keeps)
-    keys = _sort_keys(rows, names, expr)
-    plan = engine(rows.plan.sort, keys, None, True)
+    if keeps and counts_rows(given):
+        raise NotNative("labels that count rows in another order")
+    rows, names, _ = settled(given, keeps, order=True)
+    rows = _sorted(rows, _sort_keys(rows, names, expr), None)
     return dataclasses.replace(
         rows,
-        plan=plan,
         source=expr._name,
         worthwhile=True,
         partitioned=False,
         index=rows.index if keeps else None,
+    )
+
+
+def _sorted(rows: Rows, keys: list[tuple[str, bool, bool]], limit: int | None) -> Rows:
+    """Settled rows, sorted; equal ones stay in the order that they have."""
+    if not rows.order:
+        return dataclasses.replace(rows, plan=engine(rows.plan.sort, keys, limit, True))
+    # Rows out of a plan that sorts need not come in order to the next one.
+    ties = [(column.label, descends, False) for column, descends in rows.order]
+    return dataclasses.replace(
+        rows, plan=engine(rows.plan.sort, [*keys, *ties], limit, False), order=()
     )
 
 
@@ -310,6 +324,7 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
             keys.append(rows.column(key))
     if any(isinstance(key.dtype, pd.CategoricalDtype) for key in keys):
         raise NotNative("groups of categories")
+    _check_whole_keys(rows, keys)
     pairs = [(f"key {i}", key.scalar) for i, key in enumerate(keys)]
     calls: list[tuple[str, str, str | None]] = []
     for i, output in enumerate(expr.outputs):
@@ -349,7 +364,15 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
         worthwhile=True,
         partitioned=False,
         unordered=expr.sort is False,
+        order=tuple((key, False) for key in own) if expr.sort is not False else (),
     )
+
+
+def _check_whole_keys(rows: Rows, keys: list[Column]) -> None:
+    """Raise if a key is of integers with missing values: groups do not have these, so that the
+    engine would not know that pandas has made floats of them."""
+    if any(column.scalar is None for column in some_of(rows.with_columns(keys), False).columns):
+        raise NotNative("groups of integers with missing values")
 
 
 def _rows_method(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -405,6 +428,7 @@ def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
     plan = rows.plan
     for label in labels:
         plan = engine(plan.filter, scalars.call("not_missing", rows.column(label).scalar))
+    rows = some_of(rows, index)
     return dataclasses.replace(rows, plan=plan, source=expr._name)
 
 
@@ -443,6 +467,7 @@ def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
     given = translation.rows(expr.frame, False)
     _no_categories(given)
     column = given.only
+    _check_whole_keys(given, [column])
     plan = engine(given.plan.project, [("value", column.scalar)])
     plan = engine(plan.row_number, "row")
     calls = [("count", "size", None), ("first", "min", "row")]
@@ -459,6 +484,10 @@ def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
         1,
         worthwhile=True,
         partitioned=False,
+        order=(
+            (Column("count", scalar("count"), None), not expr.ascending),
+            (Column("first", scalar("first"), None), False),
+        ),
     )
 
 
@@ -475,7 +504,7 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
     _no_categories(given)
-    rows, names, _ = settled(given, index)
+    rows, names, _ = settled(given, index, order=True)
     places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
     by = names if expr.frame.ndim == 1 else expr.by
     by = by if isinstance(by, list) else [by]
@@ -487,10 +516,8 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
     keys = [(name, descends, False) for name in by]
     if not isinstance(expr.n, int) or expr.n < 0:
         raise NotNative("a number of rows that is none")
-    plan = engine(rows.plan.sort, keys, expr.n, True)
-    return dataclasses.replace(
-        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False
-    )
+    rows = some_of(_sorted(rows, keys, expr.n), index)
+    return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
 
 
 def _partitions(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -517,6 +544,8 @@ def _head(translation: Translation, expr: Any, index: bool) -> Rows:
         # The first rows of the engine need not be the first ones in memory.
         raise NotNative("the first rows of no order")
     plan = rows.plan.limit(0, expr.n)
+    if not counts_rows(rows):
+        rows = some_of(rows, index)
     return dataclasses.replace(rows, plan=plan, source=expr._name, partitioned=False)
 
 
@@ -533,12 +562,9 @@ def _end_of_sorted(translation: Translation, expr: Any, index: bool) -> Rows:
     given = translation.rows(expr.frame, index)
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
-    rows, names, _ = settled(given, index)
-    keys = _sort_keys(rows, names, expr)
-    plan = engine(rows.plan.sort, keys, expr.n, True)
-    return dataclasses.replace(
-        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False
-    )
+    rows, names, _ = settled(given, index, order=True)
+    rows = some_of(_sorted(rows, _sort_keys(rows, names, expr), expr.n), index)
+    return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
 
 
 def _sort_keys(rows: Rows, names: list[str], expr: Any) -> list[tuple[str, bool, bool]]:
@@ -610,8 +636,8 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
     one_sided = how in ("leftsemi", "leftanti")
     if index and one_sided:
         raise NotNative("labels of the left side")
-    left, left_names, _ = settled(translation.rows(expr.left, False), False)
-    right, right_names, _ = settled(translation.rows(expr.right, False), False)
+    left, left_names, _ = settled(some_of(translation.rows(expr.left, False), False), False)
+    right, right_names, _ = settled(some_of(translation.rows(expr.right, False), False), False)
     left_places = {c.label: n for c, n in zip(left.columns, left_names, strict=True)}
     right_places = {c.label: n for c, n in zip(right.columns, right_names, strict=True)}
     if any(side.columns and not any(n) for side, n in ((left, left_names), (right, right_names))):

@@ -204,7 +204,8 @@ def _chunk_columns(grouped: Any, label: int, kind: str) -> list[Any]:
     if kind == "moments":
         count, mean = column.count(), column.mean()
         second = column.var(ddof=0) * count
-        return [count.array, mean.fillna(0.0).array, second.fillna(0.0).array]
+        # What is no number in a group with values is so for both infinities, and stays so.
+        return [count.array, mean.where(count > 0, 0.0).array, second.where(count > 0, 0.0).array]
     if kind == "list":
         return [column.agg(list).array]
     if kind == "total":
@@ -314,7 +315,12 @@ def join(
             results = _aligned(need.kind.agg(*arguments), index)
             columns.append([pd.Series(r, index=index, name=need.column) for r in results])
         else:
-            columns.append([getattr(grouped[labels[0]], _SIMPLE[need.kind])()])
+            how = _SIMPLE[need.kind]
+            keywords = {}
+            if how in ("sum", "prod") and table[labels[0]].dtype.kind == "f":
+                # Nothing is missing in partial sums: what is no number is that of both infinities.
+                keywords["skipna"] = False
+            columns.append([getattr(grouped[labels[0]], how)(**keywords)])
     return index, columns, distinct
 
 
@@ -350,7 +356,7 @@ def _joined_moments(table: pd.DataFrame, grouped: Any, labels: Sequence[int]) ->
     index = count.index
     return [
         pd.Series(counts, index=index),
-        pd.Series(np.nan_to_num(mean, posinf=np.inf, neginf=-np.inf), index=index),
+        pd.Series(np.where(counts == 0, 0.0, mean), index=index),
         pd.Series(second, index=index),
     ]
 
