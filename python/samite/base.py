@@ -324,7 +324,7 @@ def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[
     ours = [collection for collection in collections if not is_dasks(collection)]
     if not theirs:
         expr = _nativized(collections_to_expr(ours, optimize_graph), final=True)
-        expr = FinalizeCompute(expr).optimize()
+        expr = _fused(FinalizeCompute(expr).optimize())
         return expr, list(flatten(expr.__dask_keys__()))
     graph, keys = finalized(theirs, optimize_graph)
     if ours:
@@ -345,6 +345,15 @@ def _nativized(expr: Any, final: bool) -> Any:
     from samite.dataframe._native import nativized
 
     return nativized(expr, final)
+
+
+def _fused(expr: Any) -> Any:
+    """``expr`` with chains of functions of partitions of data frames joined."""
+    if "samite.dataframe" not in sys.modules:
+        return expr
+    from samite.dataframe.expressions.fusion import fused
+
+    return fused(expr)
 
 
 def _run_nodes(schedule: Any, nodes: list[Any], kwargs: dict[str, Any]) -> list[Any] | None:
@@ -393,7 +402,7 @@ def persist(
 
         exprs = collections_to_expr(collections, optimize_graph)
         with limited_to(kwargs.get("memory_limit")):
-            expr = _nativized(exprs, final=False).optimize()
+            expr = _fused(_nativized(exprs, final=False).optimize())
             keys = list(flatten(expr.__dask_keys__()))
             graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []

@@ -1,5 +1,6 @@
 //! An operator that numbers rows in their order, without bringing them into one place: the
-//! partition's position is the number's upper part.
+//! partition's position is the number's upper part. Rows that come out of a sort are in one place
+//! already, and their numbers count them from 0.
 
 use std::fmt;
 use std::sync::Arc;
@@ -18,7 +19,9 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
-use datafusion::physical_expr::EquivalenceProperties;
+use datafusion::physical_expr::{
+    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements,
+};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
@@ -40,6 +43,7 @@ struct RowNumber {
     input: LogicalPlan,
     name: Arc<str>,
     schema: DFSchemaRef,
+    is_sorted: bool,
 }
 
 impl PartialOrd for RowNumber {
@@ -58,7 +62,22 @@ impl RowNumber {
             .chain([(None, number)])
             .collect();
         let schema = DFSchema::new_with_metadata(fields, Default::default())?;
-        Ok(Self { input, name, schema: Arc::new(schema) })
+        let is_sorted = is_sorted(&input);
+        Ok(Self { input, name, schema: Arc::new(schema), is_sorted })
+    }
+}
+
+/// Whether rows come out of a sort.
+fn is_sorted(plan: &LogicalPlan) -> bool {
+    let mut plan = plan;
+    loop {
+        plan = match plan {
+            LogicalPlan::Sort(_) => return true,
+            LogicalPlan::Projection(node) => &node.input,
+            LogicalPlan::Filter(node) => &node.input,
+            LogicalPlan::SubqueryAlias(node) => &node.input,
+            _ => return false,
+        };
     }
 }
 
@@ -91,7 +110,10 @@ impl UserDefinedLogicalNodeCore for RowNumber {
 
     fn with_exprs_and_inputs(&self, _exprs: Vec<Expr>, inputs: Vec<LogicalPlan>) -> Result<Self> {
         match <[LogicalPlan; 1]>::try_from(inputs) {
-            Ok([input]) => Self::new(input, self.name.clone()),
+            Ok([input]) => {
+                let rebuilt = Self::new(input, self.name.clone())?;
+                Ok(Self { is_sorted: self.is_sorted, ..rebuilt })
+            }
             Err(_) => internal_err!("RowNumber has one input"),
         }
     }
@@ -134,7 +156,10 @@ impl ExtensionPlanner for Numbers {
     ) -> Result<Option<Arc<dyn ExecutionPlan>>> {
         let Some(node) = node.as_any().downcast_ref::<RowNumber>() else { return Ok(None) };
         match physical_inputs {
-            [input] => Ok(Some(Arc::new(RowNumberExec::new(input.clone(), &node.name)))),
+            [input] => {
+                let order = input.output_ordering().filter(|_| node.is_sorted).cloned();
+                Ok(Some(Arc::new(RowNumberExec::new(input.clone(), &node.name, order))))
+            }
             _ => internal_err!("RowNumber has one input"),
         }
     }
@@ -146,10 +171,12 @@ struct RowNumberExec {
     name: String,
     schema: SchemaRef,
     properties: Arc<PlanProperties>,
+    /// The order that the input has to come in, as one partition.
+    order: Option<LexOrdering>,
 }
 
 impl RowNumberExec {
-    fn new(input: Arc<dyn ExecutionPlan>, name: &str) -> Self {
+    fn new(input: Arc<dyn ExecutionPlan>, name: &str, order: Option<LexOrdering>) -> Self {
         let mut fields: Vec<Arc<Field>> = input.schema().fields().iter().cloned().collect();
         fields.push(Arc::new(Field::new(name, DataType::UInt64, false)));
         let schema = Arc::new(Schema::new(fields));
@@ -159,7 +186,7 @@ impl RowNumberExec {
             input.properties().emission_type,
             input.properties().boundedness,
         );
-        Self { input, name: name.to_owned(), schema, properties: Arc::new(properties) }
+        Self { input, name: name.to_owned(), schema, properties: Arc::new(properties), order }
     }
 }
 
@@ -180,6 +207,17 @@ impl ExecutionPlan for RowNumberExec {
 
     fn properties(&self) -> &Arc<PlanProperties> {
         &self.properties
+    }
+
+    fn required_input_distribution(&self) -> Vec<Distribution> {
+        vec![match self.order {
+            Some(_) => Distribution::SinglePartition,
+            None => Distribution::UnspecifiedDistribution,
+        }]
+    }
+
+    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
+        vec![self.order.clone().map(OrderingRequirements::from)]
     }
 
     fn maintains_input_order(&self) -> Vec<bool> {
@@ -206,7 +244,7 @@ impl ExecutionPlan for RowNumberExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input, &self.name))),
+            Ok([input]) => Ok(Arc::new(Self::new(input, &self.name, self.order.clone()))),
             Err(_) => internal_err!("RowNumberExec has one input"),
         }
     }

@@ -25,6 +25,7 @@ class Timeseries(FrameExpr):
     of the partitions.
     """
 
+    _makes_partitions = True
     _parameters = [
         "column_dtypes",
         "bounds",

@@ -97,6 +97,7 @@ class CollectionsMixin(ClientBase):
         """
         from samite._expr import CompositeExpr
         from samite.base import (
+            _fused,
             _nativized,
             _rebuild,
             _rebuild_composite,
@@ -119,7 +120,7 @@ class CollectionsMixin(ClientBase):
         if not given:
             return type(collections)()
         exprs = collections_to_expr(given, optimize_graph)
-        expr = _nativized(exprs, final=False).optimize()
+        expr = _fused(_nativized(exprs, final=False).optimize())
         keys = list(dict.fromkeys(flatten(expr.__dask_keys__())))
         futures = self._submit_graph(expr, keys, options)
         graph = dict(zip(keys, futures, strict=True))

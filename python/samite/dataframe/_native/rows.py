@@ -48,6 +48,8 @@ class Rows:
     # What the rows are known to be sorted by, so that no two are equal in it: columns, each with
     # whether it descends. Missing values come last.
     order: tuple[tuple[Column, bool], ...] = ()
+    # Whether the plan sorts the rows, so that it can count them.
+    placed: bool = False
 
     def with_columns(self, columns: Sequence[Column], ndim: int | None = None) -> Rows:
         """The same rows with other columns."""
@@ -129,7 +131,9 @@ def settled(rows: Rows, index: bool, order: bool = False) -> tuple[Rows, list[st
         (dataclasses.replace(column, label=name, scalar=scalar(name)), descends)
         for name, column, descends in sorted_by
     )
-    found = dataclasses.replace(rows, plan=plan, columns=columns, index=own, order=kept)
+    found = dataclasses.replace(
+        rows, plan=plan, columns=columns, index=own, order=kept, placed=False
+    )
     return found, names, levels
 
 
@@ -138,8 +142,30 @@ def counts_rows(rows: Rows) -> bool:
     return rows.index is None and not rows.partitioned and not rows.unordered
 
 
+def numbered(rows: Rows) -> Rows:
+    """The rows with labels that count them as a column, for when they change places.
+
+    Raises
+    ------
+    NotNative
+        The plan does not give the rows in pandas' order.
+    """
+    import numpy as np
+
+    from samite import _engine
+
+    if not rows.placed:
+        raise NotNative("labels that count rows of no order")
+    name = "label of row"
+    while name in rows.plan.schema.names():
+        name += "'"
+    plan = engine(rows.plan.row_number, name)
+    scalar = _engine.FrameScalar.column(name).cast("Int64")
+    return dataclasses.replace(rows, plan=plan, index=(Column(None, scalar, np.dtype("int64")),))
+
+
 def some_of(rows: Rows, index: bool) -> Rows:
-    """Rows of which some are left out.
+    """Rows of which some will be left out. ``index`` says whether their labels are wanted.
 
     Integers with missing values are floats in pandas, and stay so where those that miss them are
     left out. The engine would take them for integers again, so that it does not have them.
@@ -147,13 +173,13 @@ def some_of(rows: Rows, index: bool) -> Rows:
     Raises
     ------
     NotNative
-        The labels are wanted, and count the rows that were there before.
+        The labels are wanted, and count rows of no order.
     """
     import numpy as np
     import pyarrow as pa
 
     if index and counts_rows(rows):
-        raise NotNative("labels that count rows of which some are left out")
+        rows = numbered(rows)
     whole = {
         place
         for place, column in enumerate(rows.columns)

@@ -17,6 +17,7 @@ from samite.dataframe._native.rows import (
     Single,
     counts_rows,
     engine,
+    numbered,
     settled,
     some_of,
 )
@@ -137,9 +138,9 @@ def _filter(translation: Translation, expr: Any, index: bool) -> Rows:
     predicate = translation.rows(expr.predicate, False)
     if rows.source != predicate.source or predicate.ndim != 1:
         raise NotNative("a condition of other rows")
+    rows = some_of(rows, index)
     plan = engine(rows.plan.filter, predicate.only.scalar)
     source = f"{rows.source} where {expr.predicate._name}"
-    rows = some_of(rows, index)
     return dataclasses.replace(rows, plan=plan, source=source)
 
 
@@ -264,7 +265,7 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
     if keeps and counts_rows(given):
-        raise NotNative("labels that count rows in another order")
+        given = numbered(given)
     rows, names, _ = settled(given, keeps, order=True)
     rows = _sorted(rows, _sort_keys(rows, names, expr), None)
     return dataclasses.replace(
@@ -279,12 +280,12 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
 def _sorted(rows: Rows, keys: list[tuple[str, bool, bool]], limit: int | None) -> Rows:
     """Settled rows, sorted; equal ones stay in the order that they have."""
     if not rows.order:
-        return dataclasses.replace(rows, plan=engine(rows.plan.sort, keys, limit, True))
+        plan = engine(rows.plan.sort, keys, limit, True)
+        return dataclasses.replace(rows, plan=plan, placed=True)
     # Rows out of a plan that sorts need not come in order to the next one.
     ties = [(column.label, descends, False) for column, descends in rows.order]
-    return dataclasses.replace(
-        rows, plan=engine(rows.plan.sort, [*keys, *ties], limit, False), order=()
-    )
+    plan = engine(rows.plan.sort, [*keys, *ties], limit, False)
+    return dataclasses.replace(rows, plan=plan, order=(), placed=True)
 
 
 GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique"})
@@ -365,6 +366,7 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
         partitioned=False,
         unordered=expr.sort is False,
         order=tuple((key, False) for key in own) if expr.sort is not False else (),
+        placed=expr.sort is not False,
     )
 
 
@@ -425,10 +427,11 @@ def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     labels = [c.label for c in rows.columns] if subset is None else subset
     labels = labels if isinstance(labels, list) else [labels]
-    plan = rows.plan
-    for label in labels:
-        plan = engine(plan.filter, scalars.call("not_missing", rows.column(label).scalar))
+    present = [scalars.call("not_missing", rows.column(label).scalar) for label in labels]
     rows = some_of(rows, index)
+    plan = rows.plan
+    for test in present:
+        plan = engine(plan.filter, test)
     return dataclasses.replace(rows, plan=plan, source=expr._name)
 
 
@@ -488,6 +491,7 @@ def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
             (Column("count", scalar("count"), None), not expr.ascending),
             (Column("first", scalar("first"), None), False),
         ),
+        placed=True,
     )
 
 
@@ -504,7 +508,7 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
     _no_categories(given)
-    rows, names, _ = settled(given, index, order=True)
+    rows, names, _ = settled(some_of(given, index), index, order=True)
     places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
     by = names if expr.frame.ndim == 1 else expr.by
     by = by if isinstance(by, list) else [by]
@@ -516,7 +520,7 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
     keys = [(name, descends, False) for name in by]
     if not isinstance(expr.n, int) or expr.n < 0:
         raise NotNative("a number of rows that is none")
-    rows = some_of(_sorted(rows, keys, expr.n), index)
+    rows = _sorted(rows, keys, expr.n)
     return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
 
 
@@ -543,9 +547,9 @@ def _head(translation: Translation, expr: Any, index: bool) -> Rows:
     if not _is_sorted(frame):
         # The first rows of the engine need not be the first ones in memory.
         raise NotNative("the first rows of no order")
+    # The labels of the first rows are the same as before.
+    rows = some_of(rows, index and not counts_rows(rows))
     plan = rows.plan.limit(0, expr.n)
-    if not counts_rows(rows):
-        rows = some_of(rows, index)
     return dataclasses.replace(rows, plan=plan, source=expr._name, partitioned=False)
 
 
@@ -562,8 +566,8 @@ def _end_of_sorted(translation: Translation, expr: Any, index: bool) -> Rows:
     given = translation.rows(expr.frame, index)
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
-    rows, names, _ = settled(given, index, order=True)
-    rows = some_of(_sorted(rows, _sort_keys(rows, names, expr), expr.n), index)
+    rows, names, _ = settled(some_of(given, index), index, order=True)
+    rows = _sorted(rows, _sort_keys(rows, names, expr), expr.n)
     return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
 
 

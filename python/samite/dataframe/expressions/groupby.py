@@ -209,16 +209,22 @@ class GroupByAggregation(Grouped):
                 return True
         return False
 
+    _begins_with_chunks = True
+
+    def _chunk_task(self, key: Any, index: int) -> Task:
+        references = self._references(index)
+        return Task(key, partial_results.chunk, *references, **self._chunk_keywords)
+
     def _layer(self) -> Mapping[Any, Any]:
+        keys = [(f"{self._name}-chunk", index) for index in range(self.frame.npartitions)]
+        layer = {key: self._chunk_task(key, key[1]) for key in keys}
+        layer.update(self._layer_over(keys))
+        return layer
+
+    def _layer_over(self, keys: list[Any]) -> dict[Any, Any]:
+        """The tasks that join the results of those that ``keys`` name."""
         layer: dict[Any, Any] = {}
         name = self._name
-        keys: list[Any] = []
-        for index in range(self.frame.npartitions):
-            key = (f"{name}-chunk", index)
-            layer[key] = Task(
-                key, partial_results.chunk, *self._references(index), **self._chunk_keywords
-            )
-            keys.append(key)
         count = self._count_out
         combine = Step(partial_results.combine, self._combine_keywords)
         finish = Step(partial_results.finish, self._finish_keywords)

@@ -35,6 +35,8 @@ class FromMap(FrameExpr):
         "label": None,
     }
 
+    _makes_partitions = True
+
     @functools.cached_property
     def _funcname(self) -> str:
         from samite.utils import funcname

@@ -350,6 +350,7 @@ class MergePartitions(Partitionwise):
     operation = staticmethod(merging.merge_partitions)
     _hidden = ("new_divisions", "hashed")
     _knows_position = True
+    _tasks_alike = True
 
     def _divisions(self) -> Sequence[Any]:
         if self.new_divisions is not None:

@@ -23,6 +23,12 @@ class FrameExpr(SingletonExpr):
     ``_layer()``; one that only stands for others gives ``_lower()`` in place of tasks.
     """
 
+    # Whether the layer begins with tasks ``_chunk_task(key, i)``, which read partition i of the
+    # operands, and goes on with ``_layer_over(keys)``.
+    _begins_with_chunks: ClassVar[bool] = False
+    # Whether there are no operands, and a task of its own for each partition.
+    _makes_partitions: ClassVar[bool] = False
+
     @functools.cached_property
     def _meta(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no metadata")
@@ -140,6 +146,8 @@ class Partitionwise(FrameExpr):
     _keeps_divisions: ClassVar[bool] = True
     # Whether the result depends on which partition it is, beside its rows.
     _knows_position: ClassVar[bool] = False
+    # Whether its tasks are the same for all partitions even so, but for what they read.
+    _tasks_alike: ClassVar[bool] = False
 
     @functools.cached_property
     def _meta(self) -> Any:

@@ -89,16 +89,22 @@ class TreeReduction(FrameExpr):
         """The number of partitions of the result; more than one needs ``split``."""
         return 1
 
+    _begins_with_chunks = True
+
+    def _chunk_task(self, key: Any, index: int) -> Task:
+        references = [TaskRef((o._name, index if o.npartitions > 1 else 0)) for o in self._inputs()]
+        return Task(key, self.chunk, *references, **self.chunk_keywords)
+
     def _layer(self) -> Mapping[Any, Any]:
-        inputs = self._inputs()
-        count = len(partitionwise_divisions(_Together(inputs))) - 1
+        count = len(partitionwise_divisions(_Together(self._inputs()))) - 1
+        keys = [(f"{self._name}-chunk", index) for index in range(count)]
+        layer = {key: self._chunk_task(key, key[1]) for key in keys}
+        layer.update(self._layer_over(keys))
+        return layer
+
+    def _layer_over(self, keys: list[Any]) -> dict[Any, Any]:
+        """The tasks that join the results of those that ``keys`` name."""
         layer: dict[Any, Any] = {}
-        keys: list[Any] = []
-        for index in range(count):
-            key = (f"{self._name}-chunk", index)
-            arguments = [TaskRef((o._name, index if o.npartitions > 1 else 0)) for o in inputs]
-            layer[key] = Task(key, self.chunk, *arguments, **self.chunk_keywords)
-            keys.append(key)
         add_tree(
             layer,
             self._name,

@@ -43,6 +43,7 @@ class ReadText(FrameExpr):
     ``_partitions``, the positions of the blocks that are wanted, None for all.
     """
 
+    _makes_partitions = True
     _parameters = ["blocks", "places", "settings", "columns", "_partitions"]
     _defaults = {"columns": None, "_partitions": None}
 

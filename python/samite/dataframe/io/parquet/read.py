@@ -49,6 +49,7 @@ class ReadParquet(FrameExpr):
     - ``_partitions``: the positions of the partitions that are wanted, None for all.
     """
 
+    _makes_partitions = True
     _parameters = [
         "filesystem",
         "listing",
