@@ -106,6 +106,8 @@ pub enum Event {
     Rebalance {
         /// The workers among which values are moved; empty for all.
         workers: Box<[WorkerId]>,
+        /// The tasks whose values are moved; `None` for all.
+        tasks: Option<Box<[TaskKey]>>,
     },
     /// A worker takes more or fewer tasks at once.
     CapacityChanged {
@@ -192,6 +194,12 @@ pub enum Event {
         /// The task whose value it was.
         task: TaskKey,
     },
+    /// The value of data that a client was to bring will not come: it errs with
+    /// [`FailureCause::DataLost`](crate::FailureCause::DataLost), unless it is there already.
+    DataLost {
+        /// The task.
+        task: TaskKey,
+    },
     /// The value of a task shall live on so many workers, now and as long as it exists.
     ReplicasWanted {
         /// The task.
@@ -212,6 +220,18 @@ pub enum Event {
         attempt: Attempt,
         /// Whether the worker gave the run up; otherwise it goes on with it.
         given: bool,
+    },
+
+    /// A worker that joined anew goes on with a run that it began before. Where that is still
+    /// wanted, and the scheduler is being restored, the run counts as this worker's; otherwise it is
+    /// cancelled.
+    RunContinues {
+        /// The worker, by its new id.
+        worker: WorkerId,
+        /// The task.
+        task: TaskKey,
+        /// The run.
+        attempt: Attempt,
     },
 
     /// After [`Scheduler::replay`](crate::Scheduler::replay): the workers have had their time to

@@ -5,7 +5,7 @@ use samite_graph::TaskId;
 use crate::action::{Action, FailureCause};
 use crate::failures::Failure;
 use crate::graphs::Graph;
-use crate::ids::{GraphId, GraphSlot, TaskKey};
+use crate::ids::{Attempt, GraphId, GraphSlot, TaskKey, WorkerId};
 use crate::imports::Link;
 use crate::options::Options;
 use crate::scheduler::Scheduler;
@@ -43,6 +43,13 @@ pub enum Record {
         /// Why.
         cause: FailureCause,
     },
+    /// A task was on one worker more that was lost.
+    WorkersLost {
+        /// The task.
+        task: TaskKey,
+        /// How many workers in a row there were.
+        workers: u8,
+    },
     /// Tasks that failed were tried again.
     Retried {
         /// The tasks.
@@ -55,11 +62,20 @@ pub enum Record {
     },
 }
 
+/// A run that a worker began under an earlier scheduler, and goes on with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Continued {
+    pub(crate) worker: WorkerId,
+    pub(crate) task: TaskKey,
+    pub(crate) attempt: Attempt,
+}
+
 impl Scheduler {
     /// A scheduler that goes on where another one was killed, from the records that it wrote.
     ///
-    /// Its driver connects the workers anew: each joins under a new id, has forgotten its runs, and
-    /// reports what it holds with [`ReplicaAdded`](crate::Event::ReplicaAdded). Nothing is placed
+    /// Its driver connects the workers anew: each joins under a new id, has forgotten the runs that had
+    /// not begun, reports what it holds with [`ReplicaAdded`](crate::Event::ReplicaAdded) and what it still runs
+    /// with [`RunContinues`](crate::Event::RunContinues). Nothing is placed
     /// until [`RestoreEnded`](crate::Event::RestoreEnded); then everything runs that has not run,
     /// and what it takes to have again the needed values that nobody reported.
     pub fn replay(options: Options, records: impl IntoIterator<Item = Record>) -> Self {
@@ -80,12 +96,19 @@ impl Scheduler {
             }
             Record::Finished { task } => {
                 if let Some((graph, task)) = self.recorded(task) {
-                    graph.task_mut(task).state = State::Freed;
+                    let row = graph.task_mut(task);
+                    row.state = State::Freed;
+                    row.workers_lost = 0;
                 }
             }
             Record::Failed { task: key, cause } => {
                 if let Some((graph, task)) = self.recorded(key) {
                     graph.set_failed(task, Failure { origin: key, cause });
+                }
+            }
+            Record::WorkersLost { task, workers } => {
+                if let Some((graph, task)) = self.recorded(task) {
+                    graph.task_mut(task).workers_lost = workers;
                 }
             }
             Record::Retried { tasks } => {
@@ -143,6 +166,10 @@ impl Scheduler {
             })));
             for task in graph.ids() {
                 let key = TaskKey { graph: graph.id, task };
+                let workers = graph.task(task).workers_lost;
+                if workers > 0 {
+                    records.push(Record::WorkersLost { task: key, workers });
+                }
                 match graph.task(task).state {
                     State::Freed | State::Held { .. } | State::Shared { .. } => {
                         records.push(Record::Finished { task: key });
@@ -202,11 +229,51 @@ impl Scheduler {
             }
         }
         self.need(needed, actions);
+        self.adopt(actions);
         for &slot in &slots {
             self.end_rebuild(slot, actions);
         }
         self.forget(&slots, actions);
         self.rescue_restored(actions);
+    }
+
+    /// A worker goes on with a run that it began under another scheduler.
+    pub(crate) fn run_continues(&mut self, run: Continued, actions: &mut Vec<Action>) {
+        let Continued { worker, task, attempt } = run;
+        if self.find_worker(worker).is_none() {
+            return;
+        }
+        if self.restoring {
+            self.continued.push(run);
+        } else {
+            self.counters.stale += 1;
+            actions.push(Action::Cancel { worker, task, attempt });
+        }
+    }
+
+    /// A run of which it was said that it goes on has ended before the restoring has.
+    pub(crate) fn continued_no_more(&mut self, worker: WorkerId, task: TaskKey) {
+        self.continued.retain(|run| (run.worker, run.task) != (worker, task));
+    }
+
+    /// Gives tasks that have to run to the workers that run them already.
+    fn adopt(&mut self, actions: &mut Vec<Action>) {
+        for Continued { worker, task: key, attempt } in std::mem::take(&mut self.continued) {
+            let Some(to) = self.workers.slot(worker) else { continue };
+            let waits = self.graphs.slot(key.graph).filter(|slot| {
+                self.graphs.get(*slot).is_some_and(|graph| {
+                    graph.has_task(key.task)
+                        && matches!(
+                            graph.task(key.task).state,
+                            State::Waiting { .. } | State::Ready
+                        )
+                })
+            });
+            match waits {
+                Some(slot) => self.assign_as(slot, key.task, to, attempt),
+                None => actions.push(Action::Cancel { worker, task: key, attempt }),
+            }
+        }
     }
 
     fn begin_rebuild(&mut self, slot: GraphSlot, needed: &mut Vec<(GraphSlot, TaskId)>) {

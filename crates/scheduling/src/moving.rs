@@ -264,7 +264,12 @@ impl Scheduler {
     }
 
     /// Moves values from workers that hold more bytes than the mean to those that hold fewer.
-    pub(crate) fn rebalance(&mut self, among: &[WorkerId], actions: &mut Vec<Action>) {
+    pub(crate) fn rebalance(
+        &mut self,
+        among: &[WorkerId],
+        tasks: Option<&[TaskKey]>,
+        actions: &mut Vec<Action>,
+    ) {
         if self.restoring {
             self.counters.stale += 1;
             return;
@@ -279,14 +284,29 @@ impl Scheduler {
         members.sort_unstable();
         let mut held = vec![0u64; self.workers.bound()];
         let mut movable = Vec::new();
+        let chosen: Option<Vec<(GraphSlot, TaskId)>> = tasks.map(|tasks| {
+            let slot = |key: &TaskKey| self.graphs.slot(key.graph);
+            let origin = |key: &TaskKey| self.graphs.origin(slot(key)?, key.task);
+            let known = |key: &&TaskKey| {
+                let graph = slot(key).and_then(|slot| self.graphs.get(slot));
+                graph.is_some_and(|graph| graph.has_task(key.task))
+            };
+            let mut chosen: Vec<_> = tasks.iter().filter(known).filter_map(origin).collect();
+            chosen.sort_unstable();
+            chosen
+        });
         for (slot, graph) in self.graphs.iter() {
             for task in graph.ids() {
                 let row = graph.task(task);
                 for holder in graph.holders(task) {
                     held[holder.index()] = held[holder.index()].saturating_add(row.bytes);
                 }
+                let may_move = chosen
+                    .as_ref()
+                    .is_none_or(|chosen| chosen.binary_search(&(slot, task)).is_ok());
                 if let State::Held { worker } = row.state
                     && row.bytes > 0
+                    && may_move
                 {
                     movable.push((row.bytes, slot, task, worker));
                 }
@@ -338,6 +358,11 @@ impl Scheduler {
             self.make_copies(slot, key.task, actions);
             self.rescue_only(slot, key.task, actions);
         }
+    }
+
+    /// A worker is gone: nothing moves to it or from it any more.
+    pub(crate) fn forget_moves(&mut self, worker: WorkerId) {
+        self.moves.retain(|_, there| there.from != worker && there.to != worker);
     }
 
     /// A copy will not be made.

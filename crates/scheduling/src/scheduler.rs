@@ -9,7 +9,7 @@ use crate::action::Action;
 use crate::event::Event;
 use crate::graphs::Graphs;
 use crate::ids::{Attempt, GraphSlot, TaskKey, Time, WorkerSlot};
-use crate::journal::Record;
+use crate::journal::{Continued, Record};
 use crate::moving::Move;
 use crate::options::Options;
 use crate::placement::Scratch;
@@ -97,6 +97,8 @@ pub struct Scheduler {
     pub(crate) replicated: BTreeSet<(GraphSlot, TaskId)>,
     /// The values that are on their way from one worker to another for balance.
     pub(crate) moves: FxHashMap<TaskKey, Move>,
+    /// While it is restored: the runs that go on.
+    pub(crate) continued: Vec<Continued>,
     pub(crate) scratch: Scratch,
 }
 
@@ -114,6 +116,7 @@ impl Scheduler {
             retiring: 0,
             replicated: BTreeSet::new(),
             moves: FxHashMap::default(),
+            continued: Vec::new(),
             scratch: Scratch::default(),
         }
     }
@@ -171,7 +174,13 @@ impl Scheduler {
             Event::Retry { tasks } => self.retry(tasks, actions),
             Event::TasksCancelled { tasks } => self.tasks_cancelled(&tasks, actions),
             Event::WorkerRetiring { worker } => self.worker_retiring(worker, actions),
-            Event::Rebalance { workers } => self.rebalance(&workers, actions),
+            Event::Rebalance { workers, tasks } => {
+                self.rebalance(&workers, tasks.as_deref(), actions);
+            }
+            Event::DataLost { task } => self.data_lost(task, actions),
+            Event::RunContinues { worker, task, attempt } => {
+                self.run_continues(Continued { worker, task, attempt }, actions);
+            }
             Event::OutputsReleased { graph, tasks } => {
                 self.outputs_released(graph, tasks, actions);
             }
@@ -302,7 +311,22 @@ impl Scheduler {
     /// Notes that a ready task was given to a worker; the caller tells the worker.
     #[inline]
     pub(crate) fn assign(&mut self, slot: GraphSlot, task: TaskId, to: WorkerSlot) -> Attempt {
-        let Some(graph) = self.graphs.get_mut(slot) else { return Attempt(0) };
+        let Some(graph) = self.graphs.get(slot) else { return Attempt(0) };
+        let attempt = graph.task(task).attempt.next();
+        self.assign_as(slot, task, to, attempt);
+        attempt
+    }
+
+    /// As [`assign`](Self::assign), with the number of the run.
+    #[inline]
+    pub(crate) fn assign_as(
+        &mut self,
+        slot: GraphSlot,
+        task: TaskId,
+        to: WorkerSlot,
+        attempt: Attempt,
+    ) {
+        let Some(graph) = self.graphs.get_mut(slot) else { return };
         let expected = graph
             .durations
             .expected(graph.duration_row(task))
@@ -311,8 +335,7 @@ impl Scheduler {
         let annotations = options.map(|_| graph.annotations.clone());
         let row = graph.task_mut(task);
         row.state = State::Assigned { worker: to };
-        row.attempt = row.attempt.next();
-        let attempt = row.attempt;
+        row.attempt = attempt;
         let position = self.workers.change(to, |worker| {
             worker.assigned.push(Assigned { graph: slot, task, expected, asked: false });
             worker.occupancy = worker.occupancy.saturating_add(expected);
@@ -322,7 +345,6 @@ impl Scheduler {
             worker.assigned.len() - 1
         });
         row.position = position.unwrap_or(0) as u32;
-        attempt
     }
 
     /// Takes a task off the list of the worker that runs it; the caller sets its next state.

@@ -2,8 +2,8 @@
 
 use samite_graph::TaskId;
 
-use crate::action::Action;
-use crate::graphs::Removed;
+use crate::action::{Action, FailureCause};
+use crate::graphs::{Graph, Removed};
 use crate::ids::{Attempt, GraphSlot, TaskKey, WorkerId, WorkerSlot};
 use crate::journal::Record;
 use crate::scheduler::Scheduler;
@@ -37,6 +37,7 @@ impl Scheduler {
         source: WorkerId,
         actions: &mut Vec<Action>,
     ) {
+        self.continued_no_more(worker, key);
         let Some(from) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
         if !self.is_current(slot, key.task, from, attempt) {
@@ -57,6 +58,17 @@ impl Scheduler {
             // If it has the value nevertheless, nobody would ever tell it to drop it.
             actions.push(Action::Free { worker: source, task: input });
         }
+    }
+
+    /// Data that a client was to bring will not come.
+    pub(crate) fn data_lost(&mut self, key: TaskKey, actions: &mut Vec<Action>) {
+        let Some(slot) = self.find_task(key) else { return };
+        let awaited = |graph: &Graph| graph.task(key.task).state == State::Awaited;
+        if self.restoring || !self.graphs.get(slot).is_some_and(awaited) {
+            self.counters.stale += 1;
+            return;
+        }
+        self.fail_task(slot, key.task, FailureCause::DataLost, actions);
     }
 
     /// A worker does not hold a value any more.
@@ -159,6 +171,8 @@ impl Scheduler {
                 graph.add_holder(key.task, holder);
                 self.list(slot, holder);
                 self.finish_move(slot, key, worker, actions);
+                // Whoever was to take it may have begun to leave meanwhile.
+                self.rescue_only(slot, key.task, actions);
             }
             // A value that was thought lost has turned up.
             State::Awaited => self.value_exists(slot, key.task, holder, bytes, actions),

@@ -24,6 +24,12 @@ impl Scheduler {
             actions.push(Action::Free { worker, task: key });
             return;
         };
+        if self.restoring {
+            // Which runs are wanted is not known yet; that there is a value is.
+            self.continued_no_more(worker, key);
+            self.replica_added(worker, key, bytes, actions);
+            return;
+        }
         let task = key.task;
         if !self.is_current(slot, task, from, attempt) {
             self.free_unless_expected(slot, task, worker, from, actions);
@@ -180,6 +186,7 @@ impl Scheduler {
         attempt: Attempt,
         actions: &mut Vec<Action>,
     ) {
+        self.continued_no_more(worker, key);
         let Some(from) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
         if !self.is_current(slot, key.task, from, attempt) {
@@ -208,6 +215,7 @@ impl Scheduler {
         attempt: Attempt,
         actions: &mut Vec<Action>,
     ) {
+        self.continued_no_more(worker, key);
         let Some(from) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
         if self.is_current(slot, key.task, from, attempt) {

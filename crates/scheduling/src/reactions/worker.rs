@@ -3,7 +3,8 @@
 use crate::action::{Action, FailureCause};
 use crate::event::Pressure;
 use crate::graphs::Removed;
-use crate::ids::WorkerId;
+use crate::ids::{TaskKey, WorkerId};
+use crate::journal::Record;
 use crate::options::WorkerOptions;
 use crate::queues::Kind;
 use crate::scheduler::Scheduler;
@@ -58,14 +59,21 @@ impl Scheduler {
             let Some(graph) = self.graphs.get_mut(run.graph) else { continue };
             let row = graph.task_mut(run.task);
             row.workers_lost = row.workers_lost.saturating_add(1);
-            let workers = u32::from(row.workers_lost);
+            let lost = row.workers_lost;
+            let workers = u32::from(lost);
+            let task = TaskKey { graph: graph.id, task: run.task };
+            let submission = graph.submission;
             if workers > self.options.allowed_failures {
-                failed.push((run.graph, graph.submission, run.task, workers));
+                failed.push((run.graph, submission, run.task, workers));
+            } else {
+                self.journal(actions, || Record::WorkersLost { task, workers: lost });
             }
             self.run_again(run.graph, run.task, actions);
         }
         let removed = self.workers.remove(slot);
         let graphs = removed.as_ref().map(Worker::graphs_listed).unwrap_or_default();
+        self.continued.retain(|run| run.worker != id);
+        self.forget_moves(id);
         self.retiring -= usize::from(removed.is_some_and(|worker| worker.retirement.is_some()));
         for row in &mut self.queues.rows {
             if let Kind::Restricted { allowed, .. } = &mut row.kind {

@@ -261,7 +261,7 @@ impl Simulation {
                 }
             }
             Happening::Rebalance => {
-                self.tell_scheduler(Event::Rebalance { workers: Box::default() });
+                self.tell_scheduler(Event::Rebalance { workers: Box::default(), tasks: None });
             }
             Happening::Release { job } => self.release(job),
             Happening::Gather { job } => self.gather(job)?,

@@ -316,14 +316,21 @@ impl Machine {
         self.id = worker;
         let mut runs: Vec<TaskKey> = self.runs.keys().copied().collect();
         runs.sort_unstable();
+        let mut going = Vec::new();
         for task in runs {
-            self.forget(task, outputs);
+            match self.runs.get(&task) {
+                Some(run) if run.phase == Phase::Executing => going.push((task, run.attempt)),
+                _ => self.forget(task, outputs),
+            }
         }
         let mut values: Vec<(TaskKey, u64)> =
             self.values.iter().map(|(task, value)| (*task, value.bytes)).collect();
         values.sort_unstable();
         for (task, bytes) in values {
             outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
+        }
+        for (task, attempt) in going {
+            outputs.push(Output::Report(Event::RunContinues { worker, task, attempt }));
         }
     }
 

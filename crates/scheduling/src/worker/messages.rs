@@ -46,8 +46,8 @@ pub enum Input {
         /// Who holds it.
         source: WorkerId,
     },
-    /// A scheduler was restarted and knows this worker under a new id: all runs are forgotten,
-    /// and the values held are reported.
+    /// A scheduler was restarted and knows this worker under a new id: runs that have not begun
+    /// are forgotten, those that have go on, and both these and the values held are reported.
     Reconnected {
         /// The new id.
         worker: WorkerId,

@@ -116,8 +116,10 @@ fn event(
         36 if random.chance(0.5) => Event::WorkerRetiring { worker },
         37 => {
             let workers = (0..random.below(3)).map(|_| self::worker(random)).collect();
-            Event::Rebalance { workers }
+            Event::Rebalance { workers, tasks: None }
         }
+        38 => Event::DataLost { task },
+        39 => Event::RunContinues { worker, task, attempt },
         28 | 29 => Event::StealAnswered { worker, task, attempt, given: random.chance(0.5) },
         _ => Event::RestoreEnded,
     }

@@ -145,7 +145,7 @@ impl Scene {
                 tasks: words.plain[1..].iter().map(|name| self.task(name)).collect(),
             },
             "retire" => Event::WorkerRetiring { worker: words.worker(1) },
-            "balance" => Event::Rebalance { workers: Box::default() },
+            "balance" => Event::Rebalance { workers: Box::default(), tasks: None },
             "drop" => {
                 let tasks: Vec<TaskKey> =
                     words.plain[1..].iter().map(|name| self.task(name)).collect();
