@@ -1,5 +1,6 @@
 //! A client: results by name, what is known of them, and how they are had.
 
+mod attaching;
 mod fetching;
 mod table;
 
@@ -40,6 +41,12 @@ enum Call {
     Event(Listener, Plain),
 }
 
+/// A request without an answer, and what it was where it may be asked again.
+struct Asked {
+    answer: Answer,
+    again: Option<(String, FromClient)>,
+}
+
 type Places = Vec<Option<Location>>;
 type Relayed = Vec<Option<Carried>>;
 
@@ -49,11 +56,14 @@ struct Shared {
     scheduler_id: String,
     table: Mutex<Table>,
     changed: Condvar,
-    sender: Sender,
+    /// Replaced when the client connects anew, under the table's lock.
+    sender: Mutex<Sender>,
+    /// How it connects anew; `None` where that makes no sense.
+    attaching: Option<attaching::Attaching>,
     local: bool,
     executor: Arc<dyn Executor>,
     peers: Peers,
-    requests: Mutex<FxHashMap<u64, Answer>>,
+    requests: Mutex<FxHashMap<u64, Asked>>,
     located: Mutex<FxHashMap<u64, mpsc::SyncSender<Places>>>,
     relayed: Mutex<FxHashMap<u64, mpsc::SyncSender<Relayed>>>,
     listeners: Mutex<FxHashMap<String, Listener>>,
@@ -91,7 +101,10 @@ impl Client {
         let how = ConnectOptions { timeout, ..ConnectOptions::default() };
         let connection = runtime.block_on(connect(address, security, &how))?;
         let local = connection.peer.is_local;
-        let hello = ToScheduler::Client(FromClient::Hello(Hello::Client { name: name.to_owned() }));
+        let hello = ToScheduler::Client(FromClient::Hello(Hello::Client {
+            name: name.to_owned(),
+            before: None,
+        }));
         connection.sender.post(parcel(local, vec![hello])?)?;
         let mut receiver = connection.receiver;
         let welcome =
@@ -102,9 +115,16 @@ impl Client {
         };
         let stranger = || ClusterError::NotAScheduler(address.to_string());
         let first = encoded::read::<ToClient>(welcome?.ok_or_else(stranger)?)?;
-        let Some(ToClient::Welcome { client, scheduler, .. }) = first.into_iter().next() else {
+        let Some(ToClient::Welcome { client, scheduler, about }) = first.into_iter().next() else {
             return Err(stranger());
         };
+        let journals = about.get("journal").is_some_and(Plain::is_true);
+        let attaching = journals.then(|| attaching::Attaching {
+            client,
+            name: name.to_owned(),
+            security: security.clone(),
+            kept: Mutex::default(),
+        });
         let (calls, mailbox) = mpsc::channel();
         let shared = Arc::new(Shared {
             address: address.clone(),
@@ -112,7 +132,8 @@ impl Client {
             scheduler_id: scheduler,
             table: Mutex::default(),
             changed: Condvar::new(),
-            sender: connection.sender,
+            sender: Mutex::new(connection.sender),
+            attaching,
             local,
             executor: executor.clone(),
             peers: Peers::new(security.clone()),
@@ -131,10 +152,23 @@ impl Client {
             .map_err(ClusterError::Thread)?;
         let reader = shared.clone();
         runtime.spawn(async move {
-            while let Ok(Some(parcel)) = receiver.receive().await {
-                match encoded::read::<ToClient>(parcel) {
-                    Ok(messages) => reader.take(messages),
-                    Err(_) => break,
+            loop {
+                let lost = loop {
+                    match receiver.receive().await {
+                        Ok(Some(parcel)) => match encoded::read::<ToClient>(parcel) {
+                            Ok(messages) => reader.take(messages),
+                            Err(_) => break false,
+                        },
+                        Ok(None) => break false,
+                        Err(_) => break true,
+                    }
+                };
+                if !lost {
+                    break;
+                }
+                match reader.attach_again().await {
+                    Some(again) => receiver = again,
+                    None => break,
                 }
             }
             reader.shut_down();
@@ -297,11 +331,11 @@ impl Client {
         answer: Answer,
     ) -> Result<(), ClusterError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        self.shared.requests.lock().insert(id, answer);
         let mut table = self.shared.table.lock();
         keys.iter().for_each(|key| table.submitted(key));
-        self.shared
-            .send(&mut table, FromClient::Scatter { id, keys, values, sizes, workers, copies })
+        let message = FromClient::Scatter { id, keys, values, sizes, workers, copies };
+        self.shared.asked(id, "scatter", &message, answer);
+        self.shared.send(&mut table, message)
     }
 
     /// Whether values can be handed over as they are.
@@ -320,10 +354,10 @@ impl Client {
         answer: Answer,
     ) -> Result<(), ClusterError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
-        self.shared.requests.lock().insert(id, answer);
+        let message = FromClient::Request { id, name: name.to_owned(), arguments };
+        self.shared.asked(id, name, &message, answer);
         let mut table = self.shared.table.lock();
-        let name = name.to_owned();
-        let sent = self.shared.send(&mut table, FromClient::Request { id, name, arguments });
+        let sent = self.shared.send(&mut table, message);
         if sent.is_err() {
             self.shared.requests.lock().remove(&id);
         }
@@ -346,11 +380,11 @@ impl Client {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         // Whoever waits takes the answer itself, without the client's thread between.
         let answer: Answer = Box::new(move |answer| _ = sender.send(answer));
-        self.shared.requests.lock().insert(id, answer);
+        let message = FromClient::Request { id, name: name.to_owned(), arguments };
+        self.shared.asked(id, name, &message, answer);
         {
             let mut table = self.shared.table.lock();
-            let name = name.to_owned();
-            self.shared.send(&mut table, FromClient::Request { id, name, arguments })?;
+            self.shared.send(&mut table, message)?;
         }
         let end = deadline(timeout);
         loop {
@@ -386,6 +420,11 @@ impl Client {
         drop(gone);
         let arguments = Plain::map([("topic", Plain::text(topic))]);
         self.request_later("unsubscribe", arguments, Box::new(drop))
+    }
+
+    /// How many requests wait for their answers.
+    pub fn waiting_requests(&self) -> usize {
+        self.shared.requests.lock().len()
     }
 
     /// Leaves the scheduler.
@@ -426,8 +465,9 @@ impl Shared {
         if self.closed.load(Ordering::Acquire) {
             return Err(ClusterError::Closed);
         }
-        let sent = self.flush(table, vec![ToScheduler::Client(message)]);
-        if sent { Ok(()) } else { Err(ClusterError::Closed) }
+        let sent = self.flush(table, vec![ToScheduler::Client(self.kept(message))]);
+        // What cannot be sent now is made up for when the client has connected anew.
+        if sent || self.attaching.is_some() { Ok(()) } else { Err(ClusterError::Closed) }
     }
 
     fn flush(&self, table: &mut Table, more: Vec<ToScheduler>) -> bool {
@@ -440,7 +480,7 @@ impl Shared {
         if messages.is_empty() {
             return true;
         }
-        parcel(self.local, messages).is_ok_and(|parcel| self.sender.post(parcel).is_ok())
+        parcel(self.local, messages).is_ok_and(|parcel| self.sender.lock().post(parcel).is_ok())
     }
 
     /// Takes messages of the scheduler.
@@ -479,9 +519,10 @@ impl Shared {
                 }
                 ToClient::Reply { id, answer } => {
                     if let Some(asked) = self.requests.lock().remove(&id) {
-                        calls.push(Call::Answer(asked, answer));
+                        calls.push(Call::Answer(asked.answer, answer));
                     }
                 }
+                ToClient::Acknowledged { numbers } => self.acknowledged(&numbers),
                 ToClient::Event { topic, event } => {
                     if let Some(listener) = self.listeners.lock().get(&topic) {
                         calls.push(Call::Event(listener.clone(), event));
@@ -499,10 +540,11 @@ impl Shared {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.sender.close();
         self.peers.close();
         let mut calls = Vec::new();
         let mut table = self.table.lock();
+        // Under the lock: a connection that was made meanwhile is this one, or is given up.
+        self.sender.lock().close();
         for key in table.close() {
             watched(&mut table, &key, &mut calls);
         }
@@ -510,9 +552,9 @@ impl Shared {
         self.changed.notify_all();
         calls.into_iter().for_each(|call| self.call(call));
         let requests: Vec<_> = self.requests.lock().drain().collect();
-        for (_, answer) in requests {
+        for (_, asked) in requests {
             let fault = Fault::new("CommClosedError", "the connection to the scheduler is closed");
-            self.call(Call::Answer(answer, Err(fault)));
+            self.call(Call::Answer(asked.answer, Err(fault)));
         }
         self.located.lock().clear();
         self.relayed.lock().clear();

@@ -117,3 +117,64 @@ pub(crate) fn read<M: DeserializeOwned + 'static>(parcel: Parcel) -> Result<Vec<
         }
     }
 }
+
+/// Messages as one piece of bytes, frames included: for files.
+///
+/// # Errors
+/// As [`write`], and where a frame is longer than 4 GiB.
+pub(crate) fn to_record<M: Serialize>(messages: &[M]) -> Result<Vec<u8>, MessageError> {
+    let Parcel::Encoded { head, frames } = write(messages)? else {
+        return Err(MessageError { doing: "written", reason: "it has no bytes".to_owned() });
+    };
+    let sizes = std::iter::once(&head).chain(&frames).map(Bytes::len);
+    let mut record = Vec::with_capacity(sizes.map(|size| size + 4).sum::<usize>() + 4);
+    for piece in std::iter::once(&head).chain(&frames) {
+        let size = u32::try_from(piece.len())
+            .map_err(|wrong| MessageError { doing: "written", reason: wrong.to_string() })?;
+        record.extend_from_slice(&size.to_le_bytes());
+        record.extend_from_slice(piece);
+    }
+    Ok(record)
+}
+
+/// The messages of a [record](to_record).
+///
+/// # Errors
+/// Where the bytes are no messages.
+pub(crate) fn from_record<M: DeserializeOwned + 'static>(
+    mut record: Bytes,
+) -> Result<Vec<M>, MessageError> {
+    let mut pieces = VecDeque::new();
+    while let Some(size) = record.first_chunk::<4>() {
+        let size = u32::from_le_bytes(*size) as usize;
+        if record.len() - 4 < size {
+            break;
+        }
+        _ = record.split_to(4);
+        pieces.push_back(record.split_to(size));
+    }
+    match pieces.pop_front() {
+        Some(head) if record.is_empty() => {
+            read(Parcel::Encoded { head, frames: pieces.into_iter().collect() })
+        }
+        _ => Err(MessageError { doing: "read", reason: "it is cut short".to_owned() }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_come_back_whole_and_nothing_else_is_one() {
+        let short = Encoded { kind: 3, frames: vec![Bytes::from_static(b"short")] };
+        let long = Encoded { kind: 4, frames: vec![vec![5; 2 * INLINE].into(), Bytes::new()] };
+        let messages = vec![short, long.clone(), long];
+        let record = to_record(&messages).unwrap();
+        assert_eq!(from_record::<Encoded>(record.clone().into()).unwrap(), messages);
+        for end in 0..record.len() {
+            let cut = Bytes::copy_from_slice(&record[..end]);
+            assert!(from_record::<Encoded>(cut).is_err(), "{end}");
+        }
+    }
+}

@@ -17,6 +17,9 @@ pub enum ClusterError {
     /// A message could not be read.
     #[error(transparent)]
     Message(#[from] MessageError),
+    /// The journal of a scheduler cannot be used.
+    #[error(transparent)]
+    Journal(#[from] crate::journal::JournalError),
     /// A thread could not be started.
     #[error("could not start a thread: {0}")]
     Thread(std::io::Error),

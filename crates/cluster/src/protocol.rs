@@ -69,13 +69,32 @@ pub struct Submission {
 /// Who a member is: the first message of a connection to the scheduler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Hello {
-    Client { name: String },
-    Worker { options: WorkerOptions, address: Address, about: Plain },
+    /// `before` is the number that an earlier connection of this client had.
+    Client {
+        name: String,
+        before: Option<u64>,
+    },
+    Worker {
+        options: WorkerOptions,
+        address: Address,
+        about: Plain,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum FromClient {
     Hello(Hello),
+    /// A message that the client keeps until the scheduler has it on its disk.
+    Keep {
+        number: u64,
+        message: Box<FromClient>,
+    },
+    /// The client has connected anew, and wants these: results that it knows to have been
+    /// submitted, and others.
+    Attached {
+        submitted: Vec<Key>,
+        others: Vec<Key>,
+    },
     Submit(Box<Submission>),
     Retain(Vec<Key>),
     Release(Vec<Key>),
@@ -152,15 +171,44 @@ pub enum Erred {
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToClient {
-    Welcome { client: u64, scheduler: String, about: Plain },
+    Welcome {
+        client: u64,
+        scheduler: String,
+        about: Plain,
+    },
     Ready(Ready),
-    Erred { key: Key, origin: String, erred: Arc<Erred> },
-    Cancelled { key: Key, reason: String },
-    Pending { key: Key },
-    Located { id: u64, places: Vec<Option<Location>> },
-    Fetched { id: u64, values: Vec<Option<Carried>> },
-    Reply { id: u64, answer: Result<Plain, Fault> },
-    Event { topic: String, event: Plain },
+    Erred {
+        key: Key,
+        origin: String,
+        erred: Arc<Erred>,
+    },
+    Cancelled {
+        key: Key,
+        reason: String,
+    },
+    Pending {
+        key: Key,
+    },
+    Located {
+        id: u64,
+        places: Vec<Option<Location>>,
+    },
+    Fetched {
+        id: u64,
+        values: Vec<Option<Carried>>,
+    },
+    Reply {
+        id: u64,
+        answer: Result<Plain, Fault>,
+    },
+    Event {
+        topic: String,
+        event: Plain,
+    },
+    /// These messages are on the scheduler's disk, or will never be.
+    Acknowledged {
+        numbers: Vec<u64>,
+    },
 }
 
 /// What a task runs.
@@ -260,12 +308,32 @@ pub(crate) enum ToWorker {
 pub(crate) enum FromWorker {
     Hello(Hello),
     Report(Event),
-    Finished { event: Event, value: Option<Carried> },
-    Failed { event: Event, text: String, error: Encoded },
-    Values { id: u64, values: Vec<Option<Carried>> },
-    Called { id: u64, answer: Result<Encoded, (String, Encoded)> },
-    Status { status: Plain },
-    Event { topic: String, event: Plain },
+    Finished {
+        event: Event,
+        value: Option<Carried>,
+    },
+    Failed {
+        event: Event,
+        text: String,
+        error: Encoded,
+    },
+    Values {
+        id: u64,
+        values: Vec<Option<Carried>>,
+    },
+    Called {
+        id: u64,
+        answer: Result<Encoded, (String, Encoded)>,
+    },
+    Status {
+        status: Plain,
+    },
+    Event {
+        topic: String,
+        event: Plain,
+    },
+    /// All that the worker held when it connected is told.
+    Reported,
     Leaving,
 }
 

@@ -1,37 +1,45 @@
-//! The scheduler: one thread that owns the scheduling machine, and what it tells to whom.
+//! The scheduler: the scheduling machine, and what it tells to whom.
 
 mod calls;
 mod coordination;
 mod core;
 mod datasets;
+mod desk;
 mod history;
 mod info;
+mod joining;
+mod journaling;
 mod members;
 mod metadata;
 mod moving;
 mod names;
 mod pages;
 mod requests;
+mod restoring;
 mod retiring;
+mod scattering;
 mod topics;
 
-use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::time::Duration;
 
-use parking_lot::Mutex;
 use rand::TryRng;
 use rand::rngs::SysRng;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use crate::encoded;
 use crate::error::ClusterError;
 use crate::http::{HttpError, HttpOptions, HttpServer, Retire, Snapshot, Worker as ShownWorker};
+use crate::journal::Durable;
 use crate::protocol::{FromClient, FromWorker};
 use crate::security::Security;
 use crate::threads::runtime;
 use crate::transport::{Address, Connection, Limits, Listener};
 use core::Core;
+use desk::Desk;
+use journaling::Journaling;
 
 /// A message to the scheduler, of either kind of member.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -48,7 +56,10 @@ pub(crate) struct ConnectionId(u64);
 enum Inbox {
     Connected(ConnectionId, crate::transport::Sender, bool),
     Messages(ConnectionId, Vec<ToScheduler>),
-    Ended(ConnectionId),
+    /// It ended, in order or not.
+    Ended(ConnectionId, bool),
+    /// So many records of the journal are durable.
+    Durable(u64),
     /// Some wait may be over.
     Tick,
     /// A page asks for the state, with the runs from a number on.
@@ -58,6 +69,8 @@ enum Inbox {
     /// The port at which pages are served.
     Serving(u16),
     Close,
+    /// End at once, as if the process had been killed.
+    Kill,
 }
 
 /// How a scheduler behaves.
@@ -67,11 +80,18 @@ pub struct SchedulerOptions {
     pub limits: Limits,
     /// How the machine decides.
     pub scheduling: samite_scheduling::Options,
+    /// The folder where it writes down what it needs to go on after it was killed; without one it
+    /// does not.
+    pub journal: Option<PathBuf>,
 }
 
 impl Default for SchedulerOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), scheduling: samite_scheduling::Options::cluster() }
+        Self {
+            limits: Limits::default(),
+            scheduling: samite_scheduling::Options::cluster(),
+            journal: None,
+        }
     }
 }
 
@@ -79,9 +99,8 @@ impl Default for SchedulerOptions {
 pub struct SchedulerServer {
     id: String,
     addresses: Vec<Address>,
-    inbox: mpsc::UnboundedSender<Inbox>,
+    desk: Arc<Desk>,
     listeners: Vec<tokio::task::AbortHandle>,
-    thread: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl SchedulerServer {
@@ -94,35 +113,27 @@ impl SchedulerServer {
         security: &Security,
         options: SchedulerOptions,
     ) -> Result<Self, ClusterError> {
-        let mut bits = [0; 8];
-        SysRng
-            .try_fill_bytes(&mut bits)
-            .map_err(|failed| crate::security::SecurityError::Random(failed.to_string()))?;
-        let id = format!("Scheduler-{:016x}", u64::from_le_bytes(bits));
-        let (inbox, mail) = mpsc::unbounded_channel();
         let runtime = runtime()?;
-        let numbers = Arc::new(std::sync::atomic::AtomicU64::new(0));
-        let (mut addresses, mut listeners) = (Vec::new(), Vec::new());
+        let mut bound = Vec::new();
         for address in listen {
-            let bound = runtime.block_on(Listener::bind(address, security, options.limits.clone()));
-            let listener = match bound {
-                Ok(listener) => listener,
-                Err(failed) => {
-                    listeners.iter().for_each(tokio::task::AbortHandle::abort);
-                    return Err(failed.into());
-                }
-            };
-            addresses.push(listener.address().contact());
-            let accepting = accept(listener, inbox.clone(), numbers.clone());
-            listeners.push(runtime.spawn(accepting).abort_handle());
+            let limits = options.limits.clone();
+            bound.push(runtime.block_on(Listener::bind(address, security, limits))?);
         }
-        let weak = inbox.downgrade();
-        let core = Core::new(id.clone(), addresses.clone(), options.scheduling);
-        let thread = std::thread::Builder::new()
-            .name("samite-scheduler".to_owned())
-            .spawn(move || serve(core, mail, &weak))
-            .map_err(ClusterError::Thread)?;
-        Ok(Self { id, addresses, inbox, listeners, thread: Mutex::new(Some(thread)) })
+        let addresses: Vec<Address> =
+            bound.iter().map(|listener| listener.address().contact()).collect();
+        let desk = new_desk(&addresses, options)?;
+        let numbers = Arc::new(AtomicU64::new(0));
+        let listeners = bound
+            .into_iter()
+            .map(|listener| {
+                let accepting = accept(listener, desk.0.clone(), numbers.clone());
+                runtime.spawn(accepting).abort_handle()
+            })
+            .collect();
+        let (desk, id) = desk;
+        // What is due by itself, such as the end of a restoring, is not waited for by a message.
+        desk.send_later(Inbox::Tick);
+        Ok(Self { id, addresses, desk, listeners })
     }
 
     /// A name that no other scheduler has.
@@ -135,11 +146,11 @@ impl SchedulerServer {
     /// # Errors
     /// Where the address cannot be used, or a setting is not usable.
     pub fn show_pages(&self, options: HttpOptions) -> Result<HttpServer, HttpError> {
-        let source = Arc::new(pages::Asking(self.inbox.downgrade()));
+        let source = Arc::new(pages::Asking(Arc::downgrade(&self.desk)));
         let failed = |failed: ClusterError| HttpError::Runtime(failed.to_string());
         let server = runtime().map_err(failed)?.block_on(HttpServer::bind(options, source))?;
         // A scheduler that has closed tells nobody.
-        _ = self.inbox.send(Inbox::Serving(server.address().port()));
+        _ = self.desk.send(Inbox::Serving(server.address().port()));
         Ok(server)
     }
 
@@ -148,21 +159,76 @@ impl SchedulerServer {
         &self.addresses
     }
 
+    /// Ends as if the process had been killed: nobody is told, and connections break. For tests of
+    /// clusters that lose their scheduler.
+    pub fn kill(&self) {
+        self.listeners.iter().for_each(tokio::task::AbortHandle::abort);
+        if self.desk.send(Inbox::Kill).is_ok() {
+            self.desk.wait(Duration::from_secs(60));
+        }
+    }
+
     /// Tells the members to leave, and stops.
     pub fn close(&self, timeout: Duration) {
         self.listeners.iter().for_each(tokio::task::AbortHandle::abort);
-        // The thread is gone already where nobody listens.
-        _ = self.inbox.send(Inbox::Close);
-        let Some(thread) = self.thread.lock().take() else { return };
-        let end = Instant::now() + timeout;
-        while !thread.is_finished() && Instant::now() < end {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        if thread.is_finished() {
-            // A thread that panicked has said so on its standard error.
-            _ = thread.join();
+        if self.desk.send(Inbox::Close).is_ok() {
+            self.desk.wait(timeout);
         }
     }
+}
+
+/// A name that no other scheduler has.
+fn new_id() -> Result<String, ClusterError> {
+    let mut bits = [0; 8];
+    SysRng
+        .try_fill_bytes(&mut bits)
+        .map_err(|failed| crate::security::SecurityError::Random(failed.to_string()))?;
+    Ok(format!("Scheduler-{:016x}", u64::from_le_bytes(bits)))
+}
+
+/// A new state, or that of the scheduler whose journal is there; and the scheduler's name.
+fn new_desk(
+    addresses: &[Address],
+    options: SchedulerOptions,
+) -> Result<(Arc<Desk>, String), ClusterError> {
+    let journal = options.journal;
+    let scheduling =
+        samite_scheduling::Options { journal: journal.is_some(), ..options.scheduling };
+    let mut core = Core::new(new_id()?, addresses.to_vec(), scheduling);
+    let Some(folder) = journal else {
+        let id = core.id.clone();
+        return Ok((Desk::new(core), id));
+    };
+    let told = Arc::new(OnceLock::<Weak<Desk>>::new());
+    let telling = told.clone();
+    let waker = move || -> Durable {
+        let telling = telling.clone();
+        Box::new(move |records| {
+            // The journal's thread must not wait for what waits for it.
+            if let Some(desk) = telling.get().and_then(Weak::upgrade) {
+                desk.send_later(Inbox::Durable(records));
+            }
+        })
+    };
+    let (mut journaling, lines, recovered) = Journaling::open(&folder, Box::new(waker))?;
+    if let Some(torn) = recovered.torn_file {
+        let (bytes, torn) = (recovered.torn_bytes, torn.display());
+        let line = format!("the last {bytes} bytes of the journal were incomplete: see {torn}");
+        core.log_loudly("WARNING", line);
+    }
+    let known = !lines.is_empty();
+    if known {
+        core.restore(lines, &mut journaling);
+    }
+    core.begin_journal(journaling);
+    if known {
+        core.restored();
+    }
+    let id = core.id.clone();
+    let desk = Desk::new(core);
+    // Nobody else has set it.
+    _ = told.set(Arc::downgrade(&desk));
+    Ok((desk, id))
 }
 
 impl Drop for SchedulerServer {
@@ -171,17 +237,13 @@ impl Drop for SchedulerServer {
     }
 }
 
-async fn accept(
-    mut listener: Listener,
-    inbox: mpsc::UnboundedSender<Inbox>,
-    numbers: Arc<std::sync::atomic::AtomicU64>,
-) {
+async fn accept(mut listener: Listener, desk: Arc<Desk>, numbers: Arc<AtomicU64>) {
     loop {
         match listener.accept().await {
             Ok(connection) => {
-                let number = numbers.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+                let number = numbers.fetch_add(1, Ordering::Relaxed);
                 let id = ConnectionId(number);
-                tokio::spawn(read(id, connection, inbox.clone()));
+                tokio::spawn(read(id, connection, desk.clone()));
             }
             Err(crate::transport::TransportError::Closed { .. }) => return,
             // One peer failed; the listener goes on.
@@ -190,81 +252,29 @@ async fn accept(
     }
 }
 
-async fn read(id: ConnectionId, connection: Connection, inbox: mpsc::UnboundedSender<Inbox>) {
+async fn read(id: ConnectionId, connection: Connection, desk: Arc<Desk>) {
     let Connection { sender, mut receiver, peer } = connection;
-    if inbox.send(Inbox::Connected(id, sender.clone(), peer.is_local)).is_err() {
+    if desk.send(Inbox::Connected(id, sender.clone(), peer.is_local)).is_err() {
         return;
     }
-    while let Ok(Some(parcel)) = receiver.receive().await {
+    let lost = loop {
+        let parcel = match receiver.receive().await {
+            Ok(Some(parcel)) => parcel,
+            Ok(None) => break false,
+            Err(_) => break true,
+        };
         match encoded::read::<ToScheduler>(parcel) {
             Ok(messages) => {
-                if inbox.send(Inbox::Messages(id, messages)).is_err() {
+                if desk.send(Inbox::Messages(id, messages)).is_err() {
                     return;
                 }
             }
             Err(_not_a_member) => {
                 sender.abort();
-                break;
+                break false;
             }
         }
-    }
+    };
     // Nobody listens any more where the scheduler has closed.
-    _ = inbox.send(Inbox::Ended(id));
-}
-
-/// How many parcels are handled before tasks are placed and answers leave.
-const BATCH: usize = 256;
-
-fn serve(
-    mut core: Core,
-    mut mail: mpsc::UnboundedReceiver<Inbox>,
-    inbox: &mpsc::WeakUnboundedSender<Inbox>,
-) {
-    // When the next `Tick` comes.
-    let mut armed: Option<Instant> = None;
-    while let Some(first) = mail.blocking_recv() {
-        let mut next = Some(first);
-        let mut handled = 0;
-        while let Some(item) = next {
-            match item {
-                Inbox::Connected(id, sender, local) => core.connected(id, sender, local),
-                Inbox::Messages(id, messages) => core.messages(id, messages),
-                Inbox::Ended(id) => core.ended(id),
-                Inbox::Tick => {
-                    armed = None;
-                    core.tick();
-                }
-                // A page that was closed meanwhile needs no answer.
-                Inbox::Serving(port) => core.dashboard = Some(port),
-                Inbox::Show(since, answer) => _ = answer.send(core.show(since)),
-                Inbox::Retire(request, answer) => {
-                    _ = answer.send(core.retire_for_page(request));
-                }
-                Inbox::Close => {
-                    core.close();
-                    return;
-                }
-            }
-            handled += 1;
-            next = if handled < BATCH { mail.try_recv().ok() } else { None };
-        }
-        core.finish_batch();
-        if core.pending.stopping {
-            core.close();
-            return;
-        }
-        if let Some(due) = core.pending.next_deadline()
-            && armed.is_none_or(|armed| due < armed)
-            && let Ok(runtime) = runtime()
-        {
-            armed = Some(due);
-            let inbox = inbox.clone();
-            runtime.spawn(async move {
-                tokio::time::sleep_until(due.into()).await;
-                if let Some(inbox) = inbox.upgrade() {
-                    _ = inbox.send(Inbox::Tick);
-                }
-            });
-        }
-    }
+    _ = desk.send(Inbox::Ended(id, lost));
 }

@@ -1,5 +1,6 @@
 //! A worker: the worker machine, threads that run operations, and the values that they make.
 
+mod attaching;
 mod core;
 mod fetching;
 mod place;
@@ -42,6 +43,8 @@ pub struct WorkerSettings {
     pub limits: Limits,
     /// How long the scheduler is waited for.
     pub timeout: Duration,
+    /// How long a scheduler that was lost is waited for, where it keeps a journal.
+    pub patience: Duration,
 }
 
 /// What tasks know of the worker that runs them.
@@ -68,7 +71,9 @@ struct Shared {
     work: Condvar,
     executor: Arc<dyn Executor>,
     peers: Peers,
-    scheduler: Sender,
+    /// Replaced when the worker connects anew, under the core's lock.
+    scheduler: Mutex<Sender>,
+    attaching: attaching::Attaching,
     local: bool,
     handle: Arc<WorkerHandle>,
     closed: AtomicBool,
@@ -92,18 +97,26 @@ impl Shared {
                 Err(_) => return self.shut_down(),
             }
         };
-        _ = self.scheduler.post(parcel);
+        _ = self.scheduler.lock().post(parcel);
     }
 
     /// Lets all threads end.
     fn shut_down(&self) {
+        self.end(Sender::close);
+    }
+
+    fn end(&self, connection: fn(&Sender)) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        let left = self.core.lock().give_up();
+        let left = {
+            let mut core = self.core.lock();
+            // Under the lock: a connection that was made meanwhile is this one, or is given up.
+            connection(&self.scheduler.lock());
+            core.give_up()
+        };
         drop(left);
         self.work.notify_all();
-        self.scheduler.close();
         self.peers.close();
         *self.ended.lock() = true;
         self.end.notify_all();
@@ -133,9 +146,10 @@ impl WorkerServer {
         executor: Arc<dyn Executor>,
     ) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let WorkerSettings { options, listen, about, limits, timeout } = settings;
+        let WorkerSettings { options, listen, about, limits, timeout, patience } = settings;
         let begun = runtime.block_on(async {
             let listener = Listener::bind(&listen, security, limits.clone()).await?;
+            let limits = limits.clone();
             let how = ConnectOptions { timeout, limits, ..ConnectOptions::default() };
             let connection = connect(scheduler, security, &how).await?;
             Ok::<_, ClusterError>((listener, connection))
@@ -150,7 +164,7 @@ impl WorkerServer {
         let hello = ToScheduler::Worker(FromWorker::Hello(Hello::Worker {
             options: options.clone(),
             address: address.clone(),
-            about,
+            about: about.clone(),
         }));
         let parcel =
             if local { Parcel::Local(Box::new(vec![hello])) } else { encoded::write(&[hello])? };
@@ -167,12 +181,25 @@ impl WorkerServer {
         if first.is_empty() {
             return Err(stranger());
         }
-        let ToWorker::Welcome { worker, about } = first.remove(0) else { return Err(stranger()) };
+        let ToWorker::Welcome { worker, about: told } = first.remove(0) else {
+            return Err(stranger());
+        };
+        let attaching = attaching::Attaching {
+            options: options.clone(),
+            about,
+            limits,
+            security: security.clone(),
+            patience: if told.get("journal").is_some_and(Plain::is_true) {
+                patience
+            } else {
+                attaching::SHORTLY
+            },
+        };
         let handle = Arc::new(WorkerHandle {
             name: options.name.clone(),
             address,
             scheduler: scheduler.clone(),
-            scheduler_id: about.as_text().unwrap_or_default().to_owned(),
+            scheduler_id: told.get("id").and_then(Plain::as_text).unwrap_or_default().to_owned(),
             slots: options.slots,
             memory_limit: options.memory_limit,
         });
@@ -181,7 +208,8 @@ impl WorkerServer {
             work: Condvar::new(),
             executor,
             peers: Peers::new(security.clone()),
-            scheduler: connection.sender,
+            scheduler: Mutex::new(connection.sender),
+            attaching,
             local,
             handle,
             closed: AtomicBool::new(false),
@@ -190,14 +218,28 @@ impl WorkerServer {
             end: Condvar::new(),
         });
         running::take(&shared, first);
+        shared.send(vec![ToScheduler::Worker(FromWorker::Reported)]);
         let mut tasks = Vec::new();
         tasks.push(runtime.spawn(serving::accept(shared.clone(), listener)).abort_handle());
         let reader = shared.clone();
         let reading = async move {
-            while let Ok(Some(parcel)) = receiver.receive().await {
-                match encoded::read::<ToWorker>(parcel) {
-                    Ok(messages) => running::take(&reader, messages),
-                    Err(_) => break,
+            loop {
+                let lost = loop {
+                    match receiver.receive().await {
+                        Ok(Some(parcel)) => match encoded::read::<ToWorker>(parcel) {
+                            Ok(messages) => running::take(&reader, messages),
+                            Err(_) => break false,
+                        },
+                        Ok(None) => break false,
+                        Err(_) => break true,
+                    }
+                };
+                if !lost || reader.is_closed() {
+                    break;
+                }
+                match attaching::attach_again(&reader).await {
+                    Some(again) => receiver = again,
+                    None => break,
                 }
             }
             reader.shut_down();
@@ -233,8 +275,7 @@ impl WorkerServer {
     /// Ends as if the process had been killed: nobody is told, and connections break. For tests of
     /// clusters that lose workers.
     pub fn kill(&self) {
-        self.shared.scheduler.abort();
-        self.shared.shut_down();
+        self.shared.end(Sender::abort);
         self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
     }
 

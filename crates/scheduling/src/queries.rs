@@ -114,6 +114,27 @@ impl Scheduler {
         graph.has_task(key.task).then_some((slot, graph))
     }
 
+    /// Whether a task is data that a client brings, and is not there yet.
+    pub fn is_awaited(&self, task: TaskKey) -> bool {
+        self.find(task).is_some_and(|(_, graph)| graph.task(task.task).state == State::Awaited)
+    }
+
+    /// The data that clients were to bring and that is not there yet; takes time in proportion to
+    /// all tasks.
+    pub fn awaited(&self) -> Vec<TaskKey> {
+        let mut awaited = Vec::new();
+        for (_, graph) in self.graphs.iter() {
+            let there = graph.ids().filter(|task| graph.task(*task).state == State::Awaited);
+            awaited.extend(there.map(|task| TaskKey { graph: graph.id, task }));
+        }
+        awaited
+    }
+
+    /// How the scheduler decides.
+    pub fn options(&self) -> &crate::Options {
+        &self.options
+    }
+
     /// The workers that hold a task's value, in the order in which they came to it.
     pub fn holders(&self, task: TaskKey) -> Vec<WorkerId> {
         let Some((slot, _)) = self.find(task) else { return Vec::new() };

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from samite.distributed.future import Future
@@ -38,8 +38,8 @@ def key_of_call(func: Any, args: Any, kwargs: Any, pure: bool) -> str:
 
 def keys_of_calls(
     func: Any, calls: list[tuple[Any, ...]], kwargs: dict[str, Any], key: Any, pure: bool
-) -> list[Any]:
-    """A key for each of many calls.
+) -> Callable[[int, int], list[Any]]:
+    """What makes a key for each of many calls: of those from one number to before another.
 
     Raises
     ------
@@ -53,15 +53,25 @@ def keys_of_calls(
             raise ValueError(f"map: {len(key)} keys were given for {len(calls)} calls")
         for one in key:
             check_key(one)
-        return list(key)
+        return lambda begin, end: list(key[begin:end])
     name = name_of(func) if key is None else key
     if pure:
         from samite.tokenize import tokenize
 
         token = tokenize(func, kwargs)
-        return [f"{name}-{tokenize(token, *args)}" for args in calls]
+        return lambda begin, end: [f"{name}-{tokenize(token, *args)}" for args in calls[begin:end]]
     unique = uuid.uuid4().hex
-    return [f"{name}-{unique}-{number}" for number in range(len(calls))]
+    return lambda begin, end: [f"{name}-{unique}-{number}" for number in range(begin, end)]
+
+
+def pieces_of(count: int) -> Iterator[tuple[int, int]]:
+    """The parts in which many calls are submitted, so that the first ones run while the others are
+    still pickled: short ones first."""
+    begin, length = 0, 512
+    while begin < count:
+        end = min(count, begin + length)
+        yield begin, end
+        begin, length = end, min(4 * length, 32_768)
 
 
 def callable_on_worker(func: Any) -> Any:

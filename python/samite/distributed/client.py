@@ -32,6 +32,7 @@ from samite.distributed._keys import (
     key_of_call,
     keys_of_calls,
     name_of,
+    pieces_of,
 )
 from samite.distributed._options import no_default, task_options
 from samite.distributed._steps import in_thread, run_awaiting, sleep
@@ -481,22 +482,26 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             return futures
         if not calls:
             return []
-        keys = keys_of_calls(func, calls, kwargs, key, pure and not actor)
-        name = name_of(func)
+        make_keys = keys_of_calls(func, calls, kwargs, key, pure and not actor)
+        options["name"] = name_of(func)
+        call, shared_kwargs = callable_on_worker(func), kwargs
         if actor:
             from samite.distributed.actor import create_actor
 
-            calls = [
-                (func, text, args, kwargs)
-                for text, args in zip(map(key_text, keys), calls, strict=True)
-            ]
-            kwargs, func = {}, create_actor
-        else:
-            func = callable_on_worker(func)
-        options["name"] = name
-        texts = keys if all(type(one) is str for one in keys) else [key_text(one) for one in keys]
-        self._connected().submit_calls(texts, func, calls, kwargs or None, options)
-        return Future._many(keys, self)
+            call, shared_kwargs = create_actor, {}
+        made: list[Future[Any]] = []
+        for begin, end in pieces_of(len(calls)):
+            keys, part = make_keys(begin, end), calls[begin:end]
+            texts = (
+                keys if all(type(one) is str for one in keys) else [key_text(one) for one in keys]
+            )
+            if actor:
+                part = [
+                    (func, text, args, kwargs) for text, args in zip(texts, part, strict=True)
+                ]
+            self._connected().submit_calls(texts, call, part, shared_kwargs or None, options)
+            made += Future._many(keys, self)
+        return made
 
     def cancel(
         self,

@@ -54,6 +54,10 @@ class Scheduler(Server):
         Where to show what happens, such as ``":8787"``; without one, nothing is shown.
     scheduler_file:
         A file to write for those who shall find this scheduler.
+    journal:
+        A folder where to write down what it takes to go on after this process was killed: a
+        scheduler that is started again with it, at the same address, is this one for workers and
+        clients. Without one, nothing is written.
     """
 
     def __init__(
@@ -69,6 +73,7 @@ class Scheduler(Server):
         dashboard_address: Any = None,
         dashboard: bool | None = None,
         scheduler_file: Any = None,
+        journal: Any = None,
         plugins: Any = (),
         preload: Any = None,
         preload_argv: Any = (),
@@ -86,6 +91,7 @@ class Scheduler(Server):
         self.allowed_failures = allowed_failures
         self.idle_timeout = _seconds(idle_timeout)
         self.scheduler_file = scheduler_file
+        self.journal = None if journal is None else os.path.abspath(os.fspath(journal))
         self.plugins: dict[str, Any] = {}
         self._given_plugins = list(plugins)
         self._preload = preload
@@ -102,6 +108,8 @@ class Scheduler(Server):
         saturation = config.get("distributed.scheduler.worker-saturation", None)
         if saturation is not None:
             options["saturation"] = float(saturation)
+        if self.journal is not None:
+            options["journal"] = self.journal
         security = None if self.security is None else self.security._of_role("scheduler")
         self._engine = await in_executor(
             lambda: _engine.ClusterScheduler([self._listen], security=security, options=options)

@@ -137,7 +137,10 @@ class Worker(Server):
                 local_directory=self.local_directory,
                 listen=self._listen,
                 security=security,
-                options={"about": about},
+                options={
+                    "about": about,
+                    "patience": _seconds_of(self._death_timeout) or 300.0,
+                },
                 timeout=_seconds_of(self._death_timeout) or 30.0,
             )
         )

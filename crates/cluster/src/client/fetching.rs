@@ -183,8 +183,9 @@ impl Client {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::sync_channel(1);
         self.shared.located.lock().insert(id, sender);
+        let nowhere = vec![None; keys.len()];
         self.tell(FromClient::Locate { id, keys })?;
-        answer(&receiver, go_on)
+        self.answered(&receiver, nowhere, go_on)
     }
 
     /// Gets values through the scheduler, from workers that this process cannot reach.
@@ -196,8 +197,23 @@ impl Client {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let (sender, receiver) = mpsc::sync_channel(1);
         self.shared.relayed.lock().insert(id, sender);
+        let nothing = vec![None; keys.len()];
         self.tell(FromClient::Fetch { id, keys })?;
-        answer(&receiver, go_on)
+        self.answered(&receiver, nothing, go_on)
+    }
+
+    /// Waits for an answer of the scheduler; `nothing` where the connection was lost meanwhile, and
+    /// another one was made.
+    fn answered<T>(
+        &self,
+        receiver: &mpsc::Receiver<T>,
+        nothing: T,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<T>, ClusterError> {
+        match answer(receiver, go_on) {
+            Err(ClusterError::Closed) if !self.is_closed() => Ok(Some(nothing)),
+            answer => answer,
+        }
     }
 
     fn tell(&self, message: FromClient) -> Result<(), ClusterError> {

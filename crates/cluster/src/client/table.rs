@@ -38,6 +38,8 @@ struct Entry {
     holders: usize,
     /// Whether the scheduler knows that this client wants it.
     wanted: bool,
+    /// Whether a graph with it was sent, or the scheduler has spoken of it.
+    submitted: bool,
     status: Status,
     /// A small value that came with the news.
     value: Option<Carried>,
@@ -62,6 +64,7 @@ impl Table {
     pub(super) fn submitted(&mut self, key: &Key) {
         let entry = self.entry(key);
         entry.wanted = true;
+        entry.submitted = true;
         if matches!(entry.status, Status::Cancelled { .. }) {
             entry.status = Status::Pending;
         }
@@ -86,6 +89,23 @@ impl Table {
             self.released.push(key.clone());
         }
         Some(entry)
+    }
+
+    /// The results that the scheduler is to keep: those that it was told of, and others.
+    pub(super) fn wanted(&self) -> (Vec<Key>, Vec<Key>) {
+        let wanted = self.entries.iter().filter(|(_, entry)| entry.wanted);
+        let (mut submitted, mut others): (Vec<_>, Vec<_>) =
+            wanted.partition(|(_, entry)| entry.submitted);
+        submitted.sort_unstable_by_key(|(key, _)| *key);
+        others.sort_unstable_by_key(|(key, _)| *key);
+        let keys =
+            |found: Vec<(&Key, &Entry)>| found.into_iter().map(|(key, _)| key.clone()).collect();
+        (keys(submitted), keys(others))
+    }
+
+    /// Whether the scheduler is to keep a result.
+    pub(super) fn is_wanted(&self, key: &Key) -> bool {
+        self.entries.get(key).is_some_and(|entry| entry.wanted)
     }
 
     /// The keys to release, but for those that are wanted again.
@@ -128,6 +148,7 @@ impl Table {
     pub(super) fn ready(&mut self, ready: Ready) -> Option<Carried> {
         let Ready { key, bytes, value } = ready;
         let entry = self.entries.get_mut(&key)?;
+        entry.submitted = true;
         entry.status = Status::Finished { bytes };
         match value {
             Some(value) => entry.value.replace(value),

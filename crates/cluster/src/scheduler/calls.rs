@@ -149,17 +149,20 @@ impl Core {
             Err(fault) => return self.reply(asker, Err(fault)),
         };
         if arguments.get("kind").and_then(Plain::as_text) == Some("nanny") {
+            self.note_request("register_plugin", arguments);
             self.pending.calls.nanny_plugins.insert(name, payload);
             return self.reply(asker, Ok(Plain::Map(Vec::new())));
         }
         let plugins = &mut self.pending.calls.plugins;
         plugins.retain(|plugin| plugin.name != name);
         plugins.push(Plugin { name, payload: payload.clone() });
+        self.note_request("register_plugin", arguments);
         let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
         self.call(asker, &workers, &payload, true);
     }
 
     pub(super) fn unregister_plugin(&mut self, asker: Asker, arguments: &Plain) {
+        self.note_request("unregister_plugin", arguments);
         let name = arguments.get("name").and_then(Plain::as_text).unwrap_or_default().to_owned();
         if arguments.get("kind").and_then(Plain::as_text) == Some("nanny") {
             let known = self.pending.calls.nanny_plugins.remove(&name).is_some();

@@ -4,27 +4,30 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use samite_graph::{TaskId, Work};
 use samite_scheduling::{
-    Action, Event, GraphId, Import, Scheduler, TaskKey, TaskState, Time, WorkerId,
+    Action, Event, FailureCause, GraphId, Import, Record, Scheduler, TaskKey, TaskState, Time,
+    WorkerId,
 };
 
-use super::members::{Client, ClientId, Outgoing, Worker};
+use super::coordination::Asker;
+use super::journaling::{Journaling, Line};
+use super::members::{Client, ClientId, Worker};
 use super::names::{GraphRecord, Names, Standing};
 use super::requests::Pending;
+use super::restoring::{Former, Restoring};
 use super::topics::wall_clock;
 use super::{ConnectionId, ToScheduler};
 use crate::encoded::Encoded;
-use crate::plain::Plain;
 use crate::protocol::{
-    Carried, Erred, FromClient, FromWorker, Hello, Key, Location, Ready, RunWork, Submission,
-    ToClient, ToWorker, erred,
+    Carried, Erred, FromClient, FromWorker, Key, Location, Ready, RunWork, Submission, ToClient,
+    ToWorker, erred,
 };
 use crate::transport::{Address, Sender};
 
 /// Who a connection belongs to.
-enum Member {
+pub(super) enum Member {
     Unknown { sender: Sender, local: bool },
     Client(ClientId),
     Worker(WorkerId),
@@ -41,17 +44,22 @@ pub(super) struct Core {
     pub(super) dashboard: Option<u16>,
     actions: Vec<Action>,
     pub(super) started: Instant,
-    members: FxHashMap<ConnectionId, Member>,
+    pub(super) members: FxHashMap<ConnectionId, Member>,
     pub(super) clients: BTreeMap<ClientId, Client>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
     pub(super) names: Names,
     /// Small values on their way from the worker that made them to the clients that want them.
     values: FxHashMap<TaskKey, Carried>,
     pub(super) pending: Pending,
-    next_client: u64,
-    next_worker: u32,
-    next_graph: u32,
+    pub(super) next_client: u64,
+    pub(super) next_worker: u32,
+    pub(super) next_graph: u32,
     inputs: Vec<TaskKey>,
+    pub(super) journaling: Option<Journaling>,
+    pub(super) restoring: Option<Restoring>,
+    pub(super) former: Option<Former>,
+    /// Clients whose connections broke, and until when they are waited for.
+    pub(super) absent: BTreeMap<ClientId, Instant>,
 }
 
 impl Core {
@@ -78,6 +86,10 @@ impl Core {
             next_worker: 0,
             next_graph: 0,
             inputs: Vec::new(),
+            journaling: None,
+            restoring: None,
+            former: None,
+            absent: BTreeMap::new(),
         }
     }
 
@@ -114,111 +126,17 @@ impl Core {
                 }
                 // A member that does not keep to its part.
                 _ => {
-                    self.ended(id);
+                    self.ended(id, false);
                     return;
                 }
             }
         }
     }
 
-    fn hello(&mut self, id: ConnectionId, hello: Hello) {
-        let Some(Member::Unknown { sender, local }) = self.members.remove(&id) else { return };
-        match hello {
-            Hello::Client { name } => {
-                self.next_client += 1;
-                let client = ClientId(self.next_client);
-                let mut out = Outgoing::new(sender, local);
-                out.push(ToClient::Welcome {
-                    client: client.0,
-                    scheduler: self.id.clone(),
-                    about: Plain::None,
-                });
-                self.pending.history.totals.clients_added += 1;
-                self.clients.insert(client, Client { name, out, topics: FxHashSet::default() });
-                self.members.insert(id, Member::Client(client));
-            }
-            Hello::Worker { mut options, address, about } => {
-                self.next_worker += 1;
-                let worker = WorkerId(self.next_worker);
-                options.address = Arc::from(address.to_string());
-                if options.name.is_empty() {
-                    options.name = options.address.clone();
-                }
-                let mut out = Outgoing::new(sender, local);
-                out.push(ToWorker::Welcome { worker, about: Plain::text(&self.id) });
-                self.pending.greet(&mut out);
-                let member = Worker {
-                    connection: id,
-                    out,
-                    options: options.clone(),
-                    address,
-                    about,
-                    status: Plain::None,
-                    peers: FxHashSet::default(),
-                    operations: FxHashMap::default(),
-                    retiring: false,
-                    leaving: false,
-                    mean: 0.0,
-                    capacity: options.capacity,
-                };
-                self.log("INFO", format!("worker {} joined", member.address));
-                self.pending.history.totals.workers_added += 1;
-                self.workers.insert(worker, member);
-                self.members.insert(id, Member::Worker(worker));
-                self.tell(Event::WorkerJoined { worker, options });
-            }
-        }
-    }
-
-    /// A connection has ended, or is to end.
-    pub(super) fn ended(&mut self, id: ConnectionId) {
-        match self.members.remove(&id) {
-            Some(Member::Unknown { sender, .. }) => sender.abort(),
-            Some(Member::Client(client)) => self.client_left(client),
-            Some(Member::Worker(worker)) => self.worker_left(worker),
-            None => {}
-        }
-    }
-
-    fn client_left(&mut self, client: ClientId) {
-        let Some(gone) = self.clients.remove(&client) else { return };
-        self.pending.history.totals.clients_removed += 1;
-        gone.out.close();
-        let effects = self.pending.client_left(client);
-        self.apply(effects);
-        let wanted: Vec<Key> = self
-            .names
-            .by_key
-            .iter()
-            .filter(|(_, name)| name.wanted_by.contains(&client))
-            .map(|(key, _)| key.clone())
-            .collect();
-        self.release(client, &wanted);
-    }
-
-    fn worker_left(&mut self, worker: WorkerId) {
-        let Some(gone) = self.workers.remove(&worker) else { return };
-        self.pending.history.totals.workers_removed += 1;
-        gone.out.close();
-        let how = if gone.leaving { "left" } else { "was lost" };
-        self.log("INFO", format!("worker {} {how}", gone.address));
-        if !gone.leaving {
-            let lost: Vec<TaskKey> = self.machine.assigned(worker).map(|(task, _)| task).collect();
-            for task in lost {
-                if let Some(graph) = self.names.graphs.get_mut(&task.graph) {
-                    let suspects = graph.suspects.entry(task.task).or_default();
-                    suspects.push(gone.address.to_string());
-                }
-            }
-        }
-        for other in self.workers.values_mut() {
-            other.peers.remove(&worker);
-        }
-        self.call_answers_lost(worker, &gone);
-        self.tell(Event::WorkerLost { worker });
-    }
-
     pub(super) fn close(&mut self) {
+        if let Some(journaling) = &mut self.journaling {
+            journaling.clear();
+        }
         for worker in self.workers.values_mut() {
             worker.out.push(ToWorker::Close { reason: "the scheduler closes".to_owned() });
             worker.out.flush();
@@ -230,10 +148,17 @@ impl Core {
         }
     }
 
+    /// Breaks all connections.
+    pub(super) fn abort(&mut self) {
+        self.workers.values().for_each(|worker| worker.out.abort());
+        self.clients.values().for_each(|client| client.out.abort());
+    }
+
     /// Places what is ready and sends what waits.
     pub(super) fn finish_batch(&mut self) {
         // What was placed on a worker that is gone goes to others at once.
         while !self.place_and_send() {}
+        self.write_journal();
         for client in self.clients.values_mut() {
             if !client.out.flush() {
                 // Its reader tells of the end.
@@ -251,6 +176,8 @@ impl Core {
         self.actions = actions;
         self.values.clear();
         self.answer_moves();
+        // What others are told of must be on its way to the disk before.
+        self.write_journal();
         let unreachable: Vec<WorkerId> = self
             .workers
             .iter_mut()
@@ -261,15 +188,28 @@ impl Core {
             if let Some(worker) = self.workers.get(&id) {
                 worker.out.abort();
                 let connection = worker.connection;
-                self.ended(connection);
+                self.ended(connection, true);
             }
         }
         all
     }
 
-    fn take_of_client(&mut self, client: ClientId, message: FromClient) {
+    pub(super) fn take_of_client(&mut self, client: ClientId, message: FromClient) {
+        let Some(message) = self.deferred(client, message) else { return };
         match message {
             FromClient::Hello(_) => {}
+            FromClient::Keep { number, message } => {
+                match *message {
+                    FromClient::Keep { .. } | FromClient::Attached { .. } => {}
+                    message => self.take_of_client(client, message),
+                }
+                if let Some(journaling) = &mut self.journaling {
+                    journaling.handled(client, number);
+                }
+            }
+            FromClient::Attached { submitted, others } => {
+                self.attached(client, &submitted, &others);
+            }
             FromClient::Submit(submission) => self.submit(client, *submission),
             FromClient::Retain(keys) => {
                 for key in keys {
@@ -290,8 +230,9 @@ impl Core {
             FromClient::Fetch { id, keys } => self.relay(client, id, &keys),
             FromClient::Missing { task, holder } => self.missing(task, &holder),
             FromClient::Scatter { id, keys, values, sizes, workers, copies } => {
-                let answer = self.scatter(client, &keys, values, &sizes, &workers, copies);
-                self.tell_client(client, ToClient::Reply { id, answer });
+                let values = keys.into_iter().zip(values).zip(sizes);
+                let values = values.map(|((key, value), bytes)| (key, value, bytes)).collect();
+                self.scatter(Asker { client, id }, values, &workers, copies);
             }
             FromClient::Request { id, name, arguments } => {
                 self.request(client, id, &name, &arguments);
@@ -305,7 +246,7 @@ impl Core {
         }
     }
 
-    fn tell_standing(&mut self, client: ClientId, key: &Key) {
+    pub(super) fn tell_standing(&mut self, client: ClientId, key: &Key) {
         let Some(name) = self.names.by_key.get(key) else { return };
         let message = match &name.standing {
             Standing::Pending => return,
@@ -334,6 +275,7 @@ impl Core {
 
     pub(super) fn next_graph(&mut self) -> GraphId {
         self.next_graph += 1;
+        self.reserve();
         GraphId(self.next_graph)
     }
 
@@ -355,14 +297,8 @@ impl Core {
                 Import { task, origin: known.unwrap_or(nobody) }
             })
             .collect();
-        let mut record = GraphRecord {
-            plan: plan.clone(),
-            operations: operations.into_iter().map(|operation| operation.payload).collect(),
-            outputs: FxHashMap::default(),
-            more_names: FxHashMap::default(),
-            errors: FxHashMap::default(),
-            suspects: FxHashMap::default(),
-        };
+        let operations = operations.into_iter().map(|operation| operation.payload).collect();
+        let mut record = GraphRecord::new(plan.clone(), operations);
         let mut known = Vec::new();
         let mut released = Vec::new();
         for (&task, key) in plan.outputs().iter().zip(outputs) {
@@ -378,6 +314,9 @@ impl Core {
             }
         }
         released.retain(|task| !record.outputs.contains_key(task));
+        if let Some(journaling) = &mut self.journaling {
+            journaling.push(record.line(graph));
+        }
         self.names.graphs.insert(graph, record);
         let submission = samite_scheduling::Submission {
             graph,
@@ -525,6 +464,11 @@ impl Core {
                 }
             }
             FromWorker::Event { topic, event } => self.log_event(&topic, event),
+            FromWorker::Reported => {
+                if let Some(address) = self.workers.get(&worker).map(|one| one.address.clone()) {
+                    self.reported(&address);
+                }
+            }
             FromWorker::Leaving => {
                 if let Some(worker) = self.workers.get_mut(&worker) {
                     worker.leaving = true;
@@ -545,6 +489,7 @@ impl Core {
             | Event::StealAnswered { worker, .. }
             | Event::CapacityChanged { worker, .. }
             | Event::SlotsChanged { worker, .. }
+            | Event::RunContinues { worker, .. }
             | Event::MemoryChanged { worker, .. } => *worker,
             _ => return,
         };
@@ -561,6 +506,7 @@ impl Core {
                 }
             }
             Event::TaskFailed { task, .. } => self.note_run(from, *task, None, 0, wall_clock()),
+            Event::ReplicaAdded { task, .. } => self.put_arrived(from, *task),
             _ => {}
         }
         self.tell(event);
@@ -595,12 +541,23 @@ impl Core {
                 }
                 Action::GraphForgotten { graph } => self.forget(graph),
                 Action::WorkerRetired { worker } => self.worker_retired(worker),
+                Action::Journal(record) => self.write_down(record),
                 Action::GraphDone { .. }
                 | Action::GraphFailed { .. }
-                | Action::OutputUnknown { .. }
-                | Action::Journal(_) => {}
+                | Action::OutputUnknown { .. } => {}
             }
         }
+    }
+
+    fn write_down(&mut self, record: Record) {
+        if let Record::Failed { task, cause: FailureCause::Error } = &record
+            && let Some(graph) = self.names.graphs.get(&task.graph)
+            && let Some(erred) = graph.errors.get(&task.task).cloned()
+        {
+            let task = *task;
+            self.note(|| Line::Error { task, erred });
+        }
+        self.note(|| Line::Machine(record));
     }
 
     /// Tells a worker where another one is.
@@ -677,15 +634,10 @@ impl Core {
         }
     }
 
-    fn output_erred(
-        &mut self,
-        task: TaskKey,
-        origin: TaskKey,
-        cause: samite_scheduling::FailureCause,
-    ) {
+    fn output_erred(&mut self, task: TaskKey, origin: TaskKey, cause: FailureCause) {
         let record = self.names.graphs.get(&origin.graph);
         let raised = record.and_then(|record| record.errors.get(&origin.task)).cloned();
-        let raised = raised.filter(|_| cause == samite_scheduling::FailureCause::Error);
+        let raised = raised.filter(|_| cause == FailureCause::Error);
         let suspects = record.and_then(|record| record.suspects.get(&origin.task));
         let found = raised.unwrap_or_else(|| {
             Arc::new(erred(cause, suspects.map(Vec::as_slice).unwrap_or_default()))

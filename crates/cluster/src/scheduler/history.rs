@@ -195,6 +195,12 @@ impl Core {
         Plain::List(told)
     }
 
+    /// Keeps a line of the log, and writes it to the standard error: nobody may ask for the log.
+    pub(super) fn log_loudly(&mut self, level: &'static str, line: String) {
+        eprintln!("samite scheduler: {level}: {line}");
+        self.log(level, line);
+    }
+
     /// Keeps a line of the log.
     pub(super) fn log(&mut self, level: &'static str, line: String) {
         let time = wall_clock();

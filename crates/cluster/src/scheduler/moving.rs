@@ -1,17 +1,17 @@
-//! Values on their way for clients: scattered to workers, copied, balanced, and passed on to
+//! Values on their way for clients: copied, balanced, and passed on to
 //! clients that cannot reach the workers.
 
 use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
-use samite_graph::{OperationId, PlanBuilder, TaskId};
 use samite_scheduling::{Event, TaskKey, WorkerId};
 
 use super::coordination::Asker;
 use super::core::Core;
 use super::members::ClientId;
+use super::scattering::Scattering;
 use crate::plain::{Fault, Plain};
-use crate::protocol::{Carried, Key, Submission, ToClient, ToWorker};
+use crate::protocol::{Carried, Key, ToClient, ToWorker};
 use crate::transport::Address;
 
 /// Copies that do not come about are not waited for any longer than this.
@@ -42,14 +42,20 @@ struct Copying {
 /// What is under way.
 #[derive(Default)]
 pub(super) struct Moving {
-    next: u64,
+    pub(super) next: u64,
     relays: FxHashMap<u64, Relay>,
     asked: FxHashMap<u64, Asked>,
     copying: Vec<Copying>,
     balancing: Vec<(Asker, Instant)>,
+    pub(super) scattering: Scattering,
 }
 
 impl Moving {
+    /// The data that is on its way to workers.
+    pub(super) fn putting(&self) -> impl Iterator<Item = TaskKey> {
+        self.scattering.putting()
+    }
+
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         let copying = self.copying.iter().map(|copying| copying.until);
         copying.chain(self.balancing.iter().map(|(_, until)| *until)).min()
@@ -57,81 +63,6 @@ impl Moving {
 }
 
 impl Core {
-    /// Gives values to workers.
-    pub(super) fn scatter(
-        &mut self,
-        client: ClientId,
-        keys: &[Key],
-        values: Vec<Carried>,
-        sizes: &[u64],
-        workers: &[String],
-        copies: u32,
-    ) -> Result<Plain, Fault> {
-        if keys.len() != values.len() || keys.len() != sizes.len() {
-            return Err(Fault::value("scatter: there must be a name and a size for each value"));
-        }
-        let targets: Vec<WorkerId> = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| {
-                !worker.retiring
-                    && (workers.is_empty() || workers.iter().any(|name| worker.answers_to(name)))
-            })
-            .map(|(id, _)| *id)
-            .collect();
-        if targets.is_empty() {
-            return Err(Fault::new("NoWorkers", "scatter: no worker is there that takes values"));
-        }
-        let far = targets
-            .iter()
-            .any(|id| self.workers.get(id).is_some_and(|worker| !worker.out.is_local()));
-        if far && values.iter().any(|value| matches!(value, Carried::Local(_))) {
-            return Err(Fault::new("NotEncoded", "scatter: some workers are in other processes"));
-        }
-        let mut builder = PlanBuilder::with_capacity(keys.len(), 0);
-        builder.begin_layer("scatter", None);
-        let tasks: Vec<TaskId> =
-            (0..keys.len()).map(|place| builder.push(OperationId(0), place as u32, [])).collect();
-        let plan =
-            builder.finish(tasks.clone()).map_err(|wrong| Fault::value(wrong.to_string()))?;
-        let submission = Submission {
-            plan,
-            operations: Vec::new(),
-            outputs: keys.to_vec(),
-            imports: Vec::new(),
-            annotations: Vec::new(),
-        };
-        let graph = self.submit_graph(client, submission, tasks.clone().into());
-        // Every thread gets its share.
-        let mut turns: Vec<WorkerId> = Vec::new();
-        for id in &targets {
-            let slots = self.workers.get(id).map_or(1, |worker| worker.options.slots.max(1));
-            turns.extend((0..slots).map(|_| *id));
-        }
-        let copies = usize::try_from(copies).unwrap_or(usize::MAX).clamp(1, targets.len());
-        let mut turn = self.pending.moving.next as usize;
-        self.pending.moving.next += keys.len() as u64;
-        for ((task, value), (key, &bytes)) in
-            tasks.into_iter().zip(values).zip(keys.iter().zip(sizes))
-        {
-            let task = TaskKey { graph, task };
-            // Where the name is known already, its value is, too.
-            if self.names.by_key.get(key).and_then(|name| name.task) != Some(task) {
-                continue;
-            }
-            let first = turns[turn % turns.len()];
-            turn += 1;
-            let others = targets.iter().copied().filter(|id| *id != first);
-            for id in std::iter::once(first).chain(others).take(copies) {
-                if let Some(worker) = self.workers.get_mut(&id) {
-                    let value = value.clone();
-                    worker.out.push(ToWorker::Put { task, value, bytes });
-                }
-            }
-        }
-        Ok(Plain::None)
-    }
-
     /// Copies results to more workers, and answers when they are there.
     pub(super) fn replicate(&mut self, asker: Asker, arguments: &Plain) {
         let workers = self.chosen(arguments);
@@ -164,7 +95,11 @@ impl Core {
             Some(_) => self.chosen(arguments).into(),
             None => Box::default(),
         };
-        self.tell(Event::Rebalance { workers });
+        let tasks = arguments.get("keys").map(|keys| {
+            let task = |key: &str| self.names.by_key.get(key).and_then(|name| name.task);
+            keys.texts().into_iter().filter_map(task).collect()
+        });
+        self.tell(Event::Rebalance { workers, tasks });
         self.pending.moving.balancing.push((asker, Instant::now() + PATIENCE));
     }
 

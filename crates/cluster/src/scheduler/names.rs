@@ -60,6 +60,17 @@ pub(super) struct GraphRecord {
 }
 
 impl GraphRecord {
+    pub(super) fn new(plan: Arc<Plan>, operations: Vec<Encoded>) -> Self {
+        Self {
+            plan,
+            operations,
+            outputs: FxHashMap::default(),
+            more_names: FxHashMap::default(),
+            errors: FxHashMap::default(),
+            suspects: FxHashMap::default(),
+        }
+    }
+
     /// The operations that a task runs.
     pub(super) fn operations_of(&self, task: TaskId, visit: &mut dyn FnMut(OperationId)) {
         match self.plan.work(task) {

@@ -1,14 +1,16 @@
 //! What the scheduler shows over HTTP: its state as the pages have it.
 
 use std::collections::BTreeMap;
+use std::sync::Weak;
 
 use samite_graph::TaskId;
 use samite_scheduling::{GraphId, TaskState, WorkerId};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 
 use super::Inbox;
 use super::coordination::Asker;
 use super::core::Core;
+use super::desk::Desk;
 use super::requests::KEEPER;
 use super::topics::wall_clock;
 use crate::http::{Answer, Memory, Retire, Snapshot, Source, States, Transfers, Worker};
@@ -19,8 +21,8 @@ const EVENTS: usize = 20_000;
 /// The work that a worker is wanted for, in nanoseconds of all its threads.
 const WORTH_A_WORKER: f64 = 5e9;
 
-/// Asks the scheduler's thread.
-pub(super) struct Asking(pub(super) mpsc::WeakUnboundedSender<Inbox>);
+/// Asks the scheduler.
+pub(super) struct Asking(pub(super) Weak<Desk>);
 
 impl Source for Asking {
     fn snapshot(&self, events_since: u64) -> Answer<'_, Option<Snapshot>> {

@@ -11,6 +11,7 @@ use super::coordination::{Asker, Coordination, Effects};
 use super::core::Core;
 use super::datasets::Datasets;
 use super::history::History;
+use super::journaling::Journaling;
 use super::members::{ClientId, Outgoing};
 use super::metadata::Metadata;
 use super::moving::Moving;
@@ -72,6 +73,7 @@ impl Core {
             self.pending.coordination.request(Instant::now(), asker, name, arguments, &mut effects);
         self.apply(effects);
         if known {
+            self.note_request(name, arguments);
             return;
         }
         let answer = match name {
@@ -116,7 +118,17 @@ impl Core {
                 ),
             )),
         };
+        if answer.as_ref().is_ok_and(|answer| *answer != Plain::Bool(false)) {
+            self.note_request(name, arguments);
+        }
         self.reply(asker, answer);
+    }
+
+    /// Writes down what changes what is kept by name.
+    pub(super) fn note_request(&mut self, name: &str, arguments: &Plain) {
+        if let Some(journaling) = &mut self.journaling {
+            journaling.requested(name, arguments);
+        }
     }
 
     pub(super) fn reply(&mut self, asker: Asker, answer: Result<Plain, Fault>) {
@@ -165,6 +177,14 @@ impl Core {
         let mut effects = Effects::default();
         self.pending.coordination.tick(now, &mut effects);
         self.apply(effects);
+        self.tick_absences(now);
+        self.retry_journal(now);
+    }
+
+    /// When [`tick`](Self::tick) has something to do next.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        let journal = self.journaling.as_ref().and_then(Journaling::next_deadline);
+        [self.pending.next_deadline(), self.absence_deadline(), journal].into_iter().flatten().min()
     }
 
     /// The workers that a list names by name, address or host; all where there is no list.

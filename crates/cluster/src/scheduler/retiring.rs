@@ -55,11 +55,25 @@ impl Core {
             for id in std::mem::take(&mut request.missing) {
                 self.retire(id, &mut request);
             }
-            return self.reply(asker, Ok(Plain::Map(request.done)));
+            self.reply(asker, Ok(Plain::Map(request.done)));
+            return self.let_last_ones_go();
         }
         self.pending.retiring.open.push(request);
         for worker in workers {
             self.tell(Event::WorkerRetiring { worker });
+        }
+    }
+
+    /// Lets all workers go that shall leave, where nobody stays to whom they could give anything.
+    pub(super) fn let_last_ones_go(&mut self) {
+        if self.workers.values().any(|worker| !worker.retiring) {
+            return;
+        }
+        for mut request in std::mem::take(&mut self.pending.retiring.open) {
+            for id in std::mem::take(&mut request.missing) {
+                self.retire(id, &mut request);
+            }
+            self.reply(request.asker, Ok(Plain::Map(request.done)));
         }
     }
 

@@ -186,6 +186,17 @@ pub enum TransportError {
 }
 
 impl TransportError {
+    /// Whether the peer is there and will not have this process, so that calling again is no use.
+    pub(crate) fn is_refusal(&self) -> bool {
+        matches!(
+            self,
+            Self::Authentication { .. }
+                | Self::Version { .. }
+                | Self::Foreign { .. }
+                | Self::Security { .. }
+        )
+    }
+
     /// An end that the network made.
     pub(super) fn lost(address: &Address, source: io::Error) -> Self {
         let ended = matches!(source.kind(), io::ErrorKind::UnexpectedEof);

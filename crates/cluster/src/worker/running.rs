@@ -57,6 +57,7 @@ pub(super) fn follow_up(shared: &Arc<Shared>, mut core: parking_lot::MutexGuard<
 
 /// Takes messages of the scheduler.
 pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
+    let Ok(runtime) = crate::threads::runtime() else { return shared.shut_down() };
     let mut core = shared.core.lock();
     for message in messages {
         match message {
@@ -83,17 +84,17 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
             ToWorker::Put { task, value, .. } => {
                 let shared = shared.clone();
                 // Decoding may enter the interpreter, which must not be done under the lock.
-                tokio::task::spawn_blocking(move || fetching::put(&shared, task, value));
+                runtime.spawn_blocking(move || fetching::put(&shared, task, value));
             }
             ToWorker::Forget { graph } => core.forget(graph),
             ToWorker::Call { id, payload } => {
                 let shared = shared.clone();
-                tokio::task::spawn_blocking(move || call(&shared, id, payload));
+                runtime.spawn_blocking(move || call(&shared, id, payload));
             }
             ToWorker::Get { id, tasks, local } => {
                 let shared = shared.clone();
                 // Encoding may enter the interpreter.
-                tokio::task::spawn_blocking(move || {
+                runtime.spawn_blocking(move || {
                     let values = serving::values(&shared, &tasks, local && shared.local);
                     shared.send(vec![ToScheduler::Worker(FromWorker::Values { id, values })]);
                 });

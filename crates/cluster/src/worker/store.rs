@@ -129,6 +129,11 @@ impl Store {
         begin
     }
 
+    /// The bytes in memory, and how short memory is, as it was told last.
+    pub(super) fn pressure(&self) -> (u64, Pressure) {
+        (self.bytes, self.pressure)
+    }
+
     /// How short memory is, where that has changed.
     pub(super) fn changed_pressure(&mut self) -> Option<(u64, Pressure)> {
         // Where nothing can be spilled, only tasks that run give memory back.

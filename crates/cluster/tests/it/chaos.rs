@@ -7,14 +7,14 @@ use samite_cluster::client::Outcome;
 use crate::support::*;
 
 /// xorshift64*, which is all the randomness that tests need.
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
     }
 
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
         self.0 ^= self.0 >> 27;
@@ -23,7 +23,7 @@ impl Random {
 }
 
 /// A random graph, and what its outputs are.
-fn graph(random: &mut Random, name: &str) -> (Graph, Vec<u64>) {
+pub(crate) fn graph(random: &mut Random, name: &str) -> (Graph, Vec<u64>) {
     let mut graph = Graph::default();
     let tasks = 20 + random.below(100) as usize;
     let mut ids = Vec::new();

@@ -10,8 +10,11 @@
 
 mod chaos;
 mod computing;
+mod leaving;
 mod members;
 mod pages;
 mod requests;
+mod restarting;
+mod scattering;
 mod spilling;
 mod support;

@@ -192,6 +192,24 @@ impl Way {
     }
 }
 
+/// A scheduler at a TCP address that keeps a journal, to be killed and started again.
+pub(crate) fn journaled(address: &Address, folder: &std::path::Path) -> SchedulerServer {
+    let options = SchedulerOptions { journal: Some(folder.to_owned()), ..Default::default() };
+    let until = Instant::now() + PATIENCE;
+    loop {
+        match SchedulerServer::start(
+            std::slice::from_ref(address),
+            &Security::open(),
+            options.clone(),
+        ) {
+            Ok(scheduler) => return scheduler,
+            // The port may not be free at once.
+            Err(failed) => assert!(Instant::now() < until, "{failed}"),
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
 pub(crate) struct Cluster {
     pub(crate) way: Way,
     pub(crate) scheduler: SchedulerServer,
@@ -209,6 +227,24 @@ impl Cluster {
             cluster.workers.push(worker);
         }
         cluster
+    }
+
+    /// A cluster over TCP whose scheduler keeps a journal.
+    pub(crate) fn journaled(folder: &std::path::Path, workers: usize, threads: u32) -> Self {
+        let scheduler = journaled(&Way::Tcp.address(), folder);
+        let mut cluster = Self { way: Way::Tcp, scheduler, workers: Vec::new() };
+        for number in 0..workers {
+            let worker = cluster.worker(&format!("w{number}"), threads);
+            cluster.workers.push(worker);
+        }
+        cluster
+    }
+
+    /// Kills the scheduler and starts it again at the same address.
+    pub(crate) fn restart(&mut self, folder: &std::path::Path) {
+        let address = self.address().clone();
+        self.scheduler.kill();
+        self.scheduler = journaled(&address, folder);
     }
 
     pub(crate) fn address(&self) -> &Address {
@@ -232,6 +268,7 @@ impl Cluster {
             about: Plain::None,
             limits: Limits::default(),
             timeout: Duration::from_secs(10),
+            patience: PATIENCE,
         };
         let executor = Arc::new(Plainly);
         WorkerServer::start(self.address(), &Security::open(), settings, executor).unwrap()

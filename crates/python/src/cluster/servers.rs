@@ -30,7 +30,9 @@ pub fn raised(failed: impl Into<ClusterError>) -> PyErr {
     let text = failed.to_string();
     match failed {
         ClusterError::TimedOut { .. } => PyTimeoutError::new_err(text),
-        ClusterError::Transport(_) | ClusterError::Closed => PyOSError::new_err(text),
+        ClusterError::Transport(_) | ClusterError::Closed | ClusterError::Journal(_) => {
+            PyOSError::new_err(text)
+        }
         ClusterError::Security(_) => PyValueError::new_err(text),
         _ => PyRuntimeError::new_err(text),
     }
@@ -110,6 +112,7 @@ impl ClusterScheduler {
                 "allowed_failures" => settings.scheduling.allowed_failures = value.extract()?,
                 "saturation" => settings.scheduling.saturation = value.extract()?,
                 "stealing" => settings.scheduling.stealing = value.extract()?,
+                "journal" => settings.journal = value.extract()?,
                 other => {
                     return Err(PyTypeError::new_err(format!(
                         "a scheduler has no option {other:?}"
@@ -205,12 +208,17 @@ impl ClusterWorker {
             Some(about) => plain::of_python(&about)?,
             None => Plain::None,
         };
+        let patience = match options.map(|options| options.get_item("patience")).transpose()? {
+            Some(Some(patience)) => patience.extract()?,
+            _ => 300.0,
+        };
         let settings = WorkerSettings {
             options: able,
             listen,
             about,
             limits: Limits::default(),
             timeout: seconds(timeout),
+            patience: seconds(patience),
         };
         let executor = Arc::new(PyExecutor);
         let start = || WorkerServer::start(&address, &security, settings, executor);

@@ -348,6 +348,9 @@ impl Scene {
             Action::Journal(Record::Retried { tasks }) => {
                 format!("write: {} tasks tried again", tasks.len())
             }
+            Action::Journal(Record::WorkersLost { task, workers }) => {
+                format!("write: {} lost {workers} workers", self.name(*task))
+            }
             Action::Journal(Record::Closed { graph }) => format!("write: graph {} closed", graph.0),
         }
     }

@@ -33,6 +33,13 @@ logger = logging.getLogger("samite.distributed.scheduler")
 @click.option("--jupyter/--no-jupyter", default=False, hidden=True)
 @click.option("--pid-file", default="", help="A file to write the process's id to.")
 @click.option("--scheduler-file", default="", help="A file to write for workers and clients.")
+@click.option(
+    "--journal",
+    default=None,
+    help="The folder where to write down what it takes to go on after a crash; by default "
+    "samite/journal-PORT in the user's folder for state (~/.local/state).",
+)
+@click.option("--no-journal", is_flag=True, help="Write nothing down: a crash loses all work.")
 @click.option("--preload", multiple=True, help="A module or script to run at the start.")
 @click.option("--idle-timeout", default=None, help="Time without work after which to end.")
 @click.option("--on-stdin", is_flag=True, hidden=True)
@@ -53,6 +60,8 @@ def main(
     jupyter: bool,
     pid_file: str,
     scheduler_file: str,
+    journal: str | None,
+    no_journal: bool,
     preload: Any,
     idle_timeout: str | None,
     on_stdin: bool,
@@ -78,6 +87,11 @@ def main(
     if port is None:
         port = 0 if on_stdin else 8786
 
+    if journal is not None and no_journal:
+        _shared.fail("Give either --journal or --no-journal")
+    if journal is None and not no_journal and port != 0:
+        journal = default_journal(port)
+
     async def run() -> None:
         scheduler = Scheduler(
             host=host if host or interface else "0.0.0.0",
@@ -88,6 +102,7 @@ def main(
             dashboard_address=dashboard_address if dashboard else None,
             dashboard=dashboard,
             scheduler_file=scheduler_file or None,
+            journal=journal,
             preload=list(preload) or None,
             preload_argv=preload_argv,
             idle_timeout=idle_timeout,
@@ -104,6 +119,14 @@ def main(
             asyncio.run(run())
         except (OSError, ValueError) as error:
             _shared.fail(f"The scheduler could not be started: {error}")
+
+
+def default_journal(port: int) -> str:
+    """The folder of the journal of this user's scheduler at a port of this machine."""
+    import os
+
+    state = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(state, "samite", f"journal-{port}")
 
 
 if __name__ == "__main__":
