@@ -20,6 +20,8 @@ enum Owner {
     /// Lent; the memory lives as long as this. Pages of a mapped file can be read again.
     /// `held` bytes go when the keeper does.
     Lent { keeper: Box<dyn Any + Send + Sync>, file: bool, held: usize },
+    /// Allocated elsewhere, and nobody else's.
+    Given { _keeper: Box<dyn Any + Send + Sync> },
 }
 
 // SAFETY: a buffer is plain bytes. They are written through `&mut` only, or by their lender, who
@@ -61,6 +63,17 @@ impl Buffer {
     ) -> Self {
         let start = NonNull::new(start.cast_mut()).unwrap_or(NonNull::dangling());
         Self { start, len, owner: Owner::Lent { keeper, file: false, held: len } }
+    }
+
+    /// Memory that was allocated elsewhere and is nobody else's any more: as if it had been
+    /// allocated here.
+    ///
+    /// # Safety
+    /// The range is valid for reads and writes of initialized bytes until `keeper` is dropped, and
+    /// nobody else reads or writes it.
+    pub unsafe fn given(start: *mut u8, len: usize, keeper: Box<dyn Any + Send + Sync>) -> Self {
+        let start = NonNull::new(start).unwrap_or(NonNull::dangling());
+        Self { start, len, owner: Owner::Given { _keeper: keeper } }
     }
 
     /// As [`lent`](Self::lent), for memory that is a file, mapped shared or never written to.
@@ -114,7 +127,7 @@ impl Buffer {
     /// The bytes that are given back when the buffer goes.
     pub fn owned_bytes(&self) -> usize {
         match self.owner {
-            Owner::Here { .. } => self.len,
+            Owner::Here { .. } | Owner::Given { .. } => self.len,
             Owner::Lent { .. } => 0,
         }
     }
@@ -122,7 +135,7 @@ impl Buffer {
     /// The bytes that there are more of in memory because of this buffer.
     pub fn held_bytes(&self) -> usize {
         match self.owner {
-            Owner::Here { .. } => self.len,
+            Owner::Here { .. } | Owner::Given { .. } => self.len,
             Owner::Lent { held, .. } => held,
         }
     }
@@ -130,7 +143,7 @@ impl Buffer {
     /// What keeps memory of somebody else.
     pub fn keeper(&self) -> Option<&(dyn Any + Send + Sync)> {
         match &self.owner {
-            Owner::Here { .. } => None,
+            Owner::Here { .. } | Owner::Given { .. } => None,
             Owner::Lent { keeper, .. } => Some(&**keeper),
         }
     }

@@ -145,6 +145,11 @@ impl Expr {
         Self::checked("stored", Op::Stored(blocks.into()), dtype, grid)
     }
 
+    /// An array whose blocks other tasks hold; `content` tells it from others.
+    pub(crate) fn elsewhere(content: u128, dtype: DType, grid: Grid) -> Result<Self, ArrayError> {
+        Self::checked("elsewhere", Op::Elsewhere(content), dtype, grid)
+    }
+
     /// Blocks that a function makes of blocks of other arrays. Axes are paired by labels; along a
     /// label that the output lacks, the function gets all blocks.
     ///

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use samite_graph::{OperationId, Optimize, Plan};
+use samite_graph::{OperationId, Optimize, Plan, TaskId};
 use samite_runtime::{
     Context, Lane, OperationError, Options, Program, RuntimeError, Threads, Value, run_here, start,
 };
@@ -20,6 +20,9 @@ pub struct Prepared {
     pub plan: Arc<Plan>,
     /// The operations that the plan's numbers point at.
     pub operations: Vec<Operation>,
+    /// The tasks that stand for blocks which come from elsewhere: the token of the source and the
+    /// number of the block, for each.
+    pub elsewhere: Vec<(TaskId, u128, u32)>,
     results: Vec<Place>,
 }
 
@@ -71,7 +74,7 @@ pub fn prepare(roots: &[Expr], wanted: Wanted, limits: &Limits) -> Result<Prepar
             _ => None,
         });
     }
-    let Lowered { graph, operations, outputs } = lower(&roots, &targets, limits)?;
+    let Lowered { graph, operations, mut outputs, elsewhere } = lower(&roots, &targets, limits)?;
     let mut results: Vec<Place> = Vec::with_capacity(roots.len());
     let mut at = 0;
     for (blocks, target) in outputs.iter().zip(targets) {
@@ -82,9 +85,17 @@ pub fn prepare(roots: &[Expr], wanted: Wanted, limits: &Limits) -> Result<Prepar
         });
         at += blocks.len();
     }
+    // An output is a task of its own, whoever reads it.
+    outputs.extend(elsewhere.iter().map(|(_, blocks)| *blocks));
     let plan = samite_graph::optimize(&graph, &outputs, &Optimize::default())?;
+    let mut tasks = plan.outputs().iter().skip(at);
+    let mut sources = Vec::new();
+    for (content, blocks) in elsewhere {
+        let numbers = 0..blocks.len() as u32;
+        sources.extend(numbers.zip(&mut tasks).map(|(block, task)| (*task, content, block)));
+    }
     let results = places.into_iter().map(|place| results[place].clone()).collect();
-    Ok(Prepared { plan: Arc::new(plan), operations, results })
+    Ok(Prepared { plan: Arc::new(plan), operations, elsewhere: sources, results })
 }
 
 impl Prepared {
@@ -166,14 +177,14 @@ fn limits_of(options: &Options) -> Limits {
 }
 
 fn run(prepared: Prepared, options: Options) -> Result<Vec<Vec<Chunk>>, ArrayError> {
-    let Prepared { plan, operations, results } = prepared;
+    let Prepared { plan, operations, elsewhere, results } = prepared;
     let program = Arc::new(ArrayProgram { operations });
     let values: Result<Vec<Value>, RuntimeError> = match options.threads {
         Threads::Calling => run_here(Arc::clone(&plan), program, options),
         Threads::Pool(_) => start(Arc::clone(&plan), program, options)?.join(),
     };
     let values = values?;
-    Prepared { plan, operations: Vec::new(), results }.results(&values)
+    Prepared { plan, operations: Vec::new(), elsewhere, results }.results(&values)
 }
 
 impl Expr {

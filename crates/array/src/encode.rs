@@ -53,6 +53,11 @@ enum Node {
         chunks: Chunks,
         blocks: Vec<Vec<u8>>,
     },
+    Elsewhere {
+        dtype: DType,
+        chunks: Chunks,
+        content: u128,
+    },
     Map {
         ufunc: Ufunc,
         inputs: Vec<DType>,
@@ -180,6 +185,7 @@ impl Expr {
                         let blocks = blocks.iter().map(bytes_of).collect::<Result<_, _>>()?;
                         Node::Stored { dtype, chunks, blocks }
                     }
+                    Op::Elsewhere(content) => Node::Elsewhere { dtype, chunks, content: *content },
                     Op::Call { .. } => {
                         let reason = "a function that the engine does not look into";
                         return Err(ArrayError::Encoding { reason });
@@ -293,6 +299,9 @@ impl Expr {
                     })
                     .collect::<Result<_, _>>()?;
                 Self::stored(blocks, dtype, grid)
+            }
+            Node::Elsewhere { dtype, chunks, content } => {
+                Self::elsewhere(content, dtype, grid_of(chunks))
             }
             Node::Map { ufunc, inputs, output, arguments } => {
                 let operands = arguments

@@ -93,6 +93,8 @@ pub(crate) enum Op {
     Random { distribution: Distribution, seed: [u64; 4] },
     /// Blocks that were computed before, in row-major order.
     Stored(Arc<[Chunk]>),
+    /// Blocks that other tasks hold, by the token of what they are.
+    Elsewhere(u128),
     /// Blocks that a function makes from blocks of other arrays, by labels of axes. A label that
     /// the output lacks hands over all blocks along it.
     Call { function: Arc<dyn BlockFunction>, inputs: Vec<(Expr, Labels)>, labels: Labels },
@@ -135,7 +137,8 @@ impl Op {
             | Self::Fill(_)
             | Self::Iota { .. }
             | Self::Random { .. }
-            | Self::Stored(_) => SmallVec::new(),
+            | Self::Stored(_)
+            | Self::Elsewhere(_) => SmallVec::new(),
             Self::Call { inputs, .. } => inputs.iter().map(|(input, _)| input).collect(),
             Self::Map { arguments, .. } => arguments
                 .iter()
@@ -163,6 +166,7 @@ impl Op {
             Self::Iota { .. } => "arange".into(),
             Self::Random { .. } => "random".into(),
             Self::Stored(_) => "stored".into(),
+            Self::Elsewhere(_) => "elsewhere".into(),
             Self::Call { function, .. } => function.name(),
             Self::Map { ufunc, .. } => ufunc.name().into(),
             Self::Cast(_) => "astype".into(),
@@ -286,7 +290,12 @@ impl Drop for Node {
 
 fn take_inputs(op: &mut Op, into: &mut Vec<Expr>) {
     match std::mem::replace(op, Op::Fill(Scalar::zero(DType::Bool))) {
-        Op::Memory { .. } | Op::Fill(_) | Op::Iota { .. } | Op::Random { .. } | Op::Stored(_) => {}
+        Op::Memory { .. }
+        | Op::Fill(_)
+        | Op::Iota { .. }
+        | Op::Random { .. }
+        | Op::Stored(_)
+        | Op::Elsewhere(_) => {}
         Op::Call { inputs, .. } => into.extend(inputs.into_iter().map(|(input, _)| input)),
         Op::Map { arguments, .. } => {
             into.extend(arguments.into_iter().filter_map(|argument| match argument {

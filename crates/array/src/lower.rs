@@ -76,6 +76,8 @@ pub struct Lowered {
     pub operations: Vec<Operation>,
     /// The blocks of each root.
     pub outputs: Vec<Blocks>,
+    /// The blocks that come from elsewhere: the token of each source, and its blocks.
+    pub elsewhere: Vec<(u128, Blocks)>,
 }
 
 /// The coordinates of a block that is counted in row-major order.
@@ -308,6 +310,13 @@ impl Lowering<'_> {
                 let count = blocks.len() as u32;
                 let operation = self.operation(Kind::Stored(Arc::clone(blocks)));
                 self.add(&name, Source::new(operation, count))
+            }
+            Op::Elsewhere(content) => {
+                let operation = self.operation(Kind::Elsewhere);
+                let count = expr.grid().blocks().unwrap_or(0);
+                let blocks = self.add(&name, Source::new(operation, count))?;
+                self.lowered.elsewhere.push((*content, blocks));
+                Ok(blocks)
             }
             Op::Random { distribution, seed } => {
                 let count = expr.grid().blocks().unwrap_or(0);

@@ -5,6 +5,8 @@
 mod push;
 mod share;
 
+pub(crate) use push::with_inputs;
+
 use crate::error::ArrayError;
 use crate::expr::Expr;
 

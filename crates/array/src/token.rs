@@ -70,6 +70,7 @@ impl Fingerprint {
                 self.text(&format!("{distribution:?}"));
                 seed.iter().for_each(|word| self.number(u128::from(*word)));
             }
+            Op::Elsewhere(content) => self.number(*content),
             Op::Fill(scalar) => self.bytes.extend_from_slice(scalar.bytes()),
             Op::Iota { start, step } => {
                 self.bytes.extend_from_slice(start.bytes());

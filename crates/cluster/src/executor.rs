@@ -61,6 +61,17 @@ impl TaskContext {
     }
 }
 
+/// Whose memory frames are when an object is made of them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// Nobody else has these frames: the object may write to its memory.
+    Alone,
+    /// Others read them: the object gets copies, which it may write to.
+    Others,
+    /// Others read them: the object sees their memory and may not write to it.
+    ReadOnly,
+}
+
 /// How operations run and values travel: the part of a worker or client that knows the language.
 pub trait Executor: Send + Sync + 'static {
     /// Makes an operation ready that came from a client.
@@ -90,11 +101,12 @@ pub trait Executor: Send + Sync + 'static {
     /// Where it has none.
     fn encode(&self, value: &Value) -> Result<Encoded, Failure>;
 
-    /// The value of bytes.
+    /// The value of bytes. The owner of the frames decides whether it may keep them and write to
+    /// them.
     ///
     /// # Errors
     /// Where they are none.
-    fn decode(&self, encoded: Encoded) -> Result<Value, Failure>;
+    fn decode(&self, encoded: Encoded, owner: Owner) -> Result<Value, Failure>;
 
     /// Wraps all that a thread of a worker does. Must call `body` once.
     fn thread(&self, body: &mut dyn FnMut());

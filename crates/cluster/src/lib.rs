@@ -20,6 +20,6 @@ pub mod worker;
 
 pub use encoded::{Encoded, MessageError};
 pub use error::ClusterError;
-pub use executor::{Executor, Failure, Loaded, TaskContext};
+pub use executor::{Executor, Failure, Loaded, Owner, TaskContext};
 pub use plain::{Fault, Plain};
 pub use protocol::{Carried, Erred, Key, Operation, Submission};

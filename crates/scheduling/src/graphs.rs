@@ -141,6 +141,23 @@ impl Graph {
         self.annotations.get(row).map(|options| (row, options))
     }
 
+    /// The part that a task reads of its inputs.
+    #[inline]
+    pub(crate) fn part(&self, task: TaskId) -> Option<u32> {
+        self.options(task)?.1.part
+    }
+
+    /// The bytes that a task reads of an input. Parts are taken to be of one size: what is known is
+    /// the size of all.
+    #[inline]
+    pub(crate) fn read_bytes(&self, task: TaskId, input: TaskId) -> u64 {
+        let bytes = self.task(input).bytes;
+        match self.part(task) {
+            Some(_) => bytes / (self.plan.dependents(input).len() as u64).max(1),
+            None => bytes,
+        }
+    }
+
     #[inline]
     pub(crate) fn priority(&self, task: TaskId) -> Priority {
         let user = self.options(task).map_or(0, |(_, options)| options.priority);

@@ -79,6 +79,34 @@ impl Attempt {
 #[repr(transparent)]
 pub struct Time(pub u64);
 
+/// What a task reads of another one's value.
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Default,
+    serde::Serialize,
+    serde::Deserialize,
+)]
+pub struct Portion {
+    /// The task whose value it is.
+    pub task: TaskKey,
+    /// The number of the part; `None` for the whole value.
+    pub part: Option<u32>,
+}
+
+impl Portion {
+    /// The whole value of a task.
+    pub fn whole(task: TaskKey) -> Self {
+        Self { task, part: None }
+    }
+}
+
 /// One task of one graph.
 #[derive(
     Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, serde::Serialize, serde::Deserialize,

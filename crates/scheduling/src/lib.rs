@@ -36,7 +36,7 @@ pub mod worker;
 pub use action::{Action, FailureCause, Source};
 pub use consistency::Inconsistency;
 pub use event::{Event, Pressure};
-pub use ids::{Attempt, GraphId, Priority, TaskKey, Time, WorkerId};
+pub use ids::{Attempt, GraphId, Portion, Priority, TaskKey, Time, WorkerId};
 pub use journal::Record;
 pub use options::{Options, Resource, TaskOptions, WorkerOptions};
 pub use queries::{StateCounts, TaskState};

@@ -115,6 +115,8 @@ pub struct TaskOptions {
     pub allow_other_workers: bool,
     /// What it uses up while it runs.
     pub resources: Vec<Resource>,
+    /// The task reads this part of each of its inputs whose value has parts; `None` for all of them.
+    pub part: Option<u32>,
 }
 
 impl TaskOptions {

@@ -186,7 +186,7 @@ fn cheapest(
     let graph = graphs.get(entry.graph)?;
     for &input in graph.plan.dependencies(entry.task).iter().take(INPUTS_LOOKED_AT) {
         // An input without bytes still costs a message.
-        let bytes = graph.task(input).bytes.saturating_add(1);
+        let bytes = graph.read_bytes(entry.task, input).saturating_add(1);
         total = total.saturating_add(bytes);
         for &holder in graphs.holders(entry.graph, input) {
             if local[holder.index()] == 0 {

@@ -175,6 +175,11 @@ impl Scheduler {
         inputs.extend(graph.plan.dependencies(task.task).iter().map(key));
     }
 
+    /// The part that a task reads of each of its inputs whose value has parts.
+    pub fn part(&self, task: TaskKey) -> Option<u32> {
+        self.find(task)?.1.part(task.task)
+    }
+
     /// Why a task erred: the task that failed, and its cause.
     pub fn failure(&self, task: TaskKey) -> Option<(TaskKey, FailureCause)> {
         let (_, graph) = self.find(task)?;

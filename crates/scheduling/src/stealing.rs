@@ -112,7 +112,7 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return false };
         let bytes = graph.plan.dependencies(task).iter().fold(0u64, |sum, input| {
             let local = self.graphs.holders(slot, *input).iter().any(|holder| *holder != victim);
-            sum.saturating_add(if local { 0 } else { graph.task(*input).bytes + 1 })
+            sum.saturating_add(if local { 0 } else { graph.read_bytes(task, *input) + 1 })
         });
         if transfer(bytes, &self.options) >= wait {
             return false;

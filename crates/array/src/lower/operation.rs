@@ -137,6 +137,8 @@ pub(crate) enum Kind {
     Random { distribution: Distribution, seed: [u64; 4], dtype: DType, grid: Grid },
     /// A block that is at hand.
     Stored(Arc<[Chunk]>),
+    /// A block that a task outside of the graph has.
+    Elsewhere,
     /// A function that the engine does not look into.
     Call { function: Arc<dyn BlockFunction>, counts: SmallVec<[u32; 4]> },
     /// Writes a block to its place in the result.
@@ -185,6 +187,7 @@ impl Operation {
             Kind::MatMul | Kind::MatMulInto { .. } => "matmul".into(),
             Kind::Random { .. } => "random".into(),
             Kind::Stored(_) => "stored".into(),
+            Kind::Elsewhere => "elsewhere".into(),
             Kind::Call { function, .. } => function.name(),
             Kind::Deposit { .. } => "store".into(),
         }
@@ -412,6 +415,9 @@ impl Kind {
                 Some(block) => Arc::new(block.clone().kept()),
                 None => return Err(ArrayError::Internal { what: "a stored block is missing" }),
             },
+            Self::Elsewhere => {
+                return Err(ArrayError::Internal { what: "a block of another task is missing" });
+            }
             Self::Deposit { counts, grid, offsets, target } => {
                 let position = position_in(counts, index);
                 let shape = grid.block_shape(&position);

@@ -339,9 +339,12 @@ pub(crate) fn with_inputs(expr: &Expr, inputs: Vec<Expr>) -> Expr {
     let mut inputs = inputs.into_iter();
     let mut next = |old: &Expr| inputs.next().unwrap_or_else(|| old.clone());
     let op = match expr.op() {
-        Op::Memory { .. } | Op::Fill(_) | Op::Iota { .. } | Op::Random { .. } | Op::Stored(_) => {
-            return expr.clone();
-        }
+        Op::Memory { .. }
+        | Op::Fill(_)
+        | Op::Iota { .. }
+        | Op::Random { .. }
+        | Op::Stored(_)
+        | Op::Elsewhere(_) => return expr.clone(),
         Op::Call { function, inputs, labels } => Op::Call {
             function: Arc::clone(function),
             inputs: inputs.iter().map(|(input, labels)| (next(input), labels.clone())).collect(),

@@ -9,7 +9,7 @@ use samite_runtime::Value;
 
 use super::{Client, LOOK, Places, Relayed, Status};
 use crate::error::ClusterError;
-use crate::executor::Failure;
+use crate::executor::{Failure, Owner};
 use crate::protocol::{Carried, Erred, FromClient, Key};
 use crate::threads::{deadline, wait_for};
 use crate::transport::Address;
@@ -224,7 +224,7 @@ impl Client {
     fn opened(&self, key: &Key, carried: Carried) -> Outcome {
         let failure = match carried {
             Carried::Local(value) => return Outcome::Value(value),
-            Carried::Encoded(encoded) => match self.shared.executor.decode(encoded) {
+            Carried::Encoded(encoded) => match self.shared.executor.decode(encoded, Owner::Alone) {
                 Ok(value) => return Outcome::Value(value),
                 Err(failure) => failure,
             },

@@ -11,7 +11,7 @@ use samite_scheduling::{TaskKey, WorkerId};
 use super::Shared;
 use super::core::Fetch;
 use super::running::follow_up;
-use crate::executor::Failure;
+use crate::executor::{Failure, Owner};
 use crate::protocol::Carried;
 
 /// Fetches values, one request for each worker that has some.
@@ -38,7 +38,7 @@ async fn fetch(shared: Arc<Shared>, source: WorkerId, tasks: Vec<TaskKey>) {
         let mut values = values.into_iter();
         for task in tasks {
             let carried = values.next().flatten();
-            let value = carried.map(|carried| decoded(&shared, carried));
+            let value = carried.map(|carried| decoded(&shared, carried, Owner::Alone));
             let mut core = shared.core.lock();
             match value {
                 Some(value) => {
@@ -76,10 +76,10 @@ impl Data for Poison {
     }
 }
 
-fn decoded(shared: &Arc<Shared>, carried: Carried) -> Value {
+fn decoded(shared: &Arc<Shared>, carried: Carried, owner: Owner) -> Value {
     let outcome = match carried {
         Carried::Local(value) => Ok(value),
-        Carried::Encoded(encoded) => shared.executor.decode(encoded),
+        Carried::Encoded(encoded) => shared.executor.decode(encoded, owner),
         Carried::Broken { text, error } => Err(Failure::Raised { text, error }),
     };
     outcome.unwrap_or_else(|failure| Arc::new(Poison(failure)))
@@ -87,7 +87,8 @@ fn decoded(shared: &Arc<Shared>, carried: Carried) -> Value {
 
 /// Keeps a value that a client brings.
 pub(super) fn put(shared: &Arc<Shared>, task: TaskKey, carried: Carried) {
-    let value = decoded(shared, carried);
+    // The same frames may have gone to several workers of one process.
+    let value = decoded(shared, carried, Owner::Others);
     let bytes = value.nbytes() as u64;
     let mut core = shared.core.lock();
     core.values.insert(task, value);

@@ -144,7 +144,7 @@ impl Executor for Plainly {
         Ok(Encoded { kind: 0, frames: vec![bytes.into()] })
     }
 
-    fn decode(&self, encoded: Encoded) -> Result<Value, Failure> {
+    fn decode(&self, encoded: Encoded, _: Owner) -> Result<Value, Failure> {
         let frame = encoded.frames.first().cloned().unwrap_or_default();
         if encoded.kind == 1 {
             return Ok(Arc::new(Blob(frame)));

@@ -1,31 +1,47 @@
 //! Native tasks in graphs that Python code writes: callables that the engine recognises and runs
 //! without the interpreter.
 
+use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use pyo3::exceptions::PyTypeError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyTuple};
-use samite::array::{self, Limits, Operation, Wanted};
-use samite::graph::{Step, StepInput, TaskId, Work};
+use rustc_hash::FxHashMap;
+use samite::array::{self, Chunk, Detached, Limits, Operation, Wanted};
+use samite::graph::{Step, StepInput, TaskId};
 use samite::runtime::{Context, OperationError, Value};
 
-use crate::arrays::convert::{native_inputs, of_python, raised};
+use crate::arrays::convert::{native_inputs, of_python, raised, to_chunk, to_reader};
 use crate::arrays::expr::ArrayExpr;
 use crate::error;
 use crate::gil;
 use crate::value::to_python;
 
+/// Arrays in memory above this size do not travel with the tasks that read them: each of their
+/// blocks is a task of its own, whose value goes where it is needed.
+const LARGE: usize = 1 << 16;
+/// The plans of so many expressions are kept by a process that makes tasks again.
+const KEPT: usize = 32;
+
 /// One task of lowered expressions.
 #[pyclass(frozen, module = "samite._engine")]
 pub struct ArrayTask {
-    operations: Arc<Vec<Operation>>,
-    steps: Vec<Step>,
-    /// The expression, the number of the task and the limit of what is done in memory, to make it
-    /// again in another process.
-    source: (Py<ArrayExpr>, u32, usize),
+    work: Work,
+}
+
+enum Work {
+    Steps {
+        operations: Arc<Vec<Operation>>,
+        steps: Vec<Step>,
+        /// The expression, the number of the task and the limit of what is done in memory, to make
+        /// it again in another process.
+        source: (Py<ArrayExpr>, u32, usize),
+    },
+    /// A block of an array in memory, and a token of it.
+    Block { block: Chunk, token: (u128, u32) },
 }
 
 impl ArrayTask {
@@ -35,10 +51,14 @@ impl ArrayTask {
         context: &Context<'_>,
         inputs: &mut [Value],
     ) -> Result<Value, OperationError> {
+        let (operations, steps) = match &self.work {
+            Work::Block { block, .. } => return Ok(Arc::new(block.clone())),
+            Work::Steps { operations, steps, .. } => (operations, steps),
+        };
         native_inputs(inputs)?;
-        let mut made: Vec<Value> = Vec::with_capacity(self.steps.len());
+        let mut made: Vec<Value> = Vec::with_capacity(steps.len());
         let mut arguments = Vec::new();
-        for step in &self.steps {
+        for step in steps {
             arguments.clear();
             for input in &step.inputs {
                 arguments.extend(match input {
@@ -46,7 +66,7 @@ impl ArrayTask {
                     StepInput::Step(place) => made.get(*place as usize).cloned(),
                 });
             }
-            made.push(self.operations[step.operation.index()].run(
+            made.push(operations[step.operation.index()].run(
                 step.index,
                 context,
                 &mut arguments,
@@ -57,7 +77,20 @@ impl ArrayTask {
 
     /// Whether a step has to hold the interpreter.
     pub fn is_guarded(&self) -> bool {
-        self.steps.iter().any(|step| self.operations[step.operation.index()].is_guarded())
+        match &self.work {
+            Work::Block { .. } => false,
+            Work::Steps { operations, steps, .. } => {
+                steps.iter().any(|step| operations[step.operation.index()].is_guarded())
+            }
+        }
+    }
+
+    /// The block of an array in memory that the task is.
+    pub fn block(&self) -> Option<&Chunk> {
+        match &self.work {
+            Work::Block { block, .. } => Some(block),
+            Work::Steps { .. } => None,
+        }
     }
 }
 
@@ -83,60 +116,118 @@ impl ArrayTask {
 
     #[getter]
     fn __name__(&self) -> String {
-        let last = self.steps.last();
-        last.map_or_else(String::new, |step| self.operations[step.operation.index()].name())
+        match &self.work {
+            Work::Block { .. } => "array".to_owned(),
+            Work::Steps { operations, steps, .. } => steps
+                .last()
+                .map_or_else(String::new, |step| operations[step.operation.index()].name()),
+        }
     }
 
     fn __reduce__<'py>(&self, py: Python<'py>) -> PyResult<Reduced<'py>> {
-        if self.operations.iter().any(Operation::is_shared) {
+        let class = py.get_type::<Self>();
+        let (operations, source) = match &self.work {
+            Work::Block { block, token } => {
+                let whole = block.contiguous().map_err(|failed| raised(py, failed))?;
+                let arguments = (to_reader(py, &whole)?, token.0, token.1).into_pyobject(py)?;
+                return Ok((class.getattr("_of_block")?, arguments));
+            }
+            Work::Steps { operations, source, .. } => (operations, source),
+        };
+        if operations.iter().any(Operation::is_shared) {
             return Err(PyTypeError::new_err(
                 "an array that is larger than the memory limit is cut anew through a file, which \
                  tasks in other processes do not have; use threads, or a larger memory_limit",
             ));
         }
-        let rebuild = py.get_type::<Self>().getattr("_of")?;
-        let (expr, number, in_memory) = &self.source;
-        Ok((rebuild, (expr.clone_ref(py), *number, *in_memory)))
+        let (expr, number, in_memory) = source;
+        let arguments = (expr, *number, *in_memory).into_pyobject(py)?;
+        Ok((class.getattr("_of")?, arguments))
     }
 
     fn __dask_tokenize__(&self, py: Python<'_>) -> (&'static str, u128, u32) {
-        ("samite.array.task", self.source.0.bind(py).get().expr.token(), self.source.1)
+        let (token, number) = match &self.work {
+            Work::Block { token, .. } => *token,
+            Work::Steps { source, .. } => (source.0.bind(py).get().expr.token(), source.1),
+        };
+        ("samite.array.task", token, number)
     }
 
     /// The task of this number of an expression.
     #[staticmethod]
     fn _of(py: Python<'_>, expr: Py<ArrayExpr>, number: u32, in_memory: usize) -> PyResult<Self> {
-        let prepared = prepared(py, expr.bind(py), &Limits { in_memory, folder: None })?;
-        let operations = Arc::new(prepared.operations);
-        let task = TaskId(number);
-        let steps = steps_of(&prepared.plan, task);
-        Ok(Self { operations, steps, source: (expr, number, in_memory) })
+        let Again { operations, plan } = again(py, expr.bind(py), in_memory)?;
+        if number as usize >= plan.len() {
+            return Err(PyValueError::new_err(format!(
+                "a pickled task has number {number} of an expression with {} tasks",
+                plan.len()
+            )));
+        }
+        let steps = steps_of(&plan, TaskId(number));
+        Ok(Self { work: Work::Steps { operations, steps, source: (expr, number, in_memory) } })
+    }
+
+    /// The task that is a block.
+    #[staticmethod]
+    fn _of_block(block: &Bound<'_, PyAny>, token: u128, number: u32) -> PyResult<Self> {
+        let Some(block) = to_chunk(block) else {
+            return Err(PyTypeError::new_err("the block of a task is no plain array"));
+        };
+        Ok(Self { work: Work::Block { block, token: (token, number) } })
     }
 }
 
-fn prepared(
-    py: Python<'_>,
-    expr: &Bound<'_, ArrayExpr>,
-    limits: &Limits,
-) -> PyResult<array::Prepared> {
-    let expr = expr.get().expr.clone();
-    gil::released(|| array::prepare(std::slice::from_ref(&expr), Wanted::Blocks, limits))
+/// The plan of an expression, to make single tasks of it again.
+#[derive(Clone)]
+struct Again {
+    operations: Arc<Vec<Operation>>,
+    plan: Arc<samite::graph::Plan>,
+}
+
+/// What was prepared last, by the token of the expression and the limit of memory.
+static PREPARED: Mutex<VecDeque<((u128, usize), Again)>> = Mutex::new(VecDeque::new());
+
+/// Prepares an expression that came from another process, once for all its tasks.
+fn again(py: Python<'_>, expr: &Bound<'_, ArrayExpr>, in_memory: usize) -> PyResult<Again> {
+    let key = (expr.get().expr.token(), in_memory);
+    let find = || {
+        let known = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.iter().find(|(other, _)| *other == key).map(|(_, again)| again.clone())
+    };
+    if let Some(found) = find() {
+        return Ok(found);
+    }
+    let array::Prepared { operations, plan, .. } =
+        prepared(py, &expr.get().expr, &Limits { in_memory, folder: None })?;
+    let made = Again { operations: Arc::new(operations), plan };
+    // What is given up is dropped without the lock.
+    let old = {
+        let mut known = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
+        known.push_back((key, made.clone()));
+        if known.len() > KEPT { known.pop_front() } else { None }
+    };
+    drop(old);
+    Ok(made)
+}
+
+fn prepared(py: Python<'_>, expr: &array::Expr, limits: &Limits) -> PyResult<array::Prepared> {
+    gil::released(|| array::prepare(std::slice::from_ref(expr), Wanted::Blocks, limits))
         .map_err(|failed| raised(py, failed))
 }
 
 fn steps_of(plan: &samite::graph::Plan, task: TaskId) -> Vec<Step> {
     match plan.work(task) {
-        Work::Single { operation, index } => {
+        samite::graph::Work::Single { operation, index } => {
             let inputs =
                 (0..plan.dependencies(task).len() as u32).map(StepInput::Dependency).collect();
             vec![Step { operation, index, inputs }]
         }
-        Work::Fused(steps) => steps.to_vec(),
+        samite::graph::Work::Fused(steps) => steps.to_vec(),
     }
 }
 
 /// How a task is made again: a function and its arguments.
-type Reduced<'py> = (Bound<'py, PyAny>, (Py<ArrayExpr>, u32, usize));
+type Reduced<'py> = (Bound<'py, PyAny>, Bound<'py, PyTuple>);
 
 /// One task as Python code writes it: the block that it is of the result or a number of its own,
 /// the callable, and the tasks that it needs.
@@ -154,19 +245,35 @@ pub fn array_tasks<'py>(
 ) -> PyResult<Vec<TaskRow<'py>>> {
     let py = expr.py();
     let limits = Limits::for_run(memory_limit, folder);
-    let prepared = prepared(py, expr, &limits)?;
+    let whole = expr.get().expr.clone();
+    let detached =
+        gil::released(|| array::detach(&whole, LARGE)).map_err(|failed| raised(py, failed))?;
+    let Detached { expr, sources } = detached;
+    let prepared = prepared(py, &expr, &limits)?;
+    let expr = Py::new(py, ArrayExpr { expr })?;
     let operations = Arc::new(prepared.operations);
     let plan = &prepared.plan;
     let mut blocks: Vec<Option<u32>> = vec![None; plan.len()];
-    for (block, task) in plan.outputs().iter().enumerate() {
+    let wanted = plan.outputs().len().saturating_sub(prepared.elsewhere.len());
+    for (block, task) in plan.outputs().iter().take(wanted).enumerate() {
         blocks[task.index()] = Some(block as u32);
+    }
+    let mut held: FxHashMap<TaskId, Work> = FxHashMap::default();
+    for (task, content, number) in prepared.elsewhere {
+        let block = sources.get(&content).and_then(|blocks| blocks.get(number as usize));
+        if let Some(block) = block {
+            let (block, token) = (block.clone(), (content, number));
+            held.insert(task, Work::Block { block, token });
+        }
     }
     let mut rows = Vec::with_capacity(plan.len());
     for (place, block) in blocks.into_iter().enumerate() {
         let task = TaskId::from_index(place);
-        let source = (expr.clone().unbind(), task.0, limits.in_memory);
-        let callable =
-            ArrayTask { operations: operations.clone(), steps: steps_of(plan, task), source };
+        let work = held.remove(&task).unwrap_or_else(|| {
+            let source = (expr.clone_ref(py), task.0, limits.in_memory);
+            Work::Steps { operations: operations.clone(), steps: steps_of(plan, task), source }
+        });
+        let callable = ArrayTask { work };
         let needs = PyList::new(py, plan.dependencies(task).iter().map(|need| need.0))?;
         rows.push((block, Bound::new(py, callable)?, needs));
     }

@@ -4,15 +4,15 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
 use samite::array::{Chunk, DType};
-use samite::cluster::{Encoded, Executor, Failure, Loaded, TaskContext};
+use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, TaskContext};
 use samite::runtime::{Context, Guard as _, Unit, Value};
 use serde::{Deserialize, Serialize};
 
-use crate::cluster::frames;
+use crate::cluster::frames::{self, Memory};
 use crate::cluster::payload::{Batch, Step};
 use crate::error;
 use crate::gil::{self, PlainGuard};
@@ -68,7 +68,7 @@ pub fn failure(py: Python<'_>, raised: &PyErr) -> Failure {
     let dumped = helpers::dump_failure(py)
         // With its traceback, which Python before 3.12 keeps apart from the exception.
         .and_then(|dump| dump.call1((raised.clone_ref(py).into_value(py),)))
-        .and_then(|dumped| frames::of_dumped(&dumped));
+        .and_then(|dumped| frames::of_dumped(&dumped, Memory::Shared));
     let frames = dumped.unwrap_or_default();
     Failure::Raised { text, error: Encoded { kind: kind::PICKLE, frames } }
 }
@@ -83,7 +83,7 @@ pub fn exception(py: Python<'_>, text: &str, error: &Encoded) -> PyErr {
     if error.frames.is_empty() {
         return PyRuntimeError::new_err(text.to_owned());
     }
-    let made = frames::load(py, &error.frames)
+    let made = frames::load(py, &error.frames, Owner::Others)
         .and_then(|failure| helpers::remote_failure(py)?.call1((failure,)));
     match made {
         Ok(exception) => PyErr::from_value(exception),
@@ -101,15 +101,6 @@ struct ChunkHead {
     shape: Vec<usize>,
 }
 
-/// A contiguous chunk that lends its memory to a frame.
-struct Lent(Chunk);
-
-impl AsRef<[u8]> for Lent {
-    fn as_ref(&self) -> &[u8] {
-        self.0.as_bytes().unwrap_or_default()
-    }
-}
-
 fn internal(what: impl std::fmt::Display) -> Failure {
     Failure::Raised {
         text: what.to_string(),
@@ -121,13 +112,30 @@ fn encode_chunk(chunk: &Chunk) -> Result<Encoded, Failure> {
     let whole = chunk.contiguous().map_err(internal)?;
     let head = ChunkHead { dtype: whole.dtype(), shape: whole.shape().to_vec() };
     let head = postcard::to_allocvec(&head).map_err(internal)?;
-    let frames = vec![Bytes::from(head), Bytes::from_owner(Lent(whole))];
+    let frames = vec![Bytes::from(head), frames::of_chunk(whole)];
     Ok(Encoded { kind: kind::CHUNK, frames })
 }
 
-fn decode_chunk(frames: &[Bytes]) -> Result<Value, Failure> {
-    let [head, elements] = frames else { return Err(internal("a chunk came without elements")) };
+/// The operation of a task that is a block of an array in memory, and the task's key.
+pub fn block(key: &str, block: &Chunk) -> PyResult<Encoded> {
+    let mut encoded = encode_chunk(block).map_err(|failed| match failed {
+        Failure::Raised { text, .. } => PyMemoryError::new_err(text),
+        Failure::Reschedule => PyRuntimeError::new_err("a block cannot be written"),
+    })?;
+    encoded.frames.push(Bytes::copy_from_slice(key.as_bytes()));
+    Ok(encoded)
+}
+
+fn decode_chunk(frames: &[Bytes], owner: Owner) -> Result<Value, Failure> {
+    let [head, elements, ..] = frames else {
+        return Err(internal("a chunk came without elements"));
+    };
     let ChunkHead { dtype, shape } = postcard::from_bytes(head).map_err(internal)?;
+    if owner != Owner::Others
+        && let Some(chunk) = frames::to_chunk(elements, dtype, &shape, owner)
+    {
+        return Ok(Arc::new(chunk));
+    }
     let mut fits = true;
     let chunk = Chunk::build(dtype, &shape, |bytes| {
         // The buffer may be longer than its elements.
@@ -147,8 +155,14 @@ fn decode_chunk(frames: &[Bytes]) -> Result<Value, Failure> {
 
 impl Executor for PyExecutor {
     fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
+        if payload.kind == kind::CHUNK {
+            let block = decode_chunk(&payload.frames, Owner::ReadOnly)?;
+            let key = payload.frames.get(2).map(|key| String::from_utf8_lossy(key));
+            return Ok(Arc::new(Batch::of_block(&key.unwrap_or_default(), block)));
+        }
         Python::attach(|py| {
-            let batch = frames::load(py, &payload.frames).and_then(|batch| Batch::new(&batch));
+            let batch = frames::load(py, &payload.frames, Owner::Others)
+                .and_then(|batch| Batch::new(&batch));
             match batch {
                 Ok(batch) => Ok(Arc::new(batch) as Loaded),
                 Err(raised) => Err(failure(py, &raised)),
@@ -171,7 +185,11 @@ impl Executor for PyExecutor {
             return Err(internal("an operation is of another kind than this worker's"));
         };
         let _mark = CurrentMark::set(context, batch.key(index));
-        if let Step::Native(task) = batch.step(index) {
+        let step = batch.step(index);
+        if let Step::Block(block) = step {
+            return Ok(block.clone());
+        }
+        if let Step::Native(task) = step {
             let native = Context::new(context.task.task, 0, context.attempt, &context.cancelled);
             return gil::native_part(|| task.get().run(&native, &mut inputs)).map_err(|failed| {
                 Python::attach(|py| failure(py, &error::from_operation(py, failed)))
@@ -203,7 +221,8 @@ impl Executor for PyExecutor {
             return Ok(Encoded { kind: kind::PICKLE, frames: frames.collect() });
         }
         Python::attach(|py| {
-            let frames = to_python(py, value).and_then(|object| frames::dump(&object));
+            let frames =
+                to_python(py, value).and_then(|object| frames::dump(&object, Memory::Shared));
             match frames {
                 Ok(frames) => Ok(Encoded { kind: kind::PICKLE, frames }),
                 Err(raised) => Err(failure(py, &raised)),
@@ -211,16 +230,18 @@ impl Executor for PyExecutor {
         })
     }
 
-    fn decode(&self, encoded: Encoded) -> Result<Value, Failure> {
+    fn decode(&self, encoded: Encoded, owner: Owner) -> Result<Value, Failure> {
         let Encoded { kind, frames } = encoded;
         let single = || frames.first().map(|frame| &**frame).unwrap_or_default();
         match kind {
-            kind::CHUNK => decode_chunk(&frames),
+            kind::CHUNK => decode_chunk(&frames, owner),
             kind::PARTIAL => Ok(Arc::new(Partial::decode(single()).map_err(internal)?)),
             kind::BUNDLE => Ok(Arc::new(Bundle::decode(single()).map_err(internal)?)),
             kind::UNIT => Ok(Arc::new(Unit)),
             _ => Python::attach(|py| {
-                frames::load(py, &frames).map(PyValue::value).map_err(|raised| failure(py, &raised))
+                frames::load(py, &frames, owner)
+                    .map(PyValue::value)
+                    .map_err(|raised| failure(py, &raised))
             }),
         }
     }
@@ -236,9 +257,9 @@ impl Executor for PyExecutor {
     fn call(&self, payload: Encoded, context: &TaskContext) -> Result<Encoded, Failure> {
         let _mark = CurrentMark::set(context, None);
         Python::attach(|py| {
-            let answer = frames::load(py, &payload.frames)
+            let answer = frames::load(py, &payload.frames, Owner::Others)
                 .and_then(|request| helpers::worker_call(py)?.call1((request,)))
-                .and_then(|answer| frames::dump(&answer));
+                .and_then(|answer| frames::dump(&answer, Memory::Shared));
             match answer {
                 Ok(frames) => Ok(Encoded { kind: kind::PICKLE, frames }),
                 Err(raised) => Err(failure(py, &raised)),

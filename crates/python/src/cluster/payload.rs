@@ -10,6 +10,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use samite::array::Chunk;
 use samite::runtime::Value;
 
 use crate::arrays::task::ArrayTask;
@@ -53,6 +54,7 @@ pub fn split(py: Python<'_>, operations: &[Op]) -> Vec<std::ops::Range<usize>> {
 fn holds_large(py: Python<'_>, operation: &Op) -> bool {
     match operation {
         Op::Template { template, .. } => template_holds_large(py, template),
+        Op::ArrayTask { task, .. } => task.get().block().is_some(),
         _ => false,
     }
 }
@@ -111,6 +113,16 @@ enum Task {
     Native(Py<ArrayTask>),
 }
 
+/// The key and the block of a task that is a block of an array in memory.
+pub fn block<'task>(
+    py: Python<'_>,
+    operation: &'task Op,
+) -> PyResult<Option<(String, &'task Chunk)>> {
+    let Op::ArrayTask { task, .. } = operation else { return Ok(None) };
+    let Some(block) = task.get().block() else { return Ok(None) };
+    Ok(Some((operation.name(py), block)))
+}
+
 /// A batch that came to a worker.
 pub struct Batch {
     work: Work,
@@ -119,8 +131,14 @@ pub struct Batch {
 }
 
 enum Work {
-    Calls { func: Py<PyAny>, args: Vec<Py<PyTuple>>, kwargs: Option<Py<PyDict>> },
+    Calls {
+        func: Py<PyAny>,
+        args: Vec<Py<PyTuple>>,
+        kwargs: Option<Py<PyDict>>,
+    },
     Tasks(Vec<Task>),
+    /// A block of an array, as it came.
+    Block(Value),
     Gone,
 }
 
@@ -133,6 +151,7 @@ impl Drop for Batch {
 /// What a worker is to do for a task.
 pub enum Step<'batch> {
     Python,
+    Block(&'batch Value),
     Native(&'batch Py<ArrayTask>),
 }
 
@@ -183,6 +202,11 @@ impl Batch {
         Ok(Self { work, keys, _visitor: Visitor::enter() })
     }
 
+    /// A block of an array in memory and its key.
+    pub fn of_block(key: &str, block: Value) -> Self {
+        Self { work: Work::Block(block), keys: vec![Arc::from(key)], _visitor: Visitor::enter() }
+    }
+
     /// The key of a task as text.
     pub fn key(&self, index: u32) -> Option<&Arc<str>> {
         self.keys.get(index as usize)
@@ -195,6 +219,7 @@ impl Batch {
                 Some(Task::Native(task)) => Step::Native(task),
                 _ => Step::Python,
             },
+            Work::Block(block) => Step::Block(block),
             _ => Step::Python,
         }
     }
@@ -217,7 +242,7 @@ impl Batch {
                 Task::Call(template) => template.evaluate(py, &mut TaskInputs::new(inputs)),
                 Task::Native(_) => Err(missing()),
             },
-            Work::Gone => Err(missing()),
+            Work::Block(_) | Work::Gone => Err(missing()),
         }
     }
 }

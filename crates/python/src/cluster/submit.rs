@@ -9,7 +9,8 @@ use samite::cluster::{Encoded, Operation, Submission};
 use samite::graph::{AnnotationId, OperationId, PlanBuilder, TaskId};
 use samite::scheduling::{Resource, TaskOptions};
 
-use crate::cluster::{frames, future, payload};
+use crate::cluster::frames::Memory;
+use crate::cluster::{executor, frames, future, payload};
 use crate::compile::{Compiled, compile_for_cluster};
 use crate::program::Op;
 use crate::read_graph::GraphReader;
@@ -67,7 +68,9 @@ pub fn resource(name: &Bound<'_, PyAny>, amount: &Bound<'_, PyAny>) -> PyResult<
 }
 
 fn operation(dumped: &Bound<'_, PyAny>) -> PyResult<Operation> {
-    Ok(Operation { payload: Encoded { kind: 0, frames: frames::of_dumped(dumped)? } })
+    Ok(Operation {
+        payload: Encoded { kind: 0, frames: frames::of_dumped(dumped, Memory::Copied)? },
+    })
 }
 
 fn wrong(failed: samite::graph::GraphError) -> PyErr {
@@ -192,7 +195,10 @@ fn batched(
     for range in payload::split(py, operations) {
         let batch = OperationId::from_index(batches.len());
         place.extend((0..range.len()).map(|index| (batch, index as u32)));
-        batches.push(operation(&payload::dump_tasks(py, &operations[range])?)?);
+        batches.push(match payload::block(py, &operations[range.start])? {
+            Some((key, block)) => Operation { payload: executor::block(&key, block)? },
+            None => operation(&payload::dump_tasks(py, &operations[range])?)?,
+        });
         py.check_signals()?;
     }
     let plan = plan

@@ -5,7 +5,7 @@ use samite_graph::TaskId;
 
 use crate::action::Action;
 use crate::event::{Event, Pressure};
-use crate::ids::{Attempt, GraphId, TaskKey, Time, WorkerId};
+use crate::ids::{Attempt, GraphId, Portion, TaskKey, Time, WorkerId};
 use crate::journal::Record;
 use crate::options::{Options, WorkerOptions};
 use crate::scheduler::Scheduler;
@@ -283,7 +283,9 @@ impl Simulation {
                 self.scheduler.place(Time(self.agenda.now()), &mut actions);
                 self.carry_out(actions);
             }
-            Happening::FetchEnds { node, task, source } => self.end_fetch(node, task, source)?,
+            Happening::FetchEnds { node, portion, source } => {
+                self.end_fetch(node, portion, source)?;
+            }
             Happening::ExecutionEnds { node, task, attempt, end } => {
                 self.end_execution(node, task, attempt, end)?;
             }
@@ -322,7 +324,8 @@ impl Simulation {
                     let mut inputs = Vec::new();
                     self.scheduler.inputs(task, &mut inputs);
                     let inputs = inputs.into();
-                    let input = Input::Run { task, attempt, priority, inputs, sources };
+                    let part = self.scheduler.part(task);
+                    let input = Input::Run { task, attempt, priority, inputs, sources, part };
                     self.send_to_worker(worker, input, true);
                 }
                 Action::Free { worker, task } => {
@@ -407,12 +410,15 @@ impl Simulation {
                 self.note(format!("             {:?} {name} => {output:?}", self.nodes[node].id()));
             }
             match output {
-                Output::Fetch { task, source } => self.begin_fetch(node, task, source),
+                Output::Fetch { portion, source } => self.begin_fetch(node, portion, source),
                 Output::Execute { task, attempt } => self.begin_execution(node, task, attempt)?,
                 // The simulated tasks cannot be stopped.
                 Output::Interrupt { .. } => {}
                 Output::Drop { task } => {
                     self.nodes[node].store.remove(&task);
+                }
+                Output::DropPart { portion } => {
+                    self.nodes[node].parts.remove(&portion);
                 }
                 Output::Report(event) => self.send_to_scheduler(node, event),
             }
@@ -435,18 +441,19 @@ impl Simulation {
         agenda.at(arrival, Happening::ToScheduler { life, event });
     }
 
-    fn begin_fetch(&mut self, node: usize, task: TaskKey, source: WorkerId) {
+    fn begin_fetch(&mut self, node: usize, portion: Portion, source: WorkerId) {
         let delay = self.random.between(self.faults.delay.0, self.faults.delay.1)
             + self.random.below(BYTES * 10);
-        self.agenda.after(delay, Happening::FetchEnds { node, task, source });
+        self.agenda.after(delay, Happening::FetchEnds { node, portion, source });
     }
 
     fn end_fetch(
         &mut self,
         node: usize,
-        task: TaskKey,
+        portion: Portion,
         source: WorkerId,
     ) -> Result<(), SimulationError> {
+        let task = portion.task;
         let there = self
             .node_of
             .get(&source)
@@ -455,12 +462,15 @@ impl Simulation {
             .and_then(|peer| peer.store.get(&task).copied());
         let failed = self.random.chance(self.faults.fetch);
         let Some(value) = there.filter(|_| !failed && self.nodes[node].alive) else {
-            return self.tell_worker(node, Input::FetchFailed { task });
+            return self.tell_worker(node, Input::FetchFailed { portion });
         };
         let bytes = bytes_of(task.task);
         self.outcome.bytes_moved += bytes;
-        self.nodes[node].store.insert(task, value);
-        self.tell_worker(node, Input::Fetched { task, bytes })
+        match portion.part {
+            Some(_) => self.nodes[node].parts.insert(portion, value),
+            None => self.nodes[node].store.insert(task, value),
+        };
+        self.tell_worker(node, Input::Fetched { portion, bytes })
     }
 
     fn begin_execution(
@@ -472,10 +482,13 @@ impl Simulation {
         let Some((job, _)) = self.jobs.get(task.graph.0 as usize) else { return Ok(()) };
         let mut inputs = Vec::new();
         let plan = job.plan.clone();
+        let row = plan.annotation(task.task).and_then(|row| job.annotations.get(row.index()));
+        let part = row.and_then(|options| options.part);
         for &input in plan.dependencies(task.task) {
             let input = self.origin(TaskKey { graph: task.graph, task: input });
-            let store = &self.nodes[node].store;
-            let Some(value) = store.get(&input) else {
+            let Node { store, parts, .. } = &self.nodes[node];
+            let portion = Portion { task: input, part };
+            let Some(value) = store.get(&input).or_else(|| parts.get(&portion)) else {
                 return Err(SimulationError::InputMissing { task, input });
             };
             inputs.push(*value);
@@ -531,6 +544,7 @@ impl Simulation {
         let dead = &mut self.nodes[node];
         dead.alive = false;
         dead.store.clear();
+        dead.parts.clear();
         let worker = dead.id();
         // The connection breaks after what was sent has arrived, or is found dead much later.
         let notice = self.random.below(self.faults.delay.1 * 5);
@@ -624,7 +638,7 @@ impl Simulation {
         }
         let alive = self.nodes.iter().filter(|node| node.alive);
         let (values, runs) = alive.fold((0, 0), |(values, runs), node| {
-            let held = node.store.len().max(node.machine.values());
+            let held = (node.store.len() + node.parts.len()).max(node.machine.values());
             (values + held, runs + node.machine.unfinished())
         });
         let graphs = self.scheduler.graphs();

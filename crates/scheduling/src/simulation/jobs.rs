@@ -197,6 +197,9 @@ fn random_options(
             retries: random.below(4) as u32,
             ..TaskOptions::default()
         };
+        if random.chance(0.4) {
+            options.part = Some(random.below(3) as u32);
+        }
         if random.chance(0.3) {
             options.workers = random.pick(names).cloned().into_iter().collect();
             options.allow_other_workers = random.chance(0.5);

@@ -4,7 +4,7 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
 use crate::event::Event;
-use crate::ids::{Attempt, TaskKey, WorkerId};
+use crate::ids::{Attempt, Portion, TaskKey, WorkerId};
 use crate::simulation::faults::Faults;
 use crate::simulation::random::Random;
 use crate::worker::Input;
@@ -39,7 +39,7 @@ pub(super) enum Happening {
     /// The scheduler places what is ready.
     Place,
     /// A transfer between workers ends.
-    FetchEnds { node: usize, task: TaskKey, source: WorkerId },
+    FetchEnds { node: usize, portion: Portion, source: WorkerId },
     /// An execution ends.
     ExecutionEnds { node: usize, task: TaskKey, attempt: Attempt, end: End },
     /// A worker dies.

@@ -2,7 +2,7 @@
 
 use rustc_hash::FxHashMap;
 
-use crate::ids::{TaskKey, WorkerId};
+use crate::ids::{Portion, TaskKey, WorkerId};
 use crate::options::WorkerOptions;
 use crate::simulation::network::Link;
 use crate::worker::Machine;
@@ -12,6 +12,8 @@ pub(super) struct Node {
     pub(super) machine: Machine,
     pub(super) options: WorkerOptions,
     pub(super) store: FxHashMap<TaskKey, u64>,
+    /// Parts of values, for the runs that keep them.
+    pub(super) parts: FxHashMap<Portion, u64>,
     pub(super) alive: bool,
     /// Whether the present scheduler knows it.
     pub(super) connected: bool,
@@ -27,6 +29,7 @@ impl Node {
             machine: Machine::new(id, options.slots, 3),
             options,
             store: FxHashMap::default(),
+            parts: FxHashMap::default(),
             alive: true,
             connected: true,
             slowness,

@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 
 use crate::action::Source;
 use crate::event::Event;
-use crate::ids::{Attempt, Priority, TaskKey, WorkerId};
+use crate::ids::{Attempt, Portion, Priority, TaskKey, WorkerId};
 use crate::worker::messages::{Input, Output};
 
 /// Where a run stands.
@@ -27,6 +27,9 @@ struct Run {
     attempt: Attempt,
     priority: Priority,
     inputs: Box<[TaskKey]>,
+    part: Option<u32>,
+    /// The inputs of which it keeps a part that was fetched.
+    keeps: Vec<TaskKey>,
     phase: Phase,
 }
 
@@ -66,8 +69,11 @@ pub struct Machine {
     values: FxHashMap<TaskKey, Value>,
     runs: FxHashMap<TaskKey, Run>,
     queue: BinaryHeap<Reverse<(Priority, TaskKey, Attempt)>>,
-    fetches: FxHashMap<TaskKey, Fetch>,
-    fetch_queue: BinaryHeap<Reverse<(Priority, TaskKey)>>,
+    /// Parts that were fetched, and how many runs keep each. They are copies for these runs alone,
+    /// of which the scheduler knows nothing.
+    parts: FxHashMap<Portion, u32>,
+    fetches: FxHashMap<Portion, Fetch>,
+    fetch_queue: BinaryHeap<Reverse<(Priority, Portion)>>,
     fetching: usize,
     /// Executions that have begun and not ended, and whether they were forgotten meanwhile.
     executing: FxHashMap<(TaskKey, Attempt), bool>,
@@ -83,6 +89,7 @@ impl Machine {
             values: FxHashMap::default(),
             runs: FxHashMap::default(),
             queue: BinaryHeap::new(),
+            parts: FxHashMap::default(),
             fetches: FxHashMap::default(),
             fetch_queue: BinaryHeap::new(),
             fetching: 0,
@@ -105,9 +112,14 @@ impl Machine {
         self.values.contains_key(&task)
     }
 
-    /// The number of values held.
+    /// The number of values held, and of parts.
     pub fn values(&self) -> usize {
-        self.values.len()
+        self.values.len() + self.parts.len()
+    }
+
+    /// Whether a part that was fetched is still needed.
+    pub fn keeps(&self, portion: Portion) -> bool {
+        self.parts.contains_key(&portion)
     }
 
     /// The number of runs that have not ended, executions that were forgotten included.
@@ -118,8 +130,16 @@ impl Machine {
     /// Takes note of an input and appends what follows from it.
     pub fn handle(&mut self, input: Input, outputs: &mut Vec<Output>) {
         match input {
-            Input::Run { task, attempt, priority, inputs, sources } => {
-                self.run(task, attempt, priority, inputs, &sources, outputs);
+            Input::Run { task, attempt, priority, inputs, sources, part } => {
+                let run = Run {
+                    attempt,
+                    priority,
+                    inputs,
+                    part,
+                    keeps: Vec::new(),
+                    phase: Phase::Queued,
+                };
+                self.run(task, run, &sources, outputs);
             }
             Input::Cancel { task, attempt } => {
                 if self.runs.get(&task).is_some_and(|run| run.attempt == attempt) {
@@ -144,19 +164,19 @@ impl Machine {
                 let worker = self.id;
                 outputs.push(Output::Report(Event::SlotsChanged { worker, slots }));
             }
-            Input::Fetched { task, bytes } => self.fetched(task, bytes, outputs),
-            Input::FetchFailed { task } => self.fetch_failed(task, outputs),
+            Input::Fetched { portion, bytes } => self.fetched(portion, bytes, outputs),
+            Input::FetchFailed { portion } => self.fetch_failed(portion, outputs),
             Input::Executed { task, attempt, bytes, duration } => {
                 self.executed(task, attempt, Value { bytes, duration }, outputs);
             }
             Input::ExecutionFailed { task, attempt } => {
-                if self.ended(task, attempt) {
+                if self.ended(task, attempt, outputs) {
                     let worker = self.id;
                     outputs.push(Output::Report(Event::TaskFailed { worker, task, attempt }));
                 }
             }
             Input::ExecutionRescheduled { task, attempt } => {
-                if self.ended(task, attempt) {
+                if self.ended(task, attempt, outputs) {
                     let worker = self.id;
                     let event = Event::TaskRescheduled { worker, task, attempt };
                     outputs.push(Output::Report(event));
@@ -173,15 +193,8 @@ impl Machine {
         self.begin_executions(outputs);
     }
 
-    fn run(
-        &mut self,
-        task: TaskKey,
-        attempt: Attempt,
-        priority: Priority,
-        inputs: Box<[TaskKey]>,
-        sources: &[Source],
-        outputs: &mut Vec<Output>,
-    ) {
+    fn run(&mut self, task: TaskKey, mut new: Run, sources: &[Source], outputs: &mut Vec<Output>) {
+        let (attempt, priority) = (new.attempt, new.priority);
         if let Some(run) = self.runs.get(&task) {
             if run.attempt >= attempt {
                 return;
@@ -200,41 +213,55 @@ impl Machine {
             if self.values.contains_key(&key) {
                 continue;
             }
+            let portion = Portion { task: key, part: new.part };
+            if let Some(users) = self.parts.get_mut(&portion) {
+                *users += 1;
+                new.keeps.push(key);
+                continue;
+            }
             missing += 1;
-            self.want(key, source.worker, Some(priority)).waiting.push((task, attempt));
+            self.want(portion, source.worker, Some(priority)).waiting.push((task, attempt));
         }
-        let phase = if missing > 0 { Phase::Fetching { missing } } else { Phase::Queued };
-        self.runs.insert(task, Run { attempt, priority, inputs, phase });
-        if phase == Phase::Queued {
+        if missing > 0 {
+            new.phase = Phase::Fetching { missing };
+        }
+        let queued = new.phase == Phase::Queued;
+        self.runs.insert(task, new);
+        if queued {
             self.queue.push(Reverse((priority, task, attempt)));
         }
     }
 
     /// The fetch of a value, new or under way.
-    fn want(&mut self, key: TaskKey, source: WorkerId, priority: Option<Priority>) -> &mut Fetch {
+    fn want(
+        &mut self,
+        portion: Portion,
+        source: WorkerId,
+        priority: Option<Priority>,
+    ) -> &mut Fetch {
         let Self { fetches, fetch_queue, .. } = self;
-        fetches.entry(key).or_insert_with(|| {
+        fetches.entry(portion).or_insert_with(|| {
             let priority = priority.unwrap_or(Priority::new(i32::MIN, u32::MAX, u32::MAX));
-            fetch_queue.push(Reverse((priority, key)));
+            fetch_queue.push(Reverse((priority, portion)));
             Fetch { source, waiting: Vec::new(), replicate: false, begun: false }
         })
     }
 
     fn begin_fetches(&mut self, outputs: &mut Vec<Output>) {
         while self.fetching < self.fetch_limit {
-            let Some(Reverse((_, task))) = self.fetch_queue.pop() else { return };
-            let Some(fetch) = self.fetches.get_mut(&task).filter(|fetch| !fetch.begun) else {
+            let Some(Reverse((_, portion))) = self.fetch_queue.pop() else { return };
+            let Some(fetch) = self.fetches.get_mut(&portion).filter(|fetch| !fetch.begun) else {
                 continue;
             };
             let runs = &self.runs;
             let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
             if !wanted && !fetch.replicate {
-                self.fetches.remove(&task);
+                self.fetches.remove(&portion);
                 continue;
             }
             fetch.begun = true;
             self.fetching += 1;
-            outputs.push(Output::Fetch { task, source: fetch.source });
+            outputs.push(Output::Fetch { portion, source: fetch.source });
         }
     }
 
@@ -246,17 +273,21 @@ impl Machine {
                 continue;
             }
             // An input that was here may have been dropped or lost since.
-            let gone = run.inputs.iter().copied().find(|input| !self.values.contains_key(input));
+            let gone = run
+                .inputs
+                .iter()
+                .copied()
+                .find(|input| !self.values.contains_key(input) && !run.keeps.contains(input));
             let worker = self.id;
             if let Some(input) = gone {
-                self.runs.remove(&task);
+                self.detach(task, outputs);
                 let event = Event::FetchFailed { worker, task, attempt, input, source: worker };
                 outputs.push(Output::Report(event));
                 continue;
             }
             // The same run that was forgotten and asked for again waits for its own ghost.
             if self.executing.contains_key(&(task, attempt)) {
-                self.runs.remove(&task);
+                self.detach(task, outputs);
                 let event = Event::TaskRescheduled { worker, task, attempt };
                 outputs.push(Output::Report(event));
                 continue;
@@ -269,11 +300,13 @@ impl Machine {
 
     /// Takes a run out of the tables, also out of the lists of those who wait for inputs: the same
     /// run may come again, and must not be listed twice.
-    fn detach(&mut self, task: TaskKey) -> Option<Run> {
+    fn detach(&mut self, task: TaskKey, outputs: &mut Vec<Output>) -> Option<Run> {
         let run = self.runs.remove(&task)?;
+        self.let_go(&run, outputs);
         if matches!(run.phase, Phase::Fetching { .. }) {
             for input in &run.inputs {
-                if let Some(fetch) = self.fetches.get_mut(input) {
+                let portion = Portion { task: *input, part: run.part };
+                if let Some(fetch) = self.fetches.get_mut(&portion) {
                     fetch.waiting.retain(|waiter| *waiter != (task, run.attempt));
                 }
             }
@@ -281,9 +314,22 @@ impl Machine {
         Some(run)
     }
 
+    /// Lets go of the parts that a run has kept.
+    fn let_go(&mut self, run: &Run, outputs: &mut Vec<Output>) {
+        for task in &run.keeps {
+            let portion = Portion { task: *task, part: run.part };
+            let Entry::Occupied(mut users) = self.parts.entry(portion) else { continue };
+            *users.get_mut() = users.get().saturating_sub(1);
+            if *users.get() == 0 {
+                users.remove();
+                outputs.push(Output::DropPart { portion });
+            }
+        }
+    }
+
     /// Drops a run, whatever its phase.
     fn forget(&mut self, task: TaskKey, outputs: &mut Vec<Output>) {
-        let Some(run) = self.detach(task) else { return };
+        let Some(run) = self.detach(task, outputs) else { return };
         let attempt = run.attempt;
         if let Some(forgotten) = self.executing.get_mut(&(task, attempt)) {
             *forgotten = true;
@@ -297,7 +343,7 @@ impl Machine {
             .get(&task)
             .is_some_and(|run| run.attempt == attempt && run.phase != Phase::Executing);
         if given {
-            self.detach(task);
+            self.detach(task, outputs);
         }
         let worker = self.id;
         outputs.push(Output::Report(Event::StealAnswered { worker, task, attempt, given }));
@@ -309,7 +355,7 @@ impl Machine {
             outputs.push(Output::Report(Event::ReplicaAdded { worker, task, bytes }));
             return;
         }
-        self.want(task, source, None).replicate = true;
+        self.want(Portion::whole(task), source, None).replicate = true;
     }
 
     fn reconnected(&mut self, worker: WorkerId, outputs: &mut Vec<Output>) {
@@ -334,13 +380,20 @@ impl Machine {
         }
     }
 
-    fn fetched(&mut self, task: TaskKey, bytes: u64, outputs: &mut Vec<Output>) {
-        let Some(fetch) = self.fetches.remove(&task) else { return };
+    fn fetched(&mut self, portion: Portion, bytes: u64, outputs: &mut Vec<Output>) {
+        let task = portion.task;
+        let Some(fetch) = self.fetches.remove(&portion) else { return };
         self.fetching -= usize::from(fetch.begun);
         let runs = &self.runs;
         let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
-        // Where the value is known, a run of the task itself was faster than the fetch.
-        if let Entry::Vacant(entry) = self.values.entry(task) {
+        if portion.part.is_some() {
+            if wanted {
+                self.parts.entry(portion).or_insert(0);
+            } else {
+                outputs.push(Output::DropPart { portion });
+            }
+        } else if let Entry::Vacant(entry) = self.values.entry(task) {
+            // Where the value is known, a run of the task itself was faster than the fetch.
             if wanted || fetch.replicate {
                 entry.insert(Value { bytes, duration: 0 });
                 let worker = self.id;
@@ -355,6 +408,10 @@ impl Machine {
                 continue;
             }
             if let Phase::Fetching { missing } = run.phase {
+                if let Some(users) = self.parts.get_mut(&portion) {
+                    *users += 1;
+                    run.keeps.push(task);
+                }
                 run.phase = Phase::Fetching { missing: missing - 1 };
                 if missing == 1 {
                     run.phase = Phase::Queued;
@@ -364,15 +421,16 @@ impl Machine {
         }
     }
 
-    fn fetch_failed(&mut self, task: TaskKey, outputs: &mut Vec<Output>) {
-        let Some(fetch) = self.fetches.remove(&task) else { return };
+    fn fetch_failed(&mut self, portion: Portion, outputs: &mut Vec<Output>) {
+        let task = portion.task;
+        let Some(fetch) = self.fetches.remove(&portion) else { return };
         self.fetching -= usize::from(fetch.begun);
         let worker = self.id;
         for (waiter, attempt) in fetch.waiting {
             if !waits(&self.runs, (waiter, attempt)) {
                 continue;
             }
-            self.detach(waiter);
+            self.detach(waiter, outputs);
             let (input, source) = (task, fetch.source);
             let event = Event::FetchFailed { worker, task: waiter, attempt, input, source };
             outputs.push(Output::Report(event));
@@ -390,7 +448,7 @@ impl Machine {
         outputs: &mut Vec<Output>,
     ) {
         let known = self.executing.contains_key(&(task, attempt));
-        if self.ended(task, attempt) {
+        if self.ended(task, attempt, outputs) {
             self.values.insert(task, value);
             let (worker, Value { bytes, duration }) = (self.id, value);
             let event = Event::TaskFinished { worker, task, attempt, bytes, duration };
@@ -401,11 +459,11 @@ impl Machine {
     }
 
     /// Notes the end of an execution; true where its run was not forgotten meanwhile.
-    fn ended(&mut self, task: TaskKey, attempt: Attempt) -> bool {
+    fn ended(&mut self, task: TaskKey, attempt: Attempt, outputs: &mut Vec<Output>) -> bool {
         if self.executing.remove(&(task, attempt)) != Some(false) {
             return false;
         }
-        self.runs.remove(&task).is_some()
+        self.detach(task, outputs).is_some()
     }
 
     /// Walks the invariants, for tests.
@@ -426,11 +484,19 @@ impl Machine {
             }
             Phase::Executing => self.executing.get(&(*task, run.attempt)) == Some(&false),
         });
+        let mut kept: FxHashMap<Portion, u32> = FxHashMap::default();
+        for run in self.runs.values() {
+            for task in &run.keeps {
+                *kept.entry(Portion { task: *task, part: run.part }).or_insert(0) += 1;
+            }
+        }
         let begun = self.fetches.values().filter(|fetch| fetch.begun).count();
         let fault = if !runs_fit {
             "a run is not where its phase says"
         } else if self.executing.len() > self.slots {
             "more tasks are executing than there are slots"
+        } else if kept != self.parts {
+            "a part is kept by other runs than those that are counted"
         } else if begun != self.fetching {
             "the count of fetches is wrong"
         } else if self.executing.len() < self.slots

@@ -2,7 +2,7 @@
 
 use crate::action::Source;
 use crate::event::Event;
-use crate::ids::{Attempt, Priority, TaskKey, WorkerId};
+use crate::ids::{Attempt, Portion, Priority, TaskKey, WorkerId};
 
 /// An input of the worker machine.
 #[derive(Clone, Debug)]
@@ -19,6 +19,8 @@ pub enum Input {
         inputs: Box<[TaskKey]>,
         /// Where those live that this worker does not hold.
         sources: Box<[Source]>,
+        /// The part that it reads of each input whose value has parts.
+        part: Option<u32>,
     },
     /// From the scheduler: forget a run.
     Cancel {
@@ -67,15 +69,15 @@ pub enum Input {
     },
     /// A `Fetch` has brought the value into the store.
     Fetched {
-        /// The task whose value it is.
-        task: TaskKey,
+        /// What was fetched.
+        portion: Portion,
         /// Its size.
         bytes: u64,
     },
     /// A `Fetch` has failed.
     FetchFailed {
-        /// The task whose value it is.
-        task: TaskKey,
+        /// What was to be fetched.
+        portion: Portion,
     },
     /// An `Execute` has put the value into the store.
     Executed {
@@ -112,10 +114,10 @@ pub enum Input {
 /// An output of the worker machine, to be carried out in order.
 #[derive(Clone, Debug)]
 pub enum Output {
-    /// Get a value from another worker; ends in `Fetched` or `FetchFailed`.
+    /// Get a value or a part of one from another worker; ends in `Fetched` or `FetchFailed`.
     Fetch {
-        /// The task whose value it is.
-        task: TaskKey,
+        /// What to get.
+        portion: Portion,
         /// Whom to ask.
         source: WorkerId,
     },
@@ -139,6 +141,11 @@ pub enum Output {
     Drop {
         /// The task whose value it is.
         task: TaskKey,
+    },
+    /// Remove a part that was fetched.
+    DropPart {
+        /// The part.
+        portion: Portion,
     },
     /// Send this to the scheduler.
     Report(Event),

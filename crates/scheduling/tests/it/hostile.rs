@@ -6,8 +6,8 @@ use samite_graph::{Plan, TaskId};
 use samite_scheduling::simulation::{Job, Random};
 use samite_scheduling::worker::{Input, Machine, Output};
 use samite_scheduling::{
-    Action, Attempt, Event, GraphId, Import, Options, Pressure, Priority, Resource, Scheduler,
-    Source, Submission, TaskKey, Time, WorkerId, WorkerOptions,
+    Action, Attempt, Event, GraphId, Import, Options, Portion, Pressure, Priority, Resource,
+    Scheduler, Source, Submission, TaskKey, Time, WorkerId, WorkerOptions,
 };
 
 fn task(random: &mut Random) -> TaskKey {
@@ -164,6 +164,10 @@ fn the_scheduler_survives_any_events() {
     assert!(finished > 3_000, "only {finished} tasks finished");
 }
 
+fn part(random: &mut Random) -> Option<u32> {
+    random.chance(0.5).then(|| random.below(2) as u32)
+}
+
 fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input {
     let (key, attempt, source) = (task(random), attempt(random), worker(random));
     match random.below(16) {
@@ -172,7 +176,7 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
             let sources = inputs.iter().map(|input| Source { input: *input, worker: source });
             let sources = sources.collect();
             let priority = Priority::new(0, key.graph.0, random.below(9) as u32);
-            Input::Run { task: key, attempt, priority, inputs, sources }
+            Input::Run { task: key, attempt, priority, inputs, sources, part: part(random) }
         }
         5 => Input::Cancel { task: key, attempt },
         6 => Input::Free { task: key },
@@ -180,8 +184,11 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
         8 => Input::Replicate { task: key, source },
         9 if random.chance(0.3) => Input::Stored { task: key, bytes: amount(random) },
         9 => Input::Reconnected { worker: source },
-        10 | 11 => Input::Fetched { task: key, bytes: amount(random) },
-        12 => Input::FetchFailed { task: key },
+        10 | 11 => Input::Fetched {
+            portion: Portion { task: key, part: part(random) },
+            bytes: amount(random),
+        },
+        12 => Input::FetchFailed { portion: Portion { task: key, part: part(random) } },
         13 | 14 => {
             let real = random.chance(0.8).then(|| executing.pop()).flatten();
             let (task, attempt) = real.unwrap_or((key, attempt));

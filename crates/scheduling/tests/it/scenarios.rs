@@ -265,6 +265,7 @@ impl Scene {
                     .filter_map(|one| one.split_once(':'))
                     .map(|(name, units)| Resource::whole(name, units.parse().expect("a number")))
                     .collect(),
+                part: None,
             });
             let annotation = AnnotationId((annotations.len() - 1) as u32);
             builder.begin_layer(words.plain[0], Some(annotation));
