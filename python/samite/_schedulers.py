@@ -96,6 +96,14 @@ def get_scheduler(
     return choices.pop() if choices else None
 
 
+def on_cluster() -> bool:
+    """Whether graphs go to a cluster of ours as things stand: a client is the default scheduler."""
+    configured = config.get("scheduler", None)
+    if isinstance(configured, str):
+        return configured.lower() in _CLUSTERS
+    return "Client" in type(configured).__name__ and _is_ours(configured)
+
+
 def _counterpart(scheduler: Any) -> Any:
     """Our scheduler of the same kind, for the default one of a Dask collection."""
     module = getattr(scheduler, "__module__", None)

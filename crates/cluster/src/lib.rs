@@ -5,6 +5,7 @@
 mod encoded;
 mod error;
 mod executor;
+mod parts;
 mod peers;
 mod plain;
 mod protocol;
@@ -21,5 +22,6 @@ pub mod worker;
 pub use encoded::{Encoded, MessageError};
 pub use error::ClusterError;
 pub use executor::{Executor, Failure, Loaded, Owner, TaskContext};
+pub use parts::Parts;
 pub use plain::{Fault, Plain};
 pub use protocol::{Carried, Erred, Key, Operation, Submission};

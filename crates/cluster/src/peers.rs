@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
-use samite_scheduling::TaskKey;
+use samite_scheduling::Portion;
 use tokio::sync::oneshot;
 
 use crate::encoded;
@@ -36,17 +36,17 @@ impl Peers {
         Self { security, connections: Mutex::default() }
     }
 
-    /// The values of tasks that a worker holds; `None` for those that it does not.
+    /// Values, or parts of them, that a worker holds; `None` for those that it does not.
     pub(crate) async fn get(
         &self,
         address: &Address,
-        tasks: Vec<TaskKey>,
+        portions: Vec<Portion>,
     ) -> Result<Vec<Option<Carried>>, ClusterError> {
         // A connection that was kept may have ended; a new one is tried once.
-        match self.try_get(address, tasks.clone()).await {
+        match self.try_get(address, portions.clone()).await {
             Err(ClusterError::Closed) => {
                 self.connections.lock().remove(address);
-                self.try_get(address, tasks).await
+                self.try_get(address, portions).await
             }
             answer => answer,
         }
@@ -55,7 +55,7 @@ impl Peers {
     async fn try_get(
         &self,
         address: &Address,
-        tasks: Vec<TaskKey>,
+        portions: Vec<Portion>,
     ) -> Result<Vec<Option<Carried>>, ClusterError> {
         let cell = self.connections.lock().entry(address.clone()).or_default().clone();
         let peer = cell.get_or_try_init(|| self.connect(address)).await?;
@@ -65,7 +65,7 @@ impl Peers {
             Some(waiting) => waiting.insert(id, answer),
             None => return Err(ClusterError::Closed),
         };
-        let message = vec![PeerMessage::Get { id, tasks }];
+        let message = vec![PeerMessage::Get { id, portions }];
         let parcel =
             if peer.local { Parcel::Local(Box::new(message)) } else { encoded::write(&message)? };
         if peer.sender.send(parcel).await.is_err() {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use samite_graph::{OperationId, Plan, Step, TaskId};
 use samite_runtime::Value;
 use samite_scheduling::{
-    Attempt, Event, FailureCause, GraphId, Priority, Source, TaskKey, TaskOptions, WorkerId,
-    WorkerOptions,
+    Attempt, Event, FailureCause, GraphId, Portion, Priority, Source, TaskKey, TaskOptions,
+    WorkerId, WorkerOptions,
 };
 use serde::{Deserialize, Serialize};
 
@@ -22,6 +22,8 @@ pub type Key = Arc<str>;
 pub enum Carried {
     /// As bytes.
     Encoded(Encoded),
+    /// The part that was asked for, of a value in parts.
+    Part(Encoded),
     /// There is one, and it has no form in bytes: why.
     Broken {
         /// In a line.
@@ -37,7 +39,7 @@ pub enum Carried {
 impl std::fmt::Debug for Carried {
     fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Encoded(encoded) => encoded.fmt(formatter),
+            Self::Encoded(encoded) | Self::Part(encoded) => encoded.fmt(formatter),
             Self::Broken { text, .. } => write!(formatter, "Broken({text})"),
             Self::Local(_) => formatter.write_str("Local"),
         }
@@ -261,6 +263,8 @@ pub(crate) enum ToWorker {
         sources: Box<[Source]>,
         /// Whether a small value is wanted by a client.
         wanted: bool,
+        /// The part that it reads of inputs in parts.
+        part: Option<u32>,
     },
     Peer {
         worker: WorkerId,
@@ -340,7 +344,7 @@ pub(crate) enum FromWorker {
 /// Between workers, and from clients to workers.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum PeerMessage {
-    Get { id: u64, tasks: Vec<TaskKey> },
+    Get { id: u64, portions: Vec<Portion> },
     Values { id: u64, values: Vec<Option<Carried>> },
 }
 

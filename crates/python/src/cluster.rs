@@ -4,6 +4,7 @@ pub mod client;
 pub mod executor;
 pub mod frames;
 pub mod future;
+pub mod parts;
 pub mod payload;
 pub mod plain;
 pub mod servers;

@@ -100,6 +100,15 @@ struct Compiler {
     imports: Vec<(TaskId, Arc<str>)>,
     /// The annotations of the task that was pushed last, by address.
     annotated: Option<usize>,
+    /// For a cluster, the parts that tasks read.
+    parts: Option<PartRows>,
+}
+
+/// The rows of annotations by the part that a task reads.
+struct PartRows {
+    rows: FxHashMap<Option<u32>, AnnotationId>,
+    /// That of the task that was pushed last.
+    last: Option<u32>,
 }
 
 impl Compiler {
@@ -124,6 +133,24 @@ impl Compiler {
             }
         };
         self.builder.begin_layer("", row);
+        Ok(())
+    }
+
+    /// Says which part of its inputs the next task reads.
+    fn read_part(&mut self, py: Python<'_>, template: &Template) -> PyResult<()> {
+        let Some(parts) = &mut self.parts else { return Ok(()) };
+        let part = crate::cluster::parts::part_of(py, template)?;
+        if part == parts.last {
+            return Ok(());
+        }
+        parts.last = part;
+        let annotations = &mut self.annotations;
+        let row = *parts.rows.entry(part).or_insert_with(|| {
+            let base = annotations.first().cloned().unwrap_or_default();
+            annotations.push(TaskOptions { part, ..base });
+            AnnotationId::from_index(annotations.len() - 1)
+        });
+        self.builder.begin_layer("", Some(row));
         Ok(())
     }
 
@@ -170,6 +197,7 @@ impl Compiler {
                     _ => None,
                 });
             }
+            self.read_part(py, &template)?;
             let operation = match native_task(py, &template) {
                 Some(task) => Op::ArrayTask { task, key: key.unbind() },
                 None => Op::Template { template, key: key.unbind() },
@@ -249,7 +277,10 @@ pub fn compile_for_cluster<'py>(
     let mut compiler = Compiler::default();
     compiler.annotations.push(options);
     compiler.builder.begin_layer("", Some(AnnotationId(0)));
+    let rows = FxHashMap::from_iter([(None, AnnotationId(0))]);
+    compiler.parts = Some(PartRows { rows, last: None });
     let tasks = compiler.push_graph(py, &mut reader)?;
+    compiler.builder.begin_layer("", Some(AnnotationId(0)));
     let mut taken: FxHashSet<TaskId> = compiler.imports.iter().map(|(task, _)| *task).collect();
     let mut outputs = Vec::with_capacity(keys.len());
     for (entry, key) in wanted.into_iter().zip(keys) {

@@ -49,6 +49,15 @@ helper!(
     /// Pickles a batch of tasks, or says which part of which task cannot be.
     dump_batch, "samite._worker", "dump_batch");
 helper!(
+    /// A value in parts.
+    parts_class, "samite._parts", "Parts");
+helper!(
+    /// A function that reads one part.
+    parts_reader, "samite._parts", "Reader");
+helper!(
+    /// Pickles a part.
+    dump_part, "samite._parts", "dump");
+helper!(
     /// Calls a method: its name, the object, the arguments.
     call_method, "samite._worker", "call_method");
 helper!(

@@ -8,9 +8,11 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use samite::array::Chunk;
 use samite::array::kernels::reduce::Partial;
+use samite::cluster::Parts;
 use samite::runtime::{Data, Restore, SpillError, Unit, Value};
 
 use crate::arrays::convert::{self, NativeValue};
+use crate::cluster::parts;
 use crate::gil;
 use crate::helpers;
 use crate::pickled::{self, PickledValue};
@@ -63,6 +65,9 @@ pub fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyA
     }
     if let Some(chunk) = any.downcast_ref::<Chunk>() {
         return convert::to_argument(py, chunk);
+    }
+    if let Some(parts) = any.downcast_ref::<Parts>() {
+        return parts::to_python(py, parts);
     }
     if any.is::<Partial>() || any.is::<Unit>() {
         return Ok(Bound::new(py, NativeValue { value: value.clone() })?.into_any());

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from samite._schedulers import on_cluster
 from samite._task_spec import Task, TaskRef
 from samite.bag import native, reductions, shuffling, streaming
 from samite.bag.graphs import chain_task, graph_of, step
@@ -26,18 +27,26 @@ def groupby(
     if shuffle is None:
         from samite import config
 
-        # What a cluster prefers does not matter to files and tasks of one machine.
         preferred = config.get("dataframe.shuffle.method", None)
-        shuffle = "disk" if preferred not in ("tasks",) or npartitions else "tasks"
+        if preferred in (None, "p2p") and on_cluster():
+            shuffle = "p2p"
+        else:
+            # What a cluster prefers does not matter to files and tasks of one machine.
+            shuffle = "disk" if preferred not in ("tasks",) or npartitions else "tasks"
+    if shuffle == "p2p" and not on_cluster():
+        shuffle = "disk"
     key = streaming.as_getter(grouper)
-    if shuffle == "disk":
+    if shuffle in ("disk", "p2p"):
         count = bag.npartitions if npartitions is None else npartitions
         if not isinstance(count, int) or count < 1:
             raise ValueError(f"groupby: npartitions must be at least 1, got {count!r}")
         if not isinstance(blocksize, int) or blocksize < 1:
             raise ValueError(f"groupby: blocksize must be at least 1, got {blocksize!r}")
-        name = f"groupby-{tokenize(bag, grouper, 'disk', count, blocksize)}"
-        layer = shuffling.through_files(name, bag, key, count, blocksize)
+        name = f"groupby-{tokenize(bag, grouper, shuffle, count, blocksize)}"
+        if shuffle == "p2p":
+            layer = shuffling.through_parts(name, bag, key, count)
+        else:
+            layer = shuffling.through_files(name, bag, key, count, blocksize)
         return type(bag)(graph_of(name, layer, [bag]), name, count)
     if shuffle == "tasks":
         branch = 32 if max_branch is None else max_branch
@@ -47,7 +56,7 @@ def groupby(
         layer = shuffling.through_tasks(name, bag, key, branch)
         grouped = type(bag)(graph_of(name, layer, [bag]), name, bag.npartitions)
         return grouped if npartitions is None else grouped.repartition(npartitions)
-    raise NotImplementedError(f"Shuffle must be 'disk' or 'tasks', got {shuffle!r}")
+    raise NotImplementedError(f"Shuffle must be 'disk', 'tasks' or 'p2p', got {shuffle!r}")
 
 
 def foldby(

@@ -14,6 +14,7 @@ import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from samite._parts import Parts, Reader
 from samite._task_spec import DataNode, List, Task, TaskRef
 from samite.bag.graphs import chain_task, step
 from samite.bag.hashing import partition_number
@@ -150,6 +151,39 @@ def through_files(
 
 def _read_groups(number: int, count: int, paths: list[str], folder: ShuffleFolder) -> Any:
     return read_groups(number, count, paths)
+
+
+# ---- in parts, between the workers of a cluster ---------------------------------------------
+
+
+def split_groups(records: Iterable[Any], key: Callable[[Any], Any], count: int) -> Parts:
+    """The groups of a partition's records, in parts by the partition that each belongs to."""
+    parts = Parts()
+    for group, members in group_records(iter(records), key).items():
+        parts.setdefault(partition_number(group, count), {})[group] = members
+    return parts
+
+
+def joined_groups(parts: list[dict[Any, list[Any]] | None]) -> list[tuple[Any, list[Any]]]:
+    """The groups of all parts that there are."""
+    groups: dict[Any, list[Any]] = {}
+    for part in parts:
+        for group, members in (part or {}).items():
+            known = groups.get(group)
+            groups[group] = members if known is None else known + members
+    return list(groups.items())
+
+
+def through_parts(name: str, bag: Any, key: Callable[[Any], Any], count: int) -> dict[Any, Any]:
+    """The tasks of a shuffle in parts; ``(name, i)`` has the groups of partition ``i``."""
+    split, layer = f"split-{name}", {}
+    splitting = step(split_groups, key, count)
+    for i in range(bag.npartitions):
+        layer[(split, i)] = chain_task((split, i), TaskRef((bag.name, i)), splitting, value=True)
+    parts = List(*[TaskRef((split, i)) for i in range(bag.npartitions)])
+    for i in range(count):
+        layer[(name, i)] = Task((name, i), Reader(i, joined_groups), parts)
+    return layer
 
 
 # ---- from task to task ----------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from samite._parts import Parts
 from samite.dataframe.hashing import partition_numbers
 from samite.dataframe.joining import concat_partitions
 
@@ -113,6 +114,27 @@ def split_first(
     return split_further((part, numbers), 0, -(-count // width), width)
 
 
+def split_parts(
+    part: Any, keys: Any, how: Sequence[Any], count: int, ignore_index: bool
+) -> Parts:
+    """The rows of a partition in parts by their targets; a part has at least one row."""
+    numbers = targets(part, keys, how, count)
+    if ignore_index and not isinstance(part, pd.Index):
+        part = part.reset_index(drop=True)
+    order = np.argsort(numbers, kind="stable")
+    ordered = numbers[order]
+    begins = np.flatnonzero(np.diff(ordered, prepend=-1))
+    ends = [*begins[1:].tolist(), len(ordered)]
+    small = _size(part) < _SMALL
+    if small:
+        part = part.take(order)
+    parts = Parts()
+    for begin, end in zip(begins.tolist(), ends, strict=False):
+        rows = _rows(part, begin, end) if small else part.take(order[begin:end])
+        parts[int(ordered[begin])] = rows
+    return parts
+
+
 def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: int) -> list[Any]:
     """Rows and their targets split by ranges of ``width`` targets, beginning at ``first``."""
     part, numbers = held
@@ -154,10 +176,20 @@ def join_held(pieces: list[Any], meta: Any) -> tuple[Any, np.ndarray]:
 
 def join_last(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
     """Pieces as one partition."""
-    whole = join_parts([part for part, _ in pieces], meta)
+    return _joined([part for part, _ in pieces], meta, ignore_index)
+
+
+def _joined(parts: list[Any], meta: Any, ignore_index: bool) -> Any:
+    whole = join_parts(parts, meta)
     if ignore_index and not isinstance(whole, pd.Index):
         whole = whole.reset_index(drop=True)
     return whole
+
+
+def join_present(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
+    """The parts that there are as one partition."""
+    present = [piece for piece in pieces if piece is not None]
+    return _joined(present or [meta], meta, ignore_index)
 
 
 def join_parts(parts: list[Any], meta: Any) -> Any:

@@ -6,6 +6,7 @@ use std::sync::{Arc, mpsc};
 use std::time::{Duration, Instant};
 
 use samite_runtime::Value;
+use samite_scheduling::Portion;
 
 use super::{Client, LOOK, Places, Relayed, Status};
 use crate::error::ClusterError;
@@ -131,10 +132,12 @@ impl Client {
         let mut answers = Vec::new();
         for (address, wanted) in by_holder {
             let shared = self.shared.clone();
-            let tasks = wanted.iter().map(|(_, task)| *task).collect();
+            let portions = wanted.iter().map(|(_, task)| Portion::whole(*task)).collect();
             let holder = address.clone();
-            answers
-                .push(((holder, wanted), async move { shared.peers.get(&address, tasks).await }));
+            answers.push((
+                (holder, wanted),
+                async move { shared.peers.get(&address, portions).await },
+            ));
         }
         let (asked, requests): (Vec<_>, Vec<_>) = answers.into_iter().unzip();
         let together = async move {
@@ -224,10 +227,12 @@ impl Client {
     fn opened(&self, key: &Key, carried: Carried) -> Outcome {
         let failure = match carried {
             Carried::Local(value) => return Outcome::Value(value),
-            Carried::Encoded(encoded) => match self.shared.executor.decode(encoded, Owner::Alone) {
-                Ok(value) => return Outcome::Value(value),
-                Err(failure) => failure,
-            },
+            Carried::Encoded(encoded) | Carried::Part(encoded) => {
+                match self.shared.executor.decode(encoded, Owner::Alone) {
+                    Ok(value) => return Outcome::Value(value),
+                    Err(failure) => failure,
+                }
+            }
             Carried::Broken { text, error } => Failure::Raised { text, error },
         };
         let erred = match failure {

@@ -608,7 +608,8 @@ impl Core {
         self.machine.inputs(task, &mut self.inputs);
         let inputs = self.inputs.as_slice().into();
         let wanted = record.outputs.contains_key(&task.task);
-        out.push(ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted });
+        let part = self.machine.part(task);
+        out.push(ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted, part });
     }
 
     fn output_ready(&mut self, task: TaskKey) {

@@ -9,7 +9,7 @@ use std::time::Instant;
 use rustc_hash::FxHashMap;
 use samite_graph::OperationId;
 use samite_scheduling::worker::{Input, Machine, Output};
-use samite_scheduling::{Attempt, Event, GraphId, TaskKey, WorkerId, WorkerOptions};
+use samite_scheduling::{Attempt, Event, GraphId, Portion, TaskKey, WorkerId, WorkerOptions};
 
 use super::store::{Found, Store};
 use crate::encoded::Encoded;
@@ -25,6 +25,8 @@ const FETCHES: u32 = 64;
 pub(super) struct RunInfo {
     pub(super) work: RunWork,
     pub(super) inputs: Box<[TaskKey]>,
+    /// The part that is read of inputs in parts.
+    pub(super) part: Option<u32>,
     pub(super) wanted: bool,
     pub(super) cancelled: Arc<AtomicBool>,
 }
@@ -47,7 +49,7 @@ pub(super) struct Job {
 
 /// A value to fetch now.
 pub(super) struct Fetch {
-    pub(super) task: TaskKey,
+    pub(super) portion: Portion,
     pub(super) source: WorkerId,
 }
 
@@ -105,7 +107,7 @@ impl Core {
         self.machine.handle(input, &mut outputs);
         for output in outputs.drain(..) {
             match output {
-                Output::Fetch { task, source } => self.fetches.push(Fetch { task, source }),
+                Output::Fetch { portion, source } => self.fetches.push(Fetch { portion, source }),
                 Output::Execute { task, attempt } => self.execute(task, attempt),
                 Output::Interrupt { task, attempt } => {
                     if let Some(cancelled) = self.executing.get(&(task, attempt)) {
@@ -117,6 +119,11 @@ impl Core {
                         self.leavings.push(Box::new(value));
                     }
                 }
+                Output::DropPart { portion } => {
+                    if let Some(piece) = self.values.remove_piece(&portion) {
+                        self.leavings.push(Box::new(piece));
+                    }
+                }
                 Output::Report(event) => self.report(event),
             }
         }
@@ -125,7 +132,8 @@ impl Core {
 
     fn execute(&mut self, task: TaskKey, attempt: Attempt) {
         let Some(info) = self.runs.remove(&(task, attempt)) else { return };
-        let values = info.inputs.iter().filter_map(|input| self.values.get(input)).collect();
+        let values = info.inputs.iter().map(|task| Portion { task: *task, part: info.part });
+        let values = values.filter_map(|portion| self.values.get(&portion)).collect();
         self.executing.insert((task, attempt), info.cancelled.clone());
         self.jobs.push_back(Job { task, attempt, info, values });
     }

@@ -6,38 +6,44 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use samite_runtime::{Data, Value};
 use samite_scheduling::worker::Input;
-use samite_scheduling::{TaskKey, WorkerId};
+use samite_scheduling::{Portion, TaskKey, WorkerId};
 
 use super::Shared;
 use super::core::Fetch;
 use super::running::follow_up;
+use super::store::Piece;
 use crate::executor::{Failure, Owner};
 use crate::protocol::Carried;
 
 /// Fetches values, one request for each worker that has some.
 pub(super) fn begin(shared: &Arc<Shared>, fetches: Vec<Fetch>) {
-    let mut by_source: FxHashMap<WorkerId, Vec<TaskKey>> = FxHashMap::default();
-    for Fetch { task, source } in fetches {
-        by_source.entry(source).or_default().push(task);
+    let mut by_source: FxHashMap<WorkerId, Vec<Portion>> = FxHashMap::default();
+    for Fetch { portion, source } in fetches {
+        by_source.entry(source).or_default().push(portion);
     }
     let Ok(runtime) = crate::threads::runtime() else { return shared.shut_down() };
     let by_source: Vec<_> = by_source.into_iter().collect();
-    for (source, tasks) in by_source {
-        runtime.spawn(fetch(shared.clone(), source, tasks));
+    for (source, portions) in by_source {
+        runtime.spawn(fetch(shared.clone(), source, portions));
     }
 }
 
-async fn fetch(shared: Arc<Shared>, source: WorkerId, tasks: Vec<TaskKey>) {
+async fn fetch(shared: Arc<Shared>, source: WorkerId, portions: Vec<Portion>) {
     let address = shared.core.lock().peers.get(&source).cloned();
     let answer = match address {
-        Some(address) => shared.peers.get(&address, tasks.clone()).await.ok(),
+        Some(address) => shared.peers.get(&address, portions.clone()).await.ok(),
         None => None,
     };
     let values = answer.unwrap_or_default();
     let store = move || {
         let mut values = values.into_iter();
-        for task in tasks {
+        for portion in portions {
             let carried = values.next().flatten();
+            if portion.part.is_some() {
+                keep_piece(&shared, portion, carried);
+                continue;
+            }
+            let task = portion.task;
             let value = carried.map(|carried| decoded(&shared, carried, Owner::Alone));
             let mut core = shared.core.lock();
             match value {
@@ -46,20 +52,45 @@ async fn fetch(shared: Arc<Shared>, source: WorkerId, tasks: Vec<TaskKey>) {
                     if let Some(old) = core.values.insert(task, value) {
                         core.leavings.push(Box::new(old));
                     }
-                    core.tell(Input::Fetched { task, bytes });
+                    core.tell(Input::Fetched { portion, bytes });
                     if !core.machine.holds(task)
                         && let Some(value) = core.values.remove(&task)
                     {
                         core.leavings.push(Box::new(value));
                     }
                 }
-                None => core.tell(Input::FetchFailed { task }),
+                None => core.tell(Input::FetchFailed { portion }),
             }
             follow_up(&shared, core);
         }
     };
     // Decoding may enter the interpreter; the threads of connections must not wait for it.
     tokio::task::spawn_blocking(store);
+}
+
+/// Keeps a part that came, or a whole value where it has no parts, for the runs that wait for it.
+fn keep_piece(shared: &Arc<Shared>, portion: Portion, carried: Option<Carried>) {
+    let piece = carried.map(|carried| match carried {
+        Carried::Part(part) => Piece::Part(part),
+        other => Piece::Whole(decoded(shared, other, Owner::Alone)),
+    });
+    let mut core = shared.core.lock();
+    match piece {
+        Some(piece) => {
+            let bytes = piece.nbytes();
+            if let Some(old) = core.values.insert_piece(portion, piece) {
+                core.leavings.push(Box::new(old));
+            }
+            core.tell(Input::Fetched { portion, bytes });
+            if !core.machine.keeps(portion)
+                && let Some(piece) = core.values.remove_piece(&portion)
+            {
+                core.leavings.push(Box::new(piece));
+            }
+        }
+        None => core.tell(Input::FetchFailed { portion }),
+    }
+    follow_up(shared, core);
 }
 
 /// What stands for a value that cannot travel or be read: tasks that need it fail with its failure.
@@ -79,7 +110,9 @@ impl Data for Poison {
 fn decoded(shared: &Arc<Shared>, carried: Carried, owner: Owner) -> Value {
     let outcome = match carried {
         Carried::Local(value) => Ok(value),
-        Carried::Encoded(encoded) => shared.executor.decode(encoded, owner),
+        Carried::Encoded(encoded) | Carried::Part(encoded) => {
+            shared.executor.decode(encoded, owner)
+        }
         Carried::Broken { text, error } => Err(Failure::Raised { text, error }),
     };
     outcome.unwrap_or_else(|failure| Arc::new(Poison(failure)))

@@ -7,15 +7,15 @@ use std::time::{Duration, Instant};
 use samite_graph::OperationId;
 use samite_runtime::Value;
 use samite_scheduling::worker::Input;
-use samite_scheduling::{Event, GraphId, TaskKey};
+use samite_scheduling::{Event, GraphId, Portion, TaskKey};
 
 use super::core::{Core, Job, RunInfo, Slot};
 use super::fetching::Poison;
 use super::place::Place;
-use super::store::Found;
+use super::store::{Found, Taken};
 use super::{Shared, fetching, serving, store};
 use crate::encoded::Encoded;
-use crate::executor::{Failure, Loaded, TaskContext};
+use crate::executor::{Failure, Loaded, Owner, TaskContext};
 use crate::protocol::{Carried, FromWorker, RunWork, ToWorker};
 use crate::scheduler::ToScheduler;
 
@@ -65,11 +65,11 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
             ToWorker::Operation { graph, operation, payload } => {
                 core.operations.insert((graph, operation), Slot::Payload(payload));
             }
-            ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted } => {
+            ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted, part } => {
                 let cancelled = Arc::new(AtomicBool::new(false));
-                let info = RunInfo { work, inputs: inputs.clone(), wanted, cancelled };
+                let info = RunInfo { work, inputs: inputs.clone(), part, wanted, cancelled };
                 core.runs.insert((task, attempt), info);
-                core.tell(Input::Run { task, attempt, priority, inputs, sources });
+                core.tell(Input::Run { task, attempt, priority, inputs, sources, part });
             }
             ToWorker::Peer { worker, address } => {
                 core.peers.insert(worker, address);
@@ -95,7 +95,8 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
                 let shared = shared.clone();
                 // Encoding may enter the interpreter.
                 runtime.spawn_blocking(move || {
-                    let values = serving::values(&shared, &tasks, local && shared.local);
+                    let portions: Vec<_> = tasks.into_iter().map(Portion::whole).collect();
+                    let values = serving::values(&shared, &portions, local && shared.local);
                     shared.send(vec![ToScheduler::Worker(FromWorker::Values { id, values })]);
                 });
             }
@@ -240,7 +241,8 @@ fn taken_up(
     let mut taken = Vec::with_capacity(values.len());
     for (found, input) in values.into_iter().zip(&info.inputs) {
         match found.take_up() {
-            Ok(value) => taken.push(value),
+            Ok(Taken::Value(value)) => taken.push(value),
+            Ok(Taken::Part(part)) => taken.push(shared.executor.decode(part, Owner::ReadOnly)?),
             Err(_) => {
                 let mut core = shared.core.lock();
                 let gone = core.values.remove(input);

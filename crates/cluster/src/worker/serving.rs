@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use samite_runtime::Value;
-use samite_scheduling::TaskKey;
+use samite_scheduling::Portion;
 
 use super::Shared;
-use super::store::Found;
+use super::store::{Found, Taken};
 use crate::encoded;
 use crate::executor::Failure;
 use crate::protocol::{Carried, PeerMessage};
@@ -31,10 +31,10 @@ async fn serve(shared: Arc<Shared>, connection: Connection) {
     while let Ok(Some(parcel)) = receiver.receive().await {
         let Ok(messages) = encoded::read::<PeerMessage>(parcel) else { break };
         for message in messages {
-            let PeerMessage::Get { id, tasks } = message else { continue };
+            let PeerMessage::Get { id, portions } = message else { continue };
             let answering = shared.clone();
             let local = peer.is_local;
-            let values = tokio::task::spawn_blocking(move || values(&answering, &tasks, local));
+            let values = tokio::task::spawn_blocking(move || values(&answering, &portions, local));
             let Ok(values) = values.await else { break };
             let answer = vec![PeerMessage::Values { id, values }];
             let parcel = if local {
@@ -56,10 +56,14 @@ async fn serve(shared: Arc<Shared>, connection: Connection) {
     sender.abort();
 }
 
-pub(super) fn values(shared: &Arc<Shared>, tasks: &[TaskKey], local: bool) -> Vec<Option<Carried>> {
+pub(super) fn values(
+    shared: &Arc<Shared>,
+    portions: &[Portion],
+    local: bool,
+) -> Vec<Option<Carried>> {
     let values: Vec<Option<Found>> = {
         let core = shared.core.lock();
-        tasks.iter().map(|task| core.values.get(task)).collect()
+        portions.iter().map(|portion| core.values.get(portion)).collect()
     };
     let carry = |value: Value| {
         if local {
@@ -71,6 +75,9 @@ pub(super) fn values(shared: &Arc<Shared>, tasks: &[TaskKey], local: bool) -> Ve
             Err(Failure::Reschedule) => return None,
         })
     };
-    let value = |found: Found| found.take_up().ok().and_then(carry);
+    let value = |found: Found| match found.take_up().ok()? {
+        Taken::Value(value) => carry(value),
+        Taken::Part(part) => Some(Carried::Part(part)),
+    };
     values.into_iter().map(|found| found.and_then(value)).collect()
 }

@@ -9,10 +9,12 @@ use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use samite_runtime::{OperationError, SpillError, SpillFile, SpillFolder, Value};
-use samite_scheduling::{Pressure, TaskKey};
+use samite_scheduling::{Portion, Pressure, TaskKey};
 
 use super::Shared;
 use super::running::follow_up;
+use crate::encoded::Encoded;
+use crate::parts::{Parts, PartsFile};
 use crate::threads::runtime;
 
 /// Values below this size are not worth a file.
@@ -27,27 +29,70 @@ const PAUSE: u64 = 80;
 pub(super) enum Slot {
     Memory { value: Value, bytes: u64 },
     Disk { file: Arc<SpillFile>, bytes: u64 },
+    Parts { file: Arc<PartsFile>, bytes: u64 },
+}
+
+/// What was fetched for the runs that wait for a part.
+pub(super) enum Piece {
+    /// The part.
+    Part(Encoded),
+    /// A value that has no parts.
+    Whole(Value),
+}
+
+impl Piece {
+    pub(super) fn nbytes(&self) -> u64 {
+        match self {
+            Self::Part(part) => part.nbytes() as u64,
+            Self::Whole(value) => value.nbytes() as u64,
+        }
+    }
 }
 
 /// A value that was found, to be taken up without a lock.
 pub(super) enum Found {
     Memory(Value),
     Disk(Arc<SpillFile>),
+    /// A part of a value.
+    Part(Encoded),
+    /// A part of a value in a file, or all of them.
+    InFile(Arc<PartsFile>, Option<u32>),
+}
+
+/// A value or a part of one, in memory.
+pub(super) enum Taken {
+    Value(Value),
+    Part(Encoded),
 }
 
 impl Found {
     /// The value, from disk where it is there.
-    pub(super) fn take_up(self) -> Result<Value, OperationError> {
-        match self {
-            Self::Memory(value) => Ok(value),
-            Self::Disk(file) => file.read(),
-        }
+    pub(super) fn take_up(self) -> Result<Taken, OperationError> {
+        Ok(match self {
+            Self::Memory(value) => Taken::Value(value),
+            Self::Disk(file) => Taken::Value(file.read()?),
+            Self::Part(part) => Taken::Part(part),
+            Self::InFile(file, Some(number)) => {
+                Taken::Part(file.part(number).map_err(OperationError::new)?)
+            }
+            Self::InFile(file, None) => {
+                Taken::Value(Arc::new(file.all().map_err(OperationError::new)?))
+            }
+        })
     }
+}
+
+/// A value that was written to disk.
+enum Written {
+    Value(SpillFile),
+    Parts(PartsFile),
 }
 
 /// All values of a worker.
 pub(super) struct Store {
     slots: FxHashMap<TaskKey, Slot>,
+    /// Parts of values that others hold.
+    pieces: FxHashMap<Portion, Piece>,
     /// Bytes of values in memory and on disk.
     bytes: u64,
     spilled: u64,
@@ -69,6 +114,7 @@ impl Store {
     pub(super) fn new(limit: u64) -> Self {
         Self {
             slots: FxHashMap::default(),
+            pieces: FxHashMap::default(),
             bytes: 0,
             spilled: 0,
             limit,
@@ -99,17 +145,48 @@ impl Store {
         let slot = self.slots.remove(task)?;
         match &slot {
             Slot::Memory { bytes, .. } => self.bytes -= bytes,
-            Slot::Disk { bytes, .. } => self.spilled -= bytes,
+            Slot::Disk { bytes, .. } | Slot::Parts { bytes, .. } => self.spilled -= bytes,
         }
         self.refused.remove(task);
         self.hopeless = false;
         Some(slot)
     }
 
-    pub(super) fn get(&self, task: &TaskKey) -> Option<Found> {
-        Some(match self.slots.get(task)? {
-            Slot::Memory { value, .. } => Found::Memory(Arc::clone(value)),
+    /// Keeps a part for the runs that wait for it. What was there before is to be dropped without
+    /// the lock.
+    pub(super) fn insert_piece(&mut self, portion: Portion, piece: Piece) -> Option<Piece> {
+        let old = self.remove_piece(&portion);
+        self.bytes += piece.nbytes();
+        self.pieces.insert(portion, piece);
+        old
+    }
+
+    /// Forgets a part, which is to be dropped without the lock.
+    pub(super) fn remove_piece(&mut self, portion: &Portion) -> Option<Piece> {
+        let piece = self.pieces.remove(portion)?;
+        self.bytes -= piece.nbytes();
+        self.hopeless = false;
+        Some(piece)
+    }
+
+    /// A value, or the part of it that is asked for, where it has parts.
+    pub(super) fn get(&self, portion: &Portion) -> Option<Found> {
+        let Some(slot) = self.slots.get(&portion.task) else {
+            return Some(match self.pieces.get(portion)? {
+                Piece::Part(part) => Found::Part(part.clone()),
+                Piece::Whole(value) => Found::Memory(Arc::clone(value)),
+            });
+        };
+        Some(match slot {
+            Slot::Memory { value, .. } => {
+                let parts = value.as_any().downcast_ref::<Parts>();
+                match parts.zip(portion.part) {
+                    Some((parts, number)) => Found::Part(parts.part(number)),
+                    None => Found::Memory(Arc::clone(value)),
+                }
+            }
             Slot::Disk { file, .. } => Found::Disk(Arc::clone(file)),
+            Slot::Parts { file, .. } => Found::InFile(Arc::clone(file), portion.part),
         })
     }
 
@@ -176,7 +253,7 @@ impl Store {
     }
 
     /// A value was written. What comes back is to be dropped without the lock.
-    fn written(&mut self, task: TaskKey, mine: &Value, file: SpillFile) -> Option<Slot> {
+    fn written(&mut self, task: TaskKey, mine: &Value, file: Written) -> Option<Slot> {
         let slot = self.slots.get_mut(&task)?;
         let Slot::Memory { value, bytes } = slot else { return None };
         if !Arc::ptr_eq(value, mine) {
@@ -185,7 +262,11 @@ impl Store {
         let bytes = *bytes;
         self.bytes -= bytes;
         self.spilled += bytes;
-        Some(std::mem::replace(slot, Slot::Disk { file: Arc::new(file), bytes }))
+        let now = match file {
+            Written::Value(file) => Slot::Disk { file: Arc::new(file), bytes },
+            Written::Parts(file) => Slot::Parts { file: Arc::new(file), bytes },
+        };
+        Some(std::mem::replace(slot, now))
     }
 }
 
@@ -215,7 +296,12 @@ fn spill_one(shared: &Arc<Shared>) -> bool {
             return false;
         }
     };
-    let written = SpillFile::write(&*value, &folder);
+    let written = match value.as_any().downcast_ref::<Parts>() {
+        Some(parts) => {
+            PartsFile::write(parts, folder.path()).map(Written::Parts).map_err(SpillError::from)
+        }
+        None => SpillFile::write(&*value, &folder).map(Written::Value),
+    };
     let mut core = shared.core.lock();
     core.values.folder = Some(folder);
     let left = match written {

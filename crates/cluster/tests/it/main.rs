@@ -13,6 +13,7 @@ mod computing;
 mod leaving;
 mod members;
 mod pages;
+mod parts;
 mod requests;
 mod restarting;
 mod scattering;

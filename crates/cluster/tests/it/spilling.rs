@@ -6,7 +6,7 @@ use samite_cluster::client::Client;
 use crate::support::*;
 
 /// The bytes that the only worker has on disk, as it said last.
-fn on_disk(client: &Client) -> i64 {
+pub(crate) fn on_disk(client: &Client) -> i64 {
     let info = request(client, "scheduler_info", Plain::None);
     let Some(Plain::Map(workers)) = info.get("workers") else { return 0 };
     let metrics = workers.first().and_then(|(_, worker)| worker.get("metrics"));

@@ -13,7 +13,8 @@ use samite_cluster::security::Security;
 use samite_cluster::transport::{Address, Limits};
 use samite_cluster::worker::{WorkerServer, WorkerSettings};
 use samite_cluster::{
-    Encoded, Erred, Executor, Failure, Key, Loaded, Operation, Plain, Submission, TaskContext,
+    Encoded, Erred, Executor, Failure, Key, Loaded, Operation, Owner, Parts, Plain, Submission,
+    TaskContext,
 };
 use samite_graph::{OperationId, PlanBuilder, TaskId};
 use samite_runtime::{Data, OperationError, Restore, SpillError, Value};
@@ -38,6 +39,9 @@ pub(crate) enum Work {
     Blob(usize),
     /// The lengths of its inputs, added up.
     Length,
+    /// As many parts as the first number says but for number 1, each of as many bytes as the second
+    /// one and its number.
+    Parts(u32, usize),
 }
 
 pub(crate) struct Number(pub(crate) u64);
@@ -131,6 +135,14 @@ impl Executor for Plainly {
                 sum.wrapping_add(*more)
             }
             Work::Blob(bytes) => return Ok(Arc::new(Blob(vec![7; *bytes].into()))),
+            Work::Parts(count, bytes) => {
+                let part = |part: u32| {
+                    let frames = vec![vec![1; bytes + part as usize].into()];
+                    (part, Encoded { kind: 1, frames })
+                };
+                let parts = (0..*count).filter(|part| *part != 1).map(part);
+                return Ok(Arc::new(Parts::new(parts.collect())));
+            }
             Work::Length => inputs.iter().map(|input| input.nbytes() as u64).sum(),
         };
         Ok(Arc::new(Number(value)))
@@ -140,12 +152,22 @@ impl Executor for Plainly {
         if let Some(blob) = value.as_any().downcast_ref::<Blob>() {
             return Ok(Encoded { kind: 1, frames: vec![blob.0.clone()] });
         }
+        if let Some(parts) = value.as_any().downcast_ref::<Parts>() {
+            return Ok(parts.encode(2));
+        }
         let bytes = number(value).to_le_bytes().to_vec();
         Ok(Encoded { kind: 0, frames: vec![bytes.into()] })
     }
 
     fn decode(&self, encoded: Encoded, _: Owner) -> Result<Value, Failure> {
         let frame = encoded.frames.first().cloned().unwrap_or_default();
+        if encoded.kind == Parts::ABSENT {
+            return Ok(Arc::new(Blob(Bytes::new())));
+        }
+        if encoded.kind == 2 {
+            let parts = Parts::decode(&encoded.frames);
+            return parts.map(|parts| Arc::new(parts) as Value).ok_or(Failure::text("no parts"));
+        }
         if encoded.kind == 1 {
             return Ok(Arc::new(Blob(frame)));
         }
@@ -312,6 +334,17 @@ impl Graph {
             let options = self.options.first().map(|_| samite_graph::AnnotationId(0));
             self.builder.begin_layer("work", options);
         }
+        self.builder.push(operation, (place % BATCH) as u32, inputs.iter().copied())
+    }
+
+    /// As [`task`](Self::task), for one that reads a part of its inputs; of a graph with options.
+    pub(crate) fn reader(&mut self, work: Work, inputs: &[TaskId], part: u32) -> TaskId {
+        let place = self.works.len();
+        self.works.push(work);
+        self.options.push(TaskOptions { part: Some(part), ..TaskOptions::default() });
+        let row = samite_graph::AnnotationId(self.options.len() as u32 - 1);
+        self.builder.begin_layer("reader", Some(row));
+        let operation = OperationId((place / BATCH) as u32);
         self.builder.push(operation, (place % BATCH) as u32, inputs.iter().copied())
     }
 

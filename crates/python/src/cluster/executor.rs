@@ -8,11 +8,12 @@ use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
 use samite::array::{Chunk, DType};
-use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, TaskContext};
+use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, Parts, TaskContext};
 use samite::runtime::{Context, Guard as _, Unit, Value};
 use serde::{Deserialize, Serialize};
 
 use crate::cluster::frames::{self, Memory};
+use crate::cluster::parts;
 use crate::cluster::payload::{Batch, Step};
 use crate::error;
 use crate::gil::{self, PlainGuard};
@@ -27,7 +28,11 @@ mod kind {
     pub(super) const PARTIAL: u8 = 2;
     pub(super) const BUNDLE: u8 = 3;
     pub(super) const UNIT: u8 = 4;
+    pub(super) const PARTS: u8 = 5;
 }
+
+/// The kind of pickled objects.
+pub const PICKLED: u8 = kind::PICKLE;
 
 /// Runs batches of Python calls and native tasks.
 pub struct PyExecutor;
@@ -196,7 +201,13 @@ impl Executor for PyExecutor {
             });
         }
         Python::attach(|py| {
-            batch.run(py, index, &inputs).map(PyValue::value).map_err(|raised| failure(py, &raised))
+            let value = batch.run(py, index, &inputs).and_then(|made| {
+                Ok(match parts::of_python(&made)? {
+                    Some(parts) => Arc::new(parts) as Value,
+                    None => PyValue::value(made),
+                })
+            });
+            value.map_err(|raised| failure(py, &raised))
         })
     }
 
@@ -212,6 +223,9 @@ impl Executor for PyExecutor {
         if let Some(bundle) = any.downcast_ref::<Bundle>() {
             let frames = vec![Bytes::from(bundle.encode().map_err(internal)?)];
             return Ok(Encoded { kind: kind::BUNDLE, frames });
+        }
+        if let Some(parts) = any.downcast_ref::<Parts>() {
+            return Ok(parts.encode(kind::PARTS));
         }
         if any.is::<Unit>() {
             return Ok(Encoded { kind: kind::UNIT, frames: Vec::new() });
@@ -238,6 +252,11 @@ impl Executor for PyExecutor {
             kind::PARTIAL => Ok(Arc::new(Partial::decode(single()).map_err(internal)?)),
             kind::BUNDLE => Ok(Arc::new(Bundle::decode(single()).map_err(internal)?)),
             kind::UNIT => Ok(Arc::new(Unit)),
+            kind::PARTS => match Parts::decode(&frames) {
+                Some(parts) => Ok(Arc::new(parts)),
+                None => Err(internal("a value in parts came with other parts than it says")),
+            },
+            Parts::ABSENT => Python::attach(|py| Ok(PyValue::value(py.None().into_bound(py)))),
             _ => Python::attach(|py| {
                 frames::load(py, &frames, owner)
                     .map(PyValue::value)

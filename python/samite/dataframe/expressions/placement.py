@@ -13,11 +13,11 @@ def partitionings(expr: Any) -> set[tuple[Any, ...]]:
     from samite.dataframe.expressions.file_shuffle import FileShuffle
     from samite.dataframe.expressions.merge import Merge, MergePartitions
     from samite.dataframe.expressions.selection import Filter, Projection
-    from samite.dataframe.expressions.shuffle import Shuffle, TaskShuffle
+    from samite.dataframe.expressions.shuffle import PartShuffle, Shuffle, TaskShuffle
 
     if isinstance(expr, Shuffle):
         return {tuple(expr.on)} if isinstance(expr.on, list) and expr.count > 1 else set()
-    if isinstance(expr, (TaskShuffle, FileShuffle)):
+    if isinstance(expr, (TaskShuffle, FileShuffle, PartShuffle)):
         kind, labels = expr.how[:2]
         return {tuple(labels)} if kind == "hash" and labels is not None else set()
     if isinstance(expr, Merge):

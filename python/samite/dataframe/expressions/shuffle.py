@@ -10,6 +10,7 @@ from typing import Any
 
 from samite._expr import Expr
 from samite._expr.graphs import nested_references
+from samite._parts import Reader
 from samite._task_spec import Task, TaskRef
 from samite.dataframe import shuffling
 from samite.dataframe.expressions.node import FrameExpr, frames_among, row_sources
@@ -38,7 +39,7 @@ class Shuffle(FrameExpr):
 
     @property
     def _drops_index(self) -> bool:
-        return bool(self.ignore_index) and shuffle_method(self.method) == "tasks"
+        return bool(self.ignore_index) and shuffle_method(self.method) != "disk"
 
     def _divisions(self) -> Sequence[Any]:
         return (None,) * (self.count + 1)
@@ -123,13 +124,15 @@ def shuffle_method(method: str | None) -> str:
         There is no such method.
     """
     from samite import config
+    from samite._schedulers import on_cluster
 
-    name = method or config.get("dataframe.shuffle.method", None) or "tasks"
-    if name in ("p2p", "tasks"):
-        return "tasks"
-    if name == "disk":
+    name = method or config.get("dataframe.shuffle.method", None) or "p2p"
+    if name == "p2p":
+        # Parts of values are for clusters.
+        return "p2p" if on_cluster() else "tasks"
+    if name in ("tasks", "disk"):
         return name
-    raise ValueError(f"Unknown shuffle method {name!r}; there are 'tasks' and 'disk'")
+    raise ValueError(f"Unknown shuffle method {name!r}; there are 'tasks', 'disk' and 'p2p'")
 
 
 def lowered_shuffle(
@@ -142,7 +145,10 @@ def lowered_shuffle(
     options: Mapping[str, Any] | None = None,
 ) -> FrameExpr:
     """The node whose tasks move the rows; see :func:`samite.dataframe.shuffling.targets`."""
-    if shuffle_method(method) == "disk":
+    chosen = shuffle_method(method)
+    if chosen == "p2p":
+        return PartShuffle(frame, keys, how, count, ignore_index)
+    if chosen == "disk":
         from samite.dataframe.expressions.file_shuffle import FileShuffle
 
         return FileShuffle(frame, keys, how, count)
@@ -232,6 +238,49 @@ class TaskShuffle(FrameExpr):
                         layer[key] = Task(key, shuffling.join_held, inputs, meta)
                     group.append((first, key))
                 groups.append(group)
+        return layer
+
+
+class PartShuffle(FrameExpr):
+    """Rows moved between the workers of a cluster, each once.
+
+    A task for each partition of ``frame`` makes a value in parts, one for each new partition; the
+    task of that one reads its part of each. The rows of a partition keep the order that they had
+    in ``frame``.
+    """
+
+    _parameters = ["frame", "keys", "how", "count", "ignore_index", "chosen"]
+    _defaults = {"ignore_index": False, "chosen": None}
+
+    @functools.cached_property
+    def _meta(self) -> Any:
+        meta = self.frame._meta
+        return meta.reset_index(drop=True) if self.ignore_index else meta
+
+    def _divisions(self) -> Sequence[Any]:
+        return (None,) * ((self.count if self.chosen is None else len(self.chosen)) + 1)
+
+    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
+        return with_chosen(self, parent)
+
+    def _layer(self) -> Mapping[Any, Any]:
+        frame, keys, name, meta = self.frame, self.keys, self._name, self._meta
+        layer: dict[Any, Any] = {}
+        split = f"split-{name}"
+        for index in range(frame.npartitions):
+            layer[split, index] = Task(
+                (split, index),
+                shuffling.split_parts,
+                TaskRef((frame._name, index)),
+                None if keys is None else TaskRef((keys._name, index)),
+                self.how,
+                self.count,
+                self.ignore_index,
+            )
+        inputs = nested_references([(split, index) for index in range(frame.npartitions)])
+        for number, part in enumerate(range(self.count) if self.chosen is None else self.chosen):
+            read = Reader(part, shuffling.join_present)
+            layer[name, number] = Task((name, number), read, inputs, meta, self.ignore_index)
         return layer
 
 
