@@ -215,6 +215,49 @@ def test_methods_of_strings(tmp_path_factory, lines, separator, most):
         assert found is None or found[0] == python(changed)
 
 
+SPACES = [" ", "  ", "\n", "\n\n", "\t", "\x1c", "\x1f", "\x0b", "\x85", "\u2003", "\xa0"]
+SHORT = ["a", "A", "Ab", "to\x00", "to", "é", "É", "ß", "Köln"]
+LONG = ["self.assertEqual(", "self.assertEqual[", "x" * 15, "X" * 16, "x" * 17, "y" * 200]
+WORDS = st.lists(st.sampled_from(SPACES + SHORT + LONG), max_size=200)
+
+
+@given(WORDS, st.sampled_from([None, "lower", "upper"]), st.integers(1, 60))
+@settings(max_examples=300, deadline=None)
+def test_words(tmp_path_factory, parts, case, blocksize):
+    path = tmp_path_factory.mktemp("words") / "a.txt"
+    path.write_text("".join(["one", *parts]), encoding="utf-8", newline="")
+    lines = db.read_text(str(path), linedelimiter="\n", blocksize=blocksize)
+    if case is not None:
+        lines = getattr(lines.str, case)()
+    words = lines.str.split().flatten()
+    same(words.frequencies())
+    same(words.frequencies(sort=True))
+    same(words.distinct())
+    same(words.frequencies().topk(3, key=1))
+    same(words.frequencies().filter(lambda pair: pair[1] > 2).pluck(0))
+
+
+def test_words_of_many_pieces_in_the_order_of_their_appearance(tmp_path):
+    path = tmp_path / "a.txt"
+    with open(path, "w") as file:
+        for number in range(1_500_000):
+            file.write(f"word{number * 7919 % 30_011} and\n")
+    for bag in (db.read_text(str(path), blocksize=2_000_000), db.read_text(str(path))):
+        same(bag.str.split().flatten().frequencies())
+
+
+def test_words_of_a_file_that_is_not_utf8(tmp_path):
+    path = tmp_path / "a.txt"
+    path.write_bytes(b"one two\n" * 1000 + b"three \xff\n")
+    counts = db.read_text(str(path)).str.split().flatten().frequencies()
+    assert engine(counts) is None
+    with pytest.raises(UnicodeDecodeError) as failed:
+        counts.compute(scheduler="sync")
+    assert "line 1001, byte 8006" in str(failed.value)
+    replaced = db.read_text(str(path), errors="replace").str.split().flatten().frequencies()
+    assert dict(replaced.compute(scheduler="sync"))["\ufffd"] == 1
+
+
 def test_white_space_is_pythons(tmp_path):
     path = tmp_path / "a.txt"
     characters = [chr(code) for code in range(0x3100) if not 0xD800 <= code < 0xE000]

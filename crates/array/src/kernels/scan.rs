@@ -288,13 +288,16 @@ impl Block<'_> {
 
 /// Elements that are accumulated.
 trait Accumulate: Element {
+    /// Whether a sum takes several cycles, in which others could be begun.
+    const SUM_WAITS: bool;
     fn sum(self, other: Self) -> Self;
     fn product(self, other: Self) -> Self;
 }
 
 macro_rules! accumulated {
-    ($($type:ty, |$x:ident, $y:ident| $sum:expr, $product:expr;)*) => {$(
+    ($($type:ty, $waits:literal, |$x:ident, $y:ident| $sum:expr, $product:expr;)*) => {$(
         impl Accumulate for $type {
+            const SUM_WAITS: bool = $waits;
             #[inline(always)]
             fn sum(self, other: Self) -> Self {
                 let ($x, $y) = (self, other);
@@ -310,21 +313,21 @@ macro_rules! accumulated {
 }
 
 accumulated! {
-    Bool, |x, y| Self::from(x.get() | y.get()), Self::from(x.get() & y.get());
-    i8, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    i16, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    i32, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    i64, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    u8, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    u16, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    u32, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    u64, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
-    half::f16, |x, y| Self::from_f32(x.to_f32() + y.to_f32()),
+    Bool, false, |x, y| Self::from(x.get() | y.get()), Self::from(x.get() & y.get());
+    i8, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i16, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i32, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    i64, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u8, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u16, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u32, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    u64, false, |x, y| x.wrapping_add(y), x.wrapping_mul(y);
+    half::f16, true, |x, y| Self::from_f32(x.to_f32() + y.to_f32()),
         Self::from_f32(x.to_f32() * y.to_f32());
-    f32, |x, y| x + y, x * y;
-    f64, |x, y| x + y, x * y;
-    Complex32, |x, y| x + y, x * y;
-    Complex64, |x, y| x + y, x * y;
+    f32, true, |x, y| x + y, x * y;
+    f64, true, |x, y| x + y, x * y;
+    Complex32, true, |x, y| x + y, x * y;
+    Complex64, true, |x, y| x + y, x * y;
 }
 
 /// Accumulates rows of `width` elements in place, after `before` if that is not null.
@@ -369,6 +372,9 @@ unsafe fn accumulate_copy(
         // SAFETY: the promise is the same.
         unsafe {
             match scan {
+                Scan::Sum if T::SUM_WAITS && many >= LONG => {
+                    sums_of_quarters::<T>(items, line, before, many);
+                }
                 Scan::Sum => copy_as::<T>(items, line, before, many, <T as Accumulate>::sum),
                 Scan::Prod => {
                     copy_as::<T>(items, line, before, many, <T as Accumulate>::product);
@@ -401,6 +407,65 @@ unsafe fn copy_as<T: Accumulate>(
         let sum = last.map_or(*item, |last| join(last, *item));
         place.write(sum);
         last = Some(sum);
+    }
+}
+
+/// Elements from which on quarters of a line are summed up side by side.
+const LONG: usize = 256;
+
+/// The sums of a line as those of its quarters, side by side, to which the sum of what is before each is added: a
+/// processor adds up several floats in the time that it waits for the sum of two.
+///
+/// # Safety
+/// As for [`accumulate_copy`].
+#[inline(always)]
+unsafe fn sums_of_quarters<T: Accumulate>(
+    items: *const u8,
+    line: *mut u8,
+    before: *const u8,
+    many: usize,
+) {
+    let quarter = many / 4;
+    let size = size_of::<T>();
+    // SAFETY: the quarters and what is behind them are parts of the line, and what is written is
+    // initialized.
+    unsafe {
+        let part = |number: usize| {
+            let items = items.add(number * quarter * size).cast::<T>();
+            let line = line.add(number * quarter * size).cast::<MaybeUninit<T>>();
+            (
+                std::slice::from_raw_parts(items, quarter),
+                std::slice::from_raw_parts_mut(line, quarter),
+            )
+        };
+        let [(a, to_a), (b, to_b), (c, to_c), (d, to_d)] = [part(0), part(1), part(2), part(3)];
+        let mut sums = [a[0], b[0], c[0], d[0]];
+        if !before.is_null() {
+            sums[0] = before.cast::<T>().read().sum(sums[0]);
+        }
+        for place in 0..quarter {
+            if place > 0 {
+                let items = [a[place], b[place], c[place], d[place]];
+                for (sum, item) in sums.iter_mut().zip(items) {
+                    *sum = sum.sum(item);
+                }
+            }
+            to_a[place].write(sums[0]);
+            to_b[place].write(sums[1]);
+            to_c[place].write(sums[2]);
+            to_d[place].write(sums[3]);
+        }
+        let mut last = sums[0];
+        for (part, sum) in [(to_b, sums[1]), (to_c, sums[2]), (to_d, sums[3])] {
+            for item in part {
+                item.write(last.sum(item.assume_init_read()));
+            }
+            last = last.sum(sum);
+        }
+        let done = 4 * quarter;
+        let rest = line.add(done * size);
+        let before = rest.sub(size).cast_const();
+        copy_as::<T>(items.add(done * size), rest, before, many - done, <T as Accumulate>::sum);
     }
 }
 
