@@ -6,6 +6,7 @@
 //! [`FrameError::Unsupported`], so that the caller can compute it in another way. [`collect`]
 //! runs a plan.
 
+mod conditions;
 mod encode;
 mod error;
 mod explain;

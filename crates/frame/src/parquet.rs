@@ -421,6 +421,7 @@ fn check_pieces(files: &[DataFile], partitions: &[Vec<Piece>]) -> Result<()> {
 pub(crate) struct ParquetTable {
     scan: ParquetScan,
     schema: SchemaRef,
+    statistics: Statistics,
 }
 
 impl ParquetTable {
@@ -431,7 +432,9 @@ impl ParquetTable {
             .iter()
             .map(|field| field.as_ref().clone().with_nullable(true))
             .collect();
-        Self { scan, schema: Arc::new(Schema::new(fields)) }
+        let schema = Arc::new(Schema::new(fields));
+        let statistics = statistics(&scan, &schema);
+        Self { scan, schema, statistics }
     }
 
     fn file(&self, piece: &Piece) -> EngineResult<PartitionedFile> {
@@ -448,15 +451,34 @@ impl ParquetTable {
             }
         })
     }
+}
 
-    fn rows(&self) -> u64 {
-        let of_piece = |piece: &Piece| -> u64 {
-            let Some(file) = self.scan.files.get(piece.file) else { return 0 };
-            let (begin, end) = piece.row_groups.unwrap_or((0, file.row_groups.len()));
-            file.row_groups.get(begin..end).unwrap_or_default().iter().sum()
-        };
-        self.scan.partitions.iter().flatten().map(of_piece).sum()
+/// The number of rows in the partitions of a scan.
+fn rows(scan: &ParquetScan) -> u64 {
+    let of_piece = |piece: &Piece| -> u64 {
+        let Some(file) = scan.files.get(piece.file) else { return 0 };
+        let (begin, end) = piece.row_groups.unwrap_or((0, file.row_groups.len()));
+        file.row_groups.get(begin..end).unwrap_or_default().iter().sum()
+    };
+    scan.partitions.iter().flatten().map(of_piece).sum()
+}
+
+/// What the order of joins goes by.
+fn statistics(scan: &ParquetScan, schema: &SchemaRef) -> Statistics {
+    let mut statistics = Statistics::new_unknown(schema);
+    statistics.num_rows = Precision::Inexact(usize::try_from(rows(scan)).unwrap_or(usize::MAX));
+    let bound = |field: &Field, value: i64| {
+        let value = ScalarValue::Int64(Some(value)).cast_to(field.data_type());
+        value.map_or(Precision::Absent, Precision::Inexact)
+    };
+    let columns = statistics.column_statistics.iter_mut();
+    for ((own, field), range) in columns.zip(schema.fields()).zip(&scan.ranges) {
+        if let Some((least, most)) = range {
+            own.min_value = bound(field, *least);
+            own.max_value = bound(field, *most);
+        }
     }
+    statistics
 }
 
 #[async_trait]
@@ -469,23 +491,8 @@ impl TableProvider for ParquetTable {
         TableType::Base
     }
 
-    /// What the order of joins goes by.
     fn statistics(&self) -> Option<Statistics> {
-        let mut statistics = Statistics::new_unknown(&self.schema);
-        statistics.num_rows =
-            Precision::Inexact(usize::try_from(self.rows()).unwrap_or(usize::MAX));
-        let bound = |field: &Field, value: i64| {
-            let value = ScalarValue::Int64(Some(value)).cast_to(field.data_type());
-            value.map_or(Precision::Absent, Precision::Inexact)
-        };
-        let columns = statistics.column_statistics.iter_mut();
-        for ((own, field), range) in columns.zip(self.schema.fields()).zip(&self.scan.ranges) {
-            if let Some((least, most)) = range {
-                own.min_value = bound(field, *least);
-                own.max_value = bound(field, *most);
-            }
-        }
-        Some(statistics)
+        Some(self.statistics.clone())
     }
 
     async fn scan(
@@ -521,7 +528,7 @@ impl TableProvider for ParquetTable {
                 statistics = Statistics::try_merge_iter(all.iter(), &self.schema)?;
             }
         } else {
-            let rows = usize::try_from(self.rows()).unwrap_or(usize::MAX);
+            let rows = usize::try_from(rows(&self.scan)).unwrap_or(usize::MAX);
             statistics.num_rows = Precision::Exact(rows);
         }
 

@@ -4,12 +4,15 @@
 //! columns, stay the same.
 
 mod estimate;
+mod filters;
 mod join_order;
 mod semi_joins;
 
 use std::sync::Arc;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
+
+pub(crate) use filters::Filters;
 
 /// All rules of the optimizer, in their order.
 pub(crate) fn all() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

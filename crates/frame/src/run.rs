@@ -36,6 +36,11 @@ use crate::plan::Plan;
 use crate::row_number;
 use crate::rules;
 
+/// The most rows, and bytes, of one side of a join that is kept in a single table, shared by the
+/// threads; with several threads it is as much less.
+const ROWS_OF_ONE_TABLE: usize = 8_000_000;
+const BYTES_OF_ONE_TABLE: usize = 400 << 20;
+
 /// How a plan is run.
 #[derive(Clone)]
 pub struct Options {
@@ -186,6 +191,7 @@ fn template() -> SessionState {
             .with_default_features()
             .with_optimizer_rules(rules::all())
             .with_query_planner(Arc::new(row_number::Planner))
+            .with_physical_optimizer_rule(Arc::new(rules::Filters))
             .build()
     });
     TEMPLATE.clone()
@@ -368,6 +374,11 @@ fn config(options: &Options) -> SessionConfig {
         let reserved = &mut all.execution.sort_spill_reservation_bytes;
         *reserved = share.min(*reserved);
     }
+    // Sending the many rows of one side to other threads costs more than putting those of the
+    // other one into a single table does, as long as few threads wait for that.
+    let threads = options.threads.max(1);
+    all.optimizer.hash_join_single_partition_threshold_rows = ROWS_OF_ONE_TABLE / threads;
+    all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
     all.sql_parser.enable_ident_normalization = true;
     config
 }

@@ -81,6 +81,8 @@ struct Chain {
     tree: Tree,
     /// Expressions that are equal to each other, each with its relation.
     classes: Vec<Vec<(usize, Expr)>>,
+    /// For each of them the number of its values and of its table's rows, where they are known.
+    sizes: Vec<Vec<Option<(f64, f64)>>>,
     /// Conditions of several relations that are no equalities.
     conditions: Vec<(u32, Expr)>,
     /// The columns that come out, each by the name that it has in the chain.
@@ -112,8 +114,14 @@ impl Chain {
             return Ok(None);
         }
         let output = plan.schema().columns().into_iter().zip(columns).collect();
-        let mut chain =
-            Self { relations, tree, classes: Vec::new(), conditions: Vec::new(), output };
+        let mut chain = Self {
+            relations,
+            tree,
+            classes: Vec::new(),
+            sizes: Vec::new(),
+            conditions: Vec::new(),
+            output,
+        };
         for (left, right) in equalities {
             let (Some(mine), Some(theirs)) = (chain.relation_of(&left), chain.relation_of(&right))
             else {
@@ -130,6 +138,11 @@ impl Chain {
                 seen |= 1 << relation;
             }
         }
+        let size = |(relation, expr): &(usize, Expr)| {
+            let plan = &chain.relations[*relation];
+            estimate::values(plan, expr).zip(estimate::rows_of_table(plan, expr))
+        };
+        chain.sizes = chain.classes.iter().map(|class| class.iter().map(size).collect()).collect();
         for condition in conditions {
             let Some(set) = chain.relations_of(&condition) else { return Ok(None) };
             chain.conditions.push((set, condition));
@@ -231,16 +244,13 @@ impl Chain {
         let mut divisor = 1.0;
         let (mut most_left, mut most_right) = (1.0_f64, 1.0_f64);
         let mut connected = false;
-        for class in &self.classes {
+        for (class, sizes) in self.classes.iter().zip(&self.sizes) {
             let least = |set: u32| {
                 class
                     .iter()
-                    .filter(|(relation, _)| set & 1 << relation != 0)
-                    .filter_map(|(relation, expr)| {
-                        let plan = &self.relations[*relation];
-                        let values = estimate::values(plan, expr)?;
-                        Some((values, estimate::rows_of_table(plan, expr)?))
-                    })
+                    .zip(sizes)
+                    .filter(|((relation, _), _)| set & 1 << relation != 0)
+                    .filter_map(|(_, size)| *size)
                     .min_by(|one, other| one.0.total_cmp(&other.0))
             };
             if let (Some(one), Some(other)) = (least(left), least(right)) {
