@@ -7,7 +7,8 @@
 TPC-H: the tables are made once by tpchgen-cli (from PyPI), in the folder of TPCH_FOLDER or
 /tmp/samite-tpch, with money as floats and days as moments, as pandas has them. `tpch-sql` runs the
 22 queries as text, `tpch-frame` in the pandas-style API; both read Parquet files.
-`groupby` is h2o's questions 1 to 5 on rows in Parquet files.
+`groupby` and `join` are h2o's questions on rows in Parquet files; `csv` reads text with days and
+groups its rows.
 
 The size is the scale factor in thousandths, or the number of rows. Every repetition runs in a
 process of its own; `answer` is a sum over the results and has to agree.
@@ -20,11 +21,21 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from h2o_queries import (
+    GROUPS,
+    JOINS,
+    frame_groups,
+    frame_join,
+    groups_table,
+    join_tables,
+    polars_groups,
+    sql_join,
+)
 from measure import Contender, Facts, Topic, memory, run
 from tpch_frames import FRAME_QUERIES
 from tpch_queries import QUERIES, TABLES
@@ -147,92 +158,153 @@ def frames(package: str, size: int) -> Facts:
     return {"seconds": total, "peak_mb": memory("VmHWM") // 10**6, **facts, "answer": answers}
 
 
-# ---- groups -----------------------------------------------------------------------------------
+# ---- groups and joins -------------------------------------------------------------------------
 
 
-def grouped_rows(size: int) -> Path:
-    """h2o's table G1 with 100 groups in id1 to id3, in Parquet files."""
-    import pandas as pd
-
-    path = FOLDER / f"groups-{size}.parquet"
-    if path.exists():
-        return path
-    random = np.random.default_rng(42)
-    many = max(size // 100, 1)
-    frame = pd.DataFrame(
-        {
-            "id1": pd.Series(np.char.add("id", random.integers(1, 101, size).astype(str))),
-            "id2": pd.Series(np.char.add("id", random.integers(1, 101, size).astype(str))),
-            "id3": pd.Series(np.char.add("id", random.integers(1, many + 1, size).astype(str))),
-            "id4": random.integers(1, 101, size),
-            "id5": random.integers(1, 101, size),
-            "id6": random.integers(1, many + 1, size),
-            "v1": random.integers(1, 6, size),
-            "v2": random.integers(1, 16, size),
-            "v3": np.round(random.random(size) * 100, 6),
-        }
-    )
-    FOLDER.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(path, index=False, row_group_size=1_000_000)
-    return path
-
-
-QUESTIONS: dict[str, tuple[list[str], dict[str, str]]] = {
-    "q1": (["id1"], {"v1": "sum"}),
-    "q2": (["id1", "id2"], {"v1": "sum"}),
-    "q3": (["id3"], {"v1": "sum", "v3": "mean"}),
-    "q4": (["id4"], {"v1": "mean", "v2": "mean", "v3": "mean"}),
-    "q5": (["id6"], {"v1": "sum", "v2": "sum", "v3": "sum"}),
-}
-
-
-def questions(ask: Callable[[list[str], dict[str, str]], Any]) -> Facts:
+def timed(questions: Iterable[tuple[str, Callable[[], Any]]]) -> Facts:
+    """Answer questions, each once."""
     facts: Facts = {}
     answers, total = [], 0.0
-    for name, (keys, values) in QUESTIONS.items():
+    for name, ask in questions:
         began = time.perf_counter()
-        result = ask(keys, values)
+        result = ask()
         taken = time.perf_counter() - began
         total += taken
         facts[name] = round(taken, 3)
-        answers.append(answer(result[list(values)]))
+        answers.append(answer(result))
     return {"seconds": total, "peak_mb": memory("VmHWM") // 10**6, **facts, "answer": answers}
+
+
+def values_only(frame: Any) -> Any:
+    """A result without the keys of its groups, which may be columns or an index."""
+    return frame[[label for label in frame.columns if not label.startswith("id")]]
 
 
 def groups_of(package: str, size: int) -> Facts:
     import importlib
 
     dd = importlib.import_module(f"{package}.dataframe")
-    path = str(grouped_rows(size))
-    return questions(lambda keys, values: dd.read_parquet(path).groupby(keys).agg(values).compute())
+    path = str(groups_table(FOLDER, size))
+    sql = (lambda text, rows: dd.sql(text, t=rows)) if package == "samite" else None
+    asked = frame_groups(lambda: dd.read_parquet(path), sql)
+    return timed((name, lambda q=q: values_only(q().compute())) for name, q in asked.items())
 
 
 def groups_polars(size: int) -> Facts:
     import polars as pl
 
-    path = str(grouped_rows(size))
-
-    def ask(keys: list[str], values: dict[str, str]) -> Any:
-        columns = [getattr(pl.col(name), how)() for name, how in values.items()]
-        lazy = pl.scan_parquet(path).group_by(keys).agg(columns)
-        return lazy.collect(engine="streaming").to_pandas()
-
-    return questions(ask)
+    asked = polars_groups(pl.scan_parquet(str(groups_table(FOLDER, size))))
+    return timed(
+        (name, lambda q=q: values_only(q.collect(engine="streaming").to_pandas()))
+        for name, q in asked.items()
+    )
 
 
 def groups_duckdb(size: int) -> Facts:
     import duckdb
 
-    path = str(grouped_rows(size))
-    names = {"sum": "sum", "mean": "avg"}
+    path = groups_table(FOLDER, size)
+    duckdb.execute(f"create view t as select * from read_parquet('{path}')")
+    return timed(
+        (name, lambda text=text: values_only(duckdb.execute(text).df()))
+        for name, text in GROUPS.items()
+    )
 
-    def ask(keys: list[str], values: dict[str, str]) -> Any:
-        columns = [f"{names[how]}({name}) as {name}" for name, how in values.items()]
-        by = ", ".join(keys)
-        text = f"select {by}, {', '.join(columns)} from read_parquet('{path}') group by {by}"
-        return duckdb.execute(text).df()
 
-    return questions(ask)
+def joins_of(package: str, size: int) -> Facts:
+    import importlib
+
+    dd = importlib.import_module(f"{package}.dataframe")
+    paths = join_tables(FOLDER, size)
+
+    def ask(how: tuple[str, str, str]) -> Any:
+        sums = frame_join(lambda name: dd.read_parquet(str(paths[name])), *how)
+        return sums.compute().to_frame().T
+
+    return timed((name, lambda how=how: ask(how)) for name, how in JOINS.items())
+
+
+def joins_polars(size: int) -> Facts:
+    import polars as pl
+
+    paths = join_tables(FOLDER, size)
+
+    def ask(other: str, how: Any, key: str) -> Any:
+        left, right = (pl.scan_parquet(str(paths[name])) for name in ("x", other))
+        joined = left.select(key, "v1").join(right.select(key, "v2"), on=key, how=how)
+        sums = joined.select(pl.col("v1").sum(), pl.col("v2").sum(), n=pl.len())
+        return sums.collect(engine="streaming").to_pandas()
+
+    return timed((name, lambda how=how: ask(*how)) for name, how in JOINS.items())
+
+
+def joins_duckdb(size: int) -> Facts:
+    import duckdb
+
+    for name, path in join_tables(FOLDER, size).items():
+        duckdb.execute(f"create view {name} as select * from read_parquet('{path}')")
+    return timed(
+        (name, lambda how=how: duckdb.execute(sql_join(*how)).df()) for name, how in JOINS.items()
+    )
+
+
+# ---- text -------------------------------------------------------------------------------------
+
+
+def text_rows(size: int) -> Path:
+    """Rows with days in a CSV file."""
+    import pandas as pd
+
+    path = FOLDER / f"days-{size}.csv"
+    if path.exists():
+        return path
+    random = np.random.default_rng(0)
+    days = pd.Timestamp("2020-01-01") + pd.to_timedelta(random.integers(0, 1095, size), unit="D")
+    frame = pd.DataFrame(
+        {
+            "when": days,
+            "key": random.integers(0, 100, size),
+            "word": random.choice(["alpha", "beta", "gamma", "delta"], size),
+            "value": np.round(random.random(size) * 1000, 3),
+            "other": random.random(size),
+        }
+    )
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    frame.to_csv(path, index=False)
+    return path
+
+
+def text_of(package: str, size: int) -> Facts:
+    import importlib
+
+    dd = importlib.import_module(f"{package}.dataframe")
+    path = str(text_rows(size))
+
+    def ask() -> Any:
+        rows = dd.read_csv(path, parse_dates=["when"])
+        return rows.groupby("when").agg({"value": "sum", "key": "max"}).compute()
+
+    return timed([("first", ask), ("again", ask)])
+
+
+def text_polars(size: int) -> Facts:
+    import polars as pl
+
+    path = str(text_rows(size))
+
+    def ask() -> Any:
+        rows = pl.scan_csv(path, try_parse_dates=True)
+        groups = rows.group_by("when").agg(pl.col("value").sum(), pl.col("key").max())
+        return groups.collect(engine="streaming").to_pandas()
+
+    return timed([("first", ask), ("again", ask)])
+
+
+def text_duckdb(size: int) -> Facts:
+    import duckdb
+
+    text = f"select sum(value) as value, max(key) as key from '{text_rows(size)}' group by \"when\""
+    return timed([(name, lambda: duckdb.execute(text).df()) for name in ("first", "again")])
 
 
 TOPICS = {
@@ -260,16 +332,48 @@ TOPICS = {
         },
     ),
     "groupby": Topic(
-        "Groups of rows in Parquet files",
+        "Groups: h2o's ten questions over rows in a Parquet file",
         size=10_000_000,
         quick=1_000_000,
         unit="row",
         tolerance=1e-6,
         contenders={
             "samite": Contender(lambda size: groups_of("samite", size)),
-            "dask": Contender(lambda size: groups_of("dask", size), needs=("dask",), repeat=1),
             "polars": Contender(groups_polars, needs=("polars",)),
             "duckdb": Contender(groups_duckdb, needs=("duckdb",)),
+            "dask": Contender(
+                lambda size: groups_of("dask", size),
+                needs=("dask",),
+                repeat=1,
+                size=1_000_000,
+                quick=100_000,
+            ),
+        },
+    ),
+    "join": Topic(
+        "Joins: h2o's five questions over rows in Parquet files",
+        size=10_000_000,
+        quick=1_000_000,
+        unit="row",
+        tolerance=1e-6,
+        contenders={
+            "samite": Contender(lambda size: joins_of("samite", size)),
+            "polars": Contender(joins_polars, needs=("polars",)),
+            "duckdb": Contender(joins_duckdb, needs=("duckdb",)),
+            "dask": Contender(lambda size: joins_of("dask", size), needs=("dask",), repeat=1),
+        },
+    ),
+    "csv": Topic(
+        "Groups of days in a CSV file",
+        size=2_000_000,
+        quick=200_000,
+        unit="row",
+        tolerance=1e-6,
+        contenders={
+            "samite": Contender(lambda size: text_of("samite", size)),
+            "dask": Contender(lambda size: text_of("dask", size), needs=("dask",)),
+            "polars": Contender(text_polars, needs=("polars",)),
+            "duckdb": Contender(text_duckdb, needs=("duckdb",)),
         },
     ),
 }

@@ -26,7 +26,7 @@ from tpch_queries import QUERIES, TABLES
 
 
 def plain(frame: Any) -> pd.DataFrame:
-    """An answer with plain dtypes, sorted by all its columns, numbers last since they are rounded."""
+    """An answer with plain dtypes, sorted by all columns, numbers last as they are rounded."""
     if not isinstance(frame, pd.DataFrame):
         frame = pd.DataFrame({"value": [float(frame)]})
     frame = frame.reset_index(drop=True)

@@ -495,6 +495,24 @@ class FramePlan:
     """
 
     @staticmethod
+    def text(
+        separator: int,
+        width: int,
+        header: bytes,
+        missing: Sequence[str],
+        columns: Sequence[tuple[str, int, str]],
+        blocks: Sequence[tuple[str | PathLike[str], int, int | None]],
+    ) -> FramePlan:
+        """Rows of files of delimited text: (name, position in a line, dtype) for each column, and
+        for each partition (path, first byte, the one after the last, None for the file's end).
+
+        Raises
+        ------
+        NotImplementedError
+            When it runs: it is not certain what pandas would make of a row.
+        """
+
+    @staticmethod
     def parquet(
         paths: Sequence[str | PathLike[str]],
         columns: Sequence[str] | None = None,

@@ -124,6 +124,13 @@ impl From<DataFusionError> for FrameError {
             DataFusionError::ResourcesExhausted(detail) => {
                 Self::MemoryLimit { detail: detail.clone() }
             }
+            DataFusionError::External(inner) => match inner.downcast_ref::<Self>() {
+                // A source that meets something without a native form.
+                Some(Self::Unsupported { operation, reason }) => {
+                    Self::unsupported(operation, reason)
+                }
+                _ => Self::Engine { source: Box::new(error) },
+            },
             _ => Self::Engine { source: Box::new(error) },
         }
     }

@@ -115,6 +115,7 @@ fn describe(plan: &Plan) -> String {
             let condition = scan.predicate().map(|scalar| format!(", where {scalar}"));
             format!("Parquet: {}{}", scan.describe(), condition.unwrap_or_default())
         }
+        Operator::Text(scan) => format!("Text: {}", scan.describe()),
         Operator::Memory(memory) => {
             format!("Memory: {} rows in {} partitions", memory.rows(), memory.partitions().len())
         }

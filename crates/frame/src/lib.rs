@@ -22,6 +22,7 @@ mod rules;
 mod run;
 mod scalar;
 mod sql;
+mod text;
 mod types;
 
 pub use arrow;
@@ -35,4 +36,5 @@ pub use plan::{
 pub use run::{Batches, Execution, Options, collect, start};
 pub use scalar::{Function, Literal, Scalar, Unit};
 pub use sql::sql;
+pub use text::{ColumnKind, Format, TextBlock, TextColumn, TextScan};
 pub use types::Typed;

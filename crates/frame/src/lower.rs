@@ -32,6 +32,7 @@ use crate::plan::{
 use crate::row_number;
 use crate::scalar::Scalar;
 use crate::sql;
+use crate::text::TextTable;
 use crate::types::{Typed, is_float};
 
 use scalar::{Scope, cast, column};
@@ -65,6 +66,9 @@ impl<'a> Lowering<'a> {
     fn operator(&mut self, plan: &Plan) -> Result<LogicalPlan> {
         match plan.operator() {
             Operator::Parquet(scan) => parquet(scan),
+            Operator::Text(scan) => {
+                from_table(Arc::new(TextTable::new(scan.clone())), scan.schema())
+            }
             Operator::Memory(memory) => {
                 let partitions = self.state.config().target_partitions();
                 let table =

@@ -39,6 +39,10 @@ use crate::types::{canonical, is_float};
 /// How many footers are read at a time.
 const FOOTERS_AT_ONCE: usize = 32;
 
+/// The most files of which each has its statistics in the plan. Row groups are left out by their
+/// own when a file is opened.
+const FILES_WITH_STATISTICS: usize = 64;
+
 /// Rows of Parquet files.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ParquetScan {
@@ -511,8 +515,8 @@ impl TableProvider for ParquetTable {
         let whole = pieces.iter().all(|piece| piece.row_groups.is_none());
         let mut files =
             pieces.iter().map(|piece| self.file(piece)).collect::<EngineResult<Vec<_>>>()?;
-        let mut statistics = Statistics::new_unknown(&self.schema);
-        if whole {
+        let mut statistics = self.statistics.clone();
+        if whole && files.len() <= FILES_WITH_STATISTICS {
             let mut all = Vec::with_capacity(files.len());
             for file in &mut files {
                 let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)

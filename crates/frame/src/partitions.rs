@@ -9,6 +9,7 @@ impl Plan {
     pub fn partitions(&self) -> usize {
         match self.operator() {
             Operator::Parquet(scan) => scan.partitions().len(),
+            Operator::Text(scan) => scan.partitions(),
             Operator::Memory(memory) => memory.partitions().len(),
             Operator::Project { input, .. } | Operator::Filter { input, .. } => input.partitions(),
             Operator::Concat { inputs } => inputs.iter().map(Plan::partitions).sum(),
@@ -26,6 +27,7 @@ impl Plan {
         }
         match self.operator() {
             Operator::Parquet(scan) => Ok(Plan::parquet(scan.subset(position..position + 1))),
+            Operator::Text(scan) => Ok(Plan::text(scan.subset(position..position + 1))),
             Operator::Memory(memory) => Ok(Plan::memory(memory.subset(position..position + 1))),
             Operator::Project { input, .. } | Operator::Filter { input, .. } => {
                 Ok(self.with_inputs(vec![input.partition(position)?]))

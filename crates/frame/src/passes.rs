@@ -73,7 +73,7 @@ fn by_order(aggregation: &Aggregation) -> bool {
 /// Whether partitions of the engine hold the rows in their order, one partition after the other.
 pub(crate) fn in_order(plan: &Plan) -> bool {
     match plan.operator() {
-        Operator::Parquet(_) | Operator::Memory(_) => true,
+        Operator::Parquet(_) | Operator::Text(_) | Operator::Memory(_) => true,
         Operator::Project { input, .. }
         | Operator::Filter { input, .. }
         | Operator::RowNumber { input, .. } => in_order(input),

@@ -15,6 +15,7 @@ use crate::error::{FrameError, Result};
 use crate::memory::Memory;
 use crate::parquet::ParquetScan;
 use crate::scalar::Scalar;
+use crate::text::TextScan;
 use crate::types::{self, Typed, is_float, is_whole};
 
 /// A relation that is to be computed. Cheap to clone.
@@ -33,6 +34,8 @@ struct Node {
 pub enum Operator {
     /// Rows of Parquet files.
     Parquet(ParquetScan),
+    /// Rows of files of text.
+    Text(TextScan),
     /// Rows in memory.
     Memory(Memory),
     /// New columns from each row.
@@ -268,6 +271,12 @@ impl Plan {
     pub fn parquet(scan: ParquetScan) -> Self {
         let schema = scan.schema().clone();
         Self::new(Operator::Parquet(scan), schema)
+    }
+
+    /// The rows of files of text.
+    pub fn text(scan: TextScan) -> Self {
+        let schema = scan.schema().clone();
+        Self::new(Operator::Text(scan), schema)
     }
 
     /// Rows in memory.
@@ -595,7 +604,7 @@ impl Plan {
     /// The plans that it reads.
     pub fn inputs(&self) -> Vec<&Plan> {
         match self.operator() {
-            Operator::Parquet(_) | Operator::Memory(_) => Vec::new(),
+            Operator::Parquet(_) | Operator::Text(_) | Operator::Memory(_) => Vec::new(),
             Operator::Project { input, .. }
             | Operator::Filter { input, .. }
             | Operator::Aggregate { input, .. }
@@ -627,7 +636,7 @@ impl Plan {
             }
         };
         match &mut operator {
-            Operator::Parquet(_) | Operator::Memory(_) => {}
+            Operator::Parquet(_) | Operator::Text(_) | Operator::Memory(_) => {}
             Operator::Project { input, .. }
             | Operator::Filter { input, .. }
             | Operator::Aggregate { input, .. }

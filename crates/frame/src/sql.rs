@@ -2,6 +2,9 @@
 //!
 //! SQL's own rules hold inside a query: comparisons with a missing value are missing, and so on.
 
+mod extremes;
+mod shared;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema};
@@ -27,6 +30,7 @@ use crate::parquet::ParquetTable;
 use crate::plan::{Operator, Plan};
 use crate::run::{Options, Session};
 use crate::types::{canonical, is_float};
+use shared::share;
 
 /// The relation that a query describes. `tables` are the relations that it may name.
 pub fn sql(query: &str, tables: Vec<(String, Plan)>) -> Result<Plan> {
@@ -94,7 +98,7 @@ pub(crate) fn lower(
         .with_allow_statements(false)
         .verify_plan(&planned)
         .map_err(wrong)?;
-    Ok(planned)
+    share(extremes::of_integers(planned).map_err(wrong)?).map_err(wrong)
 }
 
 /// The columns of a query's plan in the types of relations.

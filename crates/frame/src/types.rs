@@ -75,7 +75,13 @@ pub(crate) fn of(scalar: &Scalar, schema: &Schema) -> Result<Typed> {
             let typed = of(input, schema)?;
             plain("isin", &typed)?;
             for value in values.iter() {
-                operand(Function::Equal, &typed, &literal_type(value), Some(value))?;
+                let common = operand(Function::Equal, &typed, &literal_type(value), Some(value))?;
+                if is_whole(&typed.data_type) && common != typed.data_type {
+                    return Err(FrameError::unsupported(
+                        "isin",
+                        format!("of {} and {}", typed.data_type, literal_type(value).data_type),
+                    ));
+                }
             }
             Ok(Typed::new(DataType::Boolean, false))
         }

@@ -88,6 +88,7 @@ def condition(draw: Any, kinds: Kinds) -> Callable[[Any], Any]:
                     lambda d: ~(d[name] < bound),
                     lambda d: d[name] >= d[other],
                     lambda d: d[name].isin([0, 1, 2] if kind == "number" else [0.0, 1.5]),
+                    lambda d: d[name].isin([-1.0, 0.0, 2.5]),
                     lambda d: d[name].between(-1, bound),
                     lambda d: d[name].isna() | (d[name] == bound),
                 ]
@@ -244,7 +245,25 @@ class Program:
 
 STEPS = ["project", "filter", "assign", "dropna", "merge", "different", "against_value"]
 
+
+def extremes(d: Any) -> Any:
+    """The least and the greatest float of each group; of groups of nothing but infinities, too."""
+    names = [name for name in d.columns if name in ("f", "g")]
+    keys = [name for name in d.columns if name in ("i", "s", "t", "b")]
+    if not names or not keys:
+        return d.count()
+    return d.groupby(keys[-1]).agg({names[0]: ["min", "max", "count"]})
+
+
+def groups(d: Any) -> Any:
+    """The sizes of groups by two columns of any kind but categories."""
+    keys = [name for name in d.columns if d._meta[name].dtype != "category"][:2]
+    return d.groupby(keys, dropna=False).size() if len(keys) == 2 else d.count()
+
+
 ENDS: list[tuple[str, Callable[[Any], Any]]] = [
+    ("extremes", extremes),
+    ("groups", groups),
     ("rows", lambda d: d),
     ("length", lambda d: d[d.columns[0]].size),
     ("counts", lambda d: d.count()),
@@ -285,8 +304,10 @@ def test_programs(data: Any, frame: Any, other: Any, parts: int, files: bool) ->
         warnings.simplefilter("ignore")
         if files:
             size = -(-len(frame) // parts)
-            for part in range(parts):
-                rows = frame.iloc[part * size : part * size + size]
+            empty = data.draw(st.integers(0, parts))
+            for part in range(parts + 1):
+                begin = (part - (part > empty)) * size
+                rows = frame.iloc[begin : begin + (0 if part == empty else size)]
                 rows.to_parquet(f"{folder}/{part}.parquet", index=False, row_group_size=7)
             mine = dd.read_parquet(folder)
         else:

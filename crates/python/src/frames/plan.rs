@@ -8,8 +8,9 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use samite::frame::{
-    self, AggregateFunction, Aggregation, Batches, Execution, JoinColumn, JoinKind, Keep, Memory,
-    Options, ParquetScan, Piece, Plan, SortKey,
+    self, AggregateFunction, Aggregation, Batches, ColumnKind, Execution, Format, JoinColumn,
+    JoinKind, Keep, Memory, Options, ParquetScan, Piece, Plan, SortKey, TextBlock, TextColumn,
+    TextScan,
 };
 
 use super::exchange::{FrameBatches, FrameSchema, import};
@@ -57,6 +58,37 @@ impl FramePlan {
         });
         let scan = gil::released(|| ParquetScan::open(&paths, columns.as_deref(), partitions));
         Ok(Plan::parquet(scan.map_err(raised)?).into())
+    }
+
+    /// Rows of files of delimited text: (name, position, kind) for each column, and
+    /// (path, begin, end) for each partition.
+    #[staticmethod]
+    fn text(
+        separator: u8,
+        width: usize,
+        header: Vec<u8>,
+        missing: Vec<String>,
+        columns: Vec<(String, usize, String)>,
+        blocks: Vec<(PathBuf, u64, Option<u64>)>,
+    ) -> PyResult<Self> {
+        let columns = columns
+            .into_iter()
+            .map(|(name, position, kind)| {
+                let kind = match kind.as_str() {
+                    "int64" => ColumnKind::Whole,
+                    "float64" => ColumnKind::Float,
+                    "bool" => ColumnKind::Boolean,
+                    "str" => ColumnKind::Text,
+                    "datetime64[us]" => ColumnKind::Moment,
+                    other => return Err(not_native("a column of text", other)),
+                };
+                Ok(TextColumn { name, position, kind })
+            })
+            .collect::<PyResult<_>>()?;
+        let blocks =
+            blocks.into_iter().map(|(path, begin, end)| TextBlock { path, begin, end }).collect();
+        let format = Format { separator, width, header, missing, columns };
+        Ok(Plan::text(TextScan::new(format, blocks).map_err(raised)?).into())
     }
 
     /// Rows in memory: a partition for each object with `__arrow_c_stream__`.

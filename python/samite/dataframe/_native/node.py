@@ -17,11 +17,12 @@ class NativeRows(FrameExpr):
 
     ``mode`` is "whole" (one partition), "partitions" (one by one), or "split" (computed at once
     and then cut into as many parts as the divisions say). ``unordered`` says that other columns of
-    the same rows may come in another order.
+    the same rows may come in another order. ``instead`` computes the expression by pandas where the
+    plan may meet rows that only pandas can read, else it is None.
     """
 
-    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode", "unordered"]
-    _defaults = {"unordered": False}
+    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode", "unordered", "instead"]
+    _defaults = {"unordered": False, "instead": None}
 
     @functools.cached_property
     def _funcname(self) -> str:
@@ -55,16 +56,24 @@ class NativeRows(FrameExpr):
 
         plan, layout, mode = self.operand("plan"), self.operand("layout"), self.operand("mode")
         limit, folder = memory_of_run()
+        instead = self.operand("instead")
         if mode == "partitions":
             # The scheduler's threads compute partitions side by side.
             return {
                 (self._name, i): Task(
-                    (self._name, i), results.compute, plan.partition(i), layout, 1, limit, folder
+                    (self._name, i),
+                    results.compute,
+                    plan.partition(i),
+                    layout,
+                    1,
+                    limit,
+                    folder,
+                    None if instead is None else instead.of_partition(i),
                 )
                 for i in range(self.npartitions)
             }
         key = (self._name, 0) if mode == "whole" else (f"{self._name}-whole", 0)
-        layer = {key: Task(key, results.compute, plan, layout, CPU_COUNT, limit, folder)}
+        layer = {key: Task(key, results.compute, plan, layout, CPU_COUNT, limit, folder, instead)}
         if mode == "split":
             count = self.npartitions
             for i in range(count):

@@ -25,13 +25,49 @@ class Layout(NamedTuple):
     reduced: int | None = None
 
 
+class Instead:
+    """An expression, or one of its partitions, that pandas computes when the engine cannot. A task
+    that has one as an argument sees nothing of the expression in it."""
+
+    def __init__(self, expr: Any, partition: int | None = None) -> None:
+        self._expression = expr
+        self.partition = partition
+
+    def of_partition(self, partition: int) -> Instead:
+        """That of one partition."""
+        return Instead(self._expression, partition)
+
+    def compute(self, memory_limit: int | None) -> Any:
+        """The object of pandas."""
+        from samite._expr import FinalizeCompute
+        from samite.dataframe.collections import new_collection
+        from samite.threaded import get
+
+        expr = self._expression
+        if self.partition is not None:
+            expr = new_collection(expr).partitions[self.partition].expr
+        expr = FinalizeCompute(expr).optimize()
+        (key,) = expr.__dask_keys__()
+        return get(expr.__dask_graph__(), [key], memory_limit=memory_limit)[0]
+
+
 def compute(
-    plan: _engine.FramePlan, layout: Layout, threads: int, memory_limit: int | None, folder: Any
+    plan: _engine.FramePlan,
+    layout: Layout,
+    threads: int,
+    memory_limit: int | None,
+    folder: Any,
+    instead: Instead | None = None,
 ) -> Any:
     """Run a plan; an object of pandas."""
     import pyarrow as pa
 
-    rows = plan.execute(threads, memory_limit, folder)
+    try:
+        rows = plan.execute(threads, memory_limit, folder)
+    except NotImplementedError:
+        if instead is None:
+            raise
+        return instead.compute(memory_limit)
     return to_pandas(pa.table(rows), layout)
 
 

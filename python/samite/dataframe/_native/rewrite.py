@@ -174,7 +174,12 @@ def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]
 def _node(
     expr: FrameExpr, plan: Any, layout: Any, mode: str, divisions: Any, unordered: bool = False
 ) -> NativeRows:
-    return NativeRows(expr._name, plan, layout, expr._meta, tuple(divisions), mode, unordered)
+    # Rows of text may be such that only pandas can tell what they are.
+    has_text = any(type(node).__name__ == "ReadText" for node in expr.walk())
+    instead = results.Instead(expr) if has_text else None
+    return NativeRows(
+        expr._name, plan, layout, expr._meta, tuple(divisions), mode, unordered, instead
+    )
 
 
 def _has_index(expr: FrameExpr) -> bool:

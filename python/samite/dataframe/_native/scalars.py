@@ -216,6 +216,20 @@ def _astype(rows: Rows, meta: Any, dtype: Any, copy: Any = None) -> Rows:
     return rows.with_columns(columns)
 
 
+def _whole(values: Sequence[Any], dtype: Any) -> list[Any]:
+    """The values that a column of integers can be equal to, as integers; others as they are."""
+    if dtype.kind not in "iu" or not all(
+        isinstance(value, (float, np.floating)) for value in values
+    ):
+        return list(values)
+    whole = [int(value) for value in values if float(value).is_integer()]
+    if any(abs(value) >= 2**53 for value in whole):
+        raise NotNative("isin of floats that several integers are rounded to")
+    if not whole:
+        raise NotNative("isin of nothing that an integer is equal to")
+    return whole
+
+
 def _isin(rows: Rows, meta: Any, values: Any) -> Rows:
     if isinstance(values, Rows) or not isinstance(
         values, (list, tuple, set, frozenset, np.ndarray)
@@ -231,13 +245,7 @@ def _isin(rows: Rows, meta: Any, values: Any) -> Rows:
         kinds = {type(v.item() if isinstance(v, np.generic) else v) for v in values}
         if len(kinds) > 1:
             raise NotNative("isin of mixed values")
-        wanted = values
-        if isinstance(column.dtype, np.dtype) and column.dtype.kind in "iu" and kinds <= {float}:
-            # Of floats, integers equal those that are whole.
-            wanted = [int(v) for v in values if float(v).is_integer() and abs(v) < 2**53]
-            if any(2**53 <= abs(v) < np.inf for v in values):
-                raise NotNative("isin of floats that stand for several integers")
-        return engine(column.scalar.is_in, [literal(v) for v in wanted])
+        return engine(column.scalar.is_in, [literal(v) for v in _whole(values, column.dtype)])
 
     return each(rows, meta, found)
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from samite import _engine
 from samite._expr import Expr
-from samite.dataframe._native import scalars, sources
+from samite.dataframe._native import scalars, sources, text_sources
 from samite.dataframe._native.rows import (
     Column,
     NotNative,
@@ -730,6 +730,7 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
     return {
         "FromPandas": lambda _, expr, index: sources.from_pandas(expr, index),
         "ReadParquet": lambda _, expr, index: sources.read_parquet(expr, index),
+        "ReadText": lambda _, expr, index: text_sources.read_text(expr, index),
         "Projection": _projection,
         "Filter": _filter,
         "Operator": _operator,
