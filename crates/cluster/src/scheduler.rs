@@ -83,6 +83,8 @@ pub struct SchedulerOptions {
     /// The folder where it writes down what it needs to go on after it was killed; without one it
     /// does not.
     pub journal: Option<PathBuf>,
+    /// How long it waits, when it goes on, for the workers that there were.
+    pub patience: Duration,
 }
 
 impl Default for SchedulerOptions {
@@ -91,6 +93,7 @@ impl Default for SchedulerOptions {
             limits: Limits::default(),
             scheduling: samite_scheduling::Options::cluster(),
             journal: None,
+            patience: Duration::from_secs(10),
         }
     }
 }
@@ -210,6 +213,7 @@ fn new_desk(
             }
         })
     };
+    core.patience = options.patience;
     let (mut journaling, lines, recovered) = Journaling::open(&folder, Box::new(waker))?;
     if let Some(torn) = recovered.torn_file {
         let (bytes, torn) = (recovered.torn_bytes, torn.display());

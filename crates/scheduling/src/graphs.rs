@@ -29,10 +29,6 @@ pub(crate) struct Graph {
     pub(crate) next_source: usize,
     pub(crate) replicas: Replicas,
     pub(crate) durations: Durations,
-    /// For each annotation the first one with the same restrictions.
-    pub(crate) restrictions: Vec<usize>,
-    /// For each annotation the queues of its restricted sources and dependents, once there are any.
-    pub(crate) queues: Vec<[Option<u32>; 2]>,
     /// The tasks whose values are wanted.
     pub(crate) wanted: u32,
     /// Whether a failed task takes only those with it that need it.
@@ -65,13 +61,6 @@ impl Graph {
         for output in plan.outputs() {
             wanted += u32::from(tasks[output.index()].set_wanted(true));
         }
-        let queues = vec![[None; 2]; annotations.len()];
-        let mut first = FxHashMap::default();
-        let restrictions = annotations
-            .iter()
-            .enumerate()
-            .map(|(row, options)| *first.entry(options.restrictions()).or_insert(row))
-            .collect();
         Self {
             id,
             submission,
@@ -83,8 +72,6 @@ impl Graph {
             next_source: 0,
             replicas: Replicas::default(),
             durations: Durations::default(),
-            restrictions,
-            queues,
             wanted,
             independent,
             released: false,

@@ -79,9 +79,7 @@ impl Scheduler {
                 self.scratch.candidates.push(least);
                 cheapest(&self.graphs, entry, &self.workers, &self.options, &mut self.scratch, true)
             }
-            Kind::Restricted { annotation, source, allowed, .. } => {
-                let graph = self.graphs.get(entry.graph)?;
-                let options = graph.annotations.get(*annotation)?;
+            Kind::Restricted { options, source, allowed } => {
                 let anywhere = options.workers.is_empty()
                     || (options.allow_other_workers && allowed.is_empty());
                 let fits = |worker: &Worker| {

@@ -72,14 +72,14 @@ impl StateCounts {
 impl Scheduler {
     /// Where a task stands; `None` for a task that is not known.
     pub fn state(&self, task: TaskKey) -> Option<TaskState> {
-        let (slot, graph) = self.find(task)?;
-        Some(self.state_of(slot, graph, task.task))
+        let (_, graph) = self.find(task)?;
+        Some(self.state_of(graph, task.task))
     }
 
-    fn state_of(&self, slot: GraphSlot, graph: &Graph, task: TaskId) -> TaskState {
+    fn state_of(&self, graph: &Graph, task: TaskId) -> TaskState {
         match graph.task(task).state {
             State::Waiting { .. } | State::Awaited | State::Importing => TaskState::Waiting,
-            State::Ready if self.has_worker(slot, graph, task) => TaskState::Queued,
+            State::Ready if self.has_worker(graph, task) => TaskState::Queued,
             State::Ready => TaskState::NoWorker,
             State::Assigned { .. } | State::Stealing { .. } => TaskState::Processing,
             State::Held { .. } | State::Shared { .. } | State::Imported => TaskState::Memory,
@@ -89,16 +89,14 @@ impl Scheduler {
     }
 
     /// Whether a worker is there that may run a task.
-    fn has_worker(&self, slot: GraphSlot, graph: &Graph, task: TaskId) -> bool {
-        let Some((row, options)) = graph.options(task).filter(|(_, given)| given.is_restricted())
+    fn has_worker(&self, graph: &Graph, task: TaskId) -> bool {
+        let Some((_, options)) = graph.options(task).filter(|(_, given)| given.is_restricted())
         else {
             return self.workers.len() > 0;
         };
-        let queue = graph.queues[graph.restrictions[row]][usize::from(graph.is_source(task))];
-        let kind =
-            queue.and_then(|queue| self.queues.rows.get(queue as usize)).map(|row| &row.kind);
-        let named = match kind {
-            Some(Kind::Restricted { graph, allowed, .. }) if *graph == slot => !allowed.is_empty(),
+        let queue = self.queues.restricted(options, graph.is_source(task));
+        let named = match queue.and_then(|queue| self.queues.rows.get(queue)).map(|row| &row.kind) {
+            Some(Kind::Restricted { allowed, .. }) => !allowed.is_empty(),
             _ => false,
         };
         if options.workers.is_empty() || (options.allow_other_workers && !named) {
@@ -197,7 +195,7 @@ impl Scheduler {
         let graph = self.graphs.get(slot)?;
         let mut counts = StateCounts::default();
         for task in graph.ids() {
-            counts.counts[self.state_of(slot, graph, task) as usize] += 1;
+            counts.counts[self.state_of(graph, task) as usize] += 1;
         }
         Some(counts)
     }

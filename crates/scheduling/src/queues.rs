@@ -5,11 +5,14 @@
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::hash::{Hash, Hasher};
 
+use rustc_hash::{FxHashMap, FxHasher};
 use samite_graph::TaskId;
 
 use crate::graphs::Graphs;
 use crate::ids::{GraphSlot, Priority, WorkerSlot};
+use crate::options::TaskOptions;
 use crate::task::State;
 
 /// A ready task.
@@ -43,15 +46,31 @@ pub(crate) enum Kind {
     Dependents,
     /// Tasks without dependencies that may run anywhere.
     Sources,
-    /// Tasks of one annotation that may run only on some workers or use resources.
+    /// Tasks, of whichever graph, that may run only on the same workers or use the same resources.
     Restricted {
-        graph: GraphSlot,
-        submission: u32,
-        annotation: usize,
+        /// What they have in common; the rest of it means nothing.
+        options: TaskOptions,
         source: bool,
         /// The workers that are named, as far as they are here; all, if none is named.
         allowed: Vec<WorkerSlot>,
     },
+}
+
+impl Kind {
+    fn is_of(&self, wanted: &TaskOptions, of_sources: bool) -> bool {
+        match self {
+            Self::Restricted { options, source, .. } => {
+                *source == of_sources && options.restrictions() == wanted.restrictions()
+            }
+            _ => false,
+        }
+    }
+}
+
+fn hash(options: &TaskOptions, source: bool) -> u64 {
+    let mut hasher = FxHasher::default();
+    (options.restrictions(), source).hash(&mut hasher);
+    hasher.finish()
 }
 
 /// A queue of one kind.
@@ -71,16 +90,26 @@ impl Queue {
 
 pub(crate) const DEPENDENTS: usize = 0;
 pub(crate) const SOURCES: usize = 1;
+/// So many queues there are before empty ones are looked for.
+const REUSE_AT: usize = 64;
 
 /// All queues: the two that take unrestricted tasks, then one for each kind of restricted ones.
 #[derive(Debug)]
 pub(crate) struct Queues {
     pub(crate) rows: Vec<Queue>,
+    /// The queues of restricted tasks by the hash of what their tasks have in common.
+    restricted: FxHashMap<u64, Vec<usize>>,
+    /// The number of queues from which on one that is empty is used for something else.
+    reuse_at: usize,
 }
 
 impl Default for Queues {
     fn default() -> Self {
-        Self { rows: vec![Queue::new(Kind::Dependents), Queue::new(Kind::Sources)] }
+        Self {
+            rows: vec![Queue::new(Kind::Dependents), Queue::new(Kind::Sources)],
+            restricted: FxHashMap::default(),
+            reuse_at: REUSE_AT,
+        }
     }
 }
 
@@ -92,22 +121,48 @@ impl Queues {
         }
     }
 
-    /// Adds a queue of restricted tasks; rows of graphs that have gone are used again.
-    pub(crate) fn add(&mut self, kind: Kind, graphs: &Graphs) -> usize {
-        let gone = self.rows.iter().position(|row| match &row.kind {
-            Kind::Restricted { graph, submission, .. } => {
-                graphs.get(*graph).is_none_or(|graph| graph.submission != *submission)
+    /// The queue of restricted tasks.
+    pub(crate) fn restricted(&self, options: &TaskOptions, source: bool) -> Option<usize> {
+        let rows = self.restricted.get(&hash(options, source))?;
+        rows.iter()
+            .copied()
+            .find(|row| self.rows.get(*row).is_some_and(|row| row.kind.is_of(options, source)))
+    }
+
+    /// Adds a queue of restricted tasks; where there are many, an empty one becomes it.
+    pub(crate) fn add(
+        &mut self,
+        options: &TaskOptions,
+        source: bool,
+        allowed: Vec<WorkerSlot>,
+    ) -> usize {
+        let kind = Kind::Restricted { options: options.clone(), source, allowed };
+        let mut row = self.rows.len();
+        if row >= self.reuse_at {
+            let restricted = self.rows.iter().enumerate().skip(SOURCES + 1);
+            match restricted.rev().find(|(_, queue)| queue.heap.is_empty()) {
+                Some((empty, _)) => row = empty,
+                // Looked for again when there are twice as many.
+                None => self.reuse_at = 2 * row,
             }
-            _ => false,
-        });
-        match gone {
-            Some(row) => {
-                self.rows[row] = Queue::new(kind);
-                row
-            }
-            None => {
-                self.rows.push(Queue::new(kind));
-                self.rows.len() - 1
+        }
+        if row == self.rows.len() {
+            self.rows.push(Queue::new(kind));
+        } else {
+            self.forget(row);
+            self.rows[row] = Queue::new(kind);
+        }
+        self.restricted.entry(hash(options, source)).or_default().push(row);
+        row
+    }
+
+    fn forget(&mut self, row: usize) {
+        let Kind::Restricted { options, source, .. } = &self.rows[row].kind else { return };
+        let hash = hash(options, *source);
+        if let Some(rows) = self.restricted.get_mut(&hash) {
+            rows.retain(|other| *other != row);
+            if rows.is_empty() {
+                self.restricted.remove(&hash);
             }
         }
     }

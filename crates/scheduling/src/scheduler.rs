@@ -13,7 +13,7 @@ use crate::journal::{Continued, Record};
 use crate::moving::Move;
 use crate::options::Options;
 use crate::placement::Scratch;
-use crate::queues::{DEPENDENTS, Entry, Kind, Queues, SOURCES};
+use crate::queues::{DEPENDENTS, Entry, Queues, SOURCES};
 use crate::task::State;
 use crate::workers::{Assigned, Workers};
 
@@ -273,8 +273,19 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return DEPENDENTS };
         let source = graph.is_source(task);
         match graph.options(task) {
-            Some((annotation, options)) if options.is_restricted() => {
-                self.restricted_queue(slot, annotation, source)
+            Some((_, options)) if options.is_restricted() => {
+                if let Some(queue) = self.queues.restricted(options, source) {
+                    return queue;
+                }
+                let allowed = self
+                    .workers
+                    .iter()
+                    .filter(|(_, worker)| {
+                        options.workers.iter().any(|name| worker.options.answers_to(name))
+                    })
+                    .map(|(slot, _)| slot)
+                    .collect();
+                self.queues.add(options, source, allowed)
             }
             _ => {
                 if source {
@@ -284,28 +295,6 @@ impl Scheduler {
                 }
             }
         }
-    }
-
-    fn restricted_queue(&mut self, slot: GraphSlot, annotation: usize, source: bool) -> usize {
-        let Some(graph) = self.graphs.get(slot) else { return DEPENDENTS };
-        let annotation = graph.restrictions[annotation];
-        if let Some(queue) = graph.queues[annotation][usize::from(source)] {
-            return queue as usize;
-        }
-        let names = &graph.annotations[annotation].workers;
-        let allowed = self
-            .workers
-            .iter()
-            .filter(|(_, worker)| names.iter().any(|name| worker.options.answers_to(name)))
-            .map(|(slot, _)| slot)
-            .collect();
-        let submission = graph.submission;
-        let kind = Kind::Restricted { graph: slot, submission, annotation, source, allowed };
-        let queue = self.queues.add(kind, &self.graphs);
-        if let Some(graph) = self.graphs.get_mut(slot) {
-            graph.queues[annotation][usize::from(source)] = Some(queue as u32);
-        }
-        queue
     }
 
     /// Notes that a ready task was given to a worker; the caller tells the worker.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use rustc_hash::FxHashMap;
 use samite_graph::{TaskId, Work};
@@ -57,6 +57,8 @@ pub(super) struct Core {
     inputs: Vec<TaskKey>,
     pub(super) journaling: Option<Journaling>,
     pub(super) restoring: Option<Restoring>,
+    /// How long workers are waited for after a restart.
+    pub(super) patience: Duration,
     pub(super) former: Option<Former>,
     /// Clients whose connections broke, and until when they are waited for.
     pub(super) absent: BTreeMap<ClientId, Instant>,
@@ -88,6 +90,7 @@ impl Core {
             inputs: Vec::new(),
             journaling: None,
             restoring: None,
+            patience: Duration::ZERO,
             former: None,
             absent: BTreeMap::new(),
         }

@@ -159,6 +159,8 @@ pub(super) struct Journaling {
     handled: Vec<(ClientId, u64)>,
     reserved: (u32, u32, u64),
     retry_at: Option<Instant>,
+    /// When a shorter journal was asked for, and how long the shorter one before it was.
+    compacting: Option<(Instant, u64)>,
 }
 
 impl Journaling {
@@ -183,6 +185,7 @@ impl Journaling {
             handled: Vec::new(),
             reserved: (0, 0, 0),
             retry_at: None,
+            compacting: None,
         };
         Ok((journaling, lines, recovered))
     }
@@ -221,6 +224,23 @@ impl Journaling {
         let handled = self.handled.drain(..).map(|(client, message)| (number, client, message));
         self.waiting.extend(handled);
         Ok(())
+    }
+
+    /// Whether the journal is long, and no shorter one is being written.
+    fn is_worth_compacting(&mut self) -> bool {
+        let Some(journal) = self.journal.as_ref().filter(|found| found.is_worth_compacting())
+        else {
+            return false;
+        };
+        let (_, compacted) = journal.bytes();
+        let now = Instant::now();
+        let under_way = self
+            .compacting
+            .is_some_and(|(asked, before)| before == compacted && now < asked + AGAIN);
+        if !under_way {
+            self.compacting = Some((now, compacted));
+        }
+        !under_way
     }
 
     /// Waits until what was written is durable.
@@ -295,8 +315,7 @@ impl Core {
             self.journal_failed(&failed);
             return;
         }
-        let worth = journaling.journal.as_ref().is_some_and(Journal::is_worth_compacting);
-        if worth && self.restoring.is_none() {
+        if self.restoring.is_none() && journaling.is_worth_compacting() {
             self.compact_journal();
         }
     }

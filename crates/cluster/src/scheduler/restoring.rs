@@ -25,8 +25,6 @@ use crate::transport::Address;
 /// Wants results for the clients that there were.
 pub(super) const FORMER: ClientId = ClientId(u64::MAX);
 
-/// How long workers are waited for.
-const WORKERS: Duration = Duration::from_secs(10);
 /// How long clients are waited for, after a restart and after their connections were lost.
 const CLIENTS: Duration = Duration::from_secs(60);
 
@@ -149,7 +147,7 @@ impl Core {
         );
         self.former = Some(Former { clients, until: now + CLIENTS });
         self.restoring =
-            Some(Restoring { expected: workers, until: now + WORKERS, deferred: Vec::new() });
+            Some(Restoring { expected: workers, until: now + self.patience, deferred: Vec::new() });
         for (name, arguments) in requests {
             journaling.requested(&name, &arguments);
             self.request(FORMER, 0, &name, &arguments);

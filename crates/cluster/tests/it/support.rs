@@ -216,7 +216,11 @@ impl Way {
 
 /// A scheduler at a TCP address that keeps a journal, to be killed and started again.
 pub(crate) fn journaled(address: &Address, folder: &std::path::Path) -> SchedulerServer {
-    let options = SchedulerOptions { journal: Some(folder.to_owned()), ..Default::default() };
+    let options = SchedulerOptions {
+        journal: Some(folder.to_owned()),
+        patience: Duration::from_millis(500),
+        ..Default::default()
+    };
     let until = Instant::now() + PATIENCE;
     loop {
         match SchedulerServer::start(

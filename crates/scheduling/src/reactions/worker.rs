@@ -24,10 +24,7 @@ impl Scheduler {
         };
         let Some(worker) = self.workers.get(slot) else { return };
         for row in &mut self.queues.rows {
-            if let Kind::Restricted { graph, submission, annotation, allowed, .. } = &mut row.kind
-                && let Some(graph) = self.graphs.get(*graph)
-                && graph.submission == *submission
-                && let Some(options) = graph.annotations.get(*annotation)
+            if let Kind::Restricted { options, allowed, .. } = &mut row.kind
                 && options.workers.iter().any(|name| worker.options.answers_to(name))
             {
                 allowed.push(slot);
