@@ -165,7 +165,7 @@ def a_frame(client: Any, chance: random.Random) -> None:
 
 def scattered(client: Any, chance: random.Random) -> None:
     """Data on two workers survives one of them, and is otherwise lost with an error of its own."""
-    from samite.distributed import FutureCancelledError
+    from samite.distributed.exceptions import FutureCancelledError
 
     values = [chance.randrange(1000) for _ in range(10)]
     futures = client.scatter(values, broadcast=2, hash=False)

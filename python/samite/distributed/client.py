@@ -32,6 +32,7 @@ from samite.distributed._keys import (
     key_of_call,
     keys_of_calls,
     name_of,
+    no_collection,
     pieces_of,
 )
 from samite.distributed._options import no_default, task_options
@@ -490,17 +491,15 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
 
             call, shared_kwargs = create_actor, {}
         made: list[Future[Any]] = []
-        for begin, end in pieces_of(len(calls)):
-            keys, part = make_keys(begin, end), calls[begin:end]
-            texts = (
-                keys if all(type(one) is str for one in keys) else [key_text(one) for one in keys]
-            )
-            if actor:
-                part = [
-                    (func, text, args, kwargs) for text, args in zip(texts, part, strict=True)
-                ]
-            self._connected().submit_calls(texts, call, part, shared_kwargs or None, options)
-            made += Future._many(keys, self)
+        with no_collection(len(calls)):
+            for begin, end in pieces_of(len(calls)):
+                keys, part = make_keys(begin, end), calls[begin:end]
+                texts = keys if all(type(one) is str for one in keys) else list(map(key_text, keys))
+                if actor:
+                    pairs = zip(texts, part, strict=True)
+                    part = [(func, text, args, kwargs) for text, args in pairs]
+                self._connected().submit_calls(texts, call, part, shared_kwargs or None, options)
+                made += Future._many(keys, self)
         return made
 
     def cancel(

@@ -290,6 +290,8 @@ fn loaded(shared: &Arc<Shared>, graph: GraphId, operation: OperationId) -> Resul
     let outcome = shared.executor.load(&payload);
     let slot = match &outcome {
         Ok(loaded) => Slot::Loaded(loaded.clone()),
+        // It is tried again with the task.
+        Err(Failure::Reschedule) => return outcome,
         Err(failure) => Slot::Broken(failure.clone()),
     };
     let replaced = shared.core.lock().operations.insert((graph, operation), slot);

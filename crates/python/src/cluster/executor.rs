@@ -66,7 +66,7 @@ impl Drop for CurrentMark {
 
 /// A failure from a Python exception.
 pub fn failure(py: Python<'_>, raised: &PyErr) -> Failure {
-    if is_reschedule(py, raised) {
+    if is_reschedule(py, raised) || is_import_race(py, raised) {
         return Failure::Reschedule;
     }
     let text = raised.to_string();
@@ -81,6 +81,31 @@ pub fn failure(py: Python<'_>, raised: &PyErr) -> Failure {
 fn is_reschedule(py: Python<'_>, raised: &PyErr) -> bool {
     raised.get_type(py).name().is_ok_and(|name| name == "Reschedule")
         && helpers::reschedule(py).is_ok_and(|class| raised.is_instance(py, class))
+}
+
+/// Whether two threads imported parts of one package for the first time, each waiting for the other:
+/// Python ends one of the imports, which succeeds when it is tried again.
+fn is_import_race(py: Python<'_>, raised: &PyErr) -> bool {
+    raised.get_type(py).name().is_ok_and(|name| name == "_DeadlockError")
+}
+
+/// Loads frames, again where another thread's import stood in the way.
+fn load_frames<'py>(
+    py: Python<'py>,
+    frames: &[Bytes],
+    owner: Owner,
+) -> PyResult<Bound<'py, PyAny>> {
+    const TRIES: u32 = 50;
+    let mut tries = 0;
+    loop {
+        match frames::load(py, frames, owner) {
+            Err(raced) if is_import_race(py, &raced) && tries < TRIES => {
+                tries += 1;
+                gil::released(|| std::thread::sleep(std::time::Duration::from_millis(20)));
+            }
+            loaded => return loaded,
+        }
+    }
 }
 
 /// The exception of a failure.
@@ -166,7 +191,7 @@ impl Executor for PyExecutor {
             return Ok(Arc::new(Batch::of_block(&key.unwrap_or_default(), block)));
         }
         Python::attach(|py| {
-            let batch = frames::load(py, &payload.frames, Owner::Others)
+            let batch = load_frames(py, &payload.frames, Owner::Others)
                 .and_then(|batch| Batch::new(&batch));
             match batch {
                 Ok(batch) => Ok(Arc::new(batch) as Loaded),
@@ -258,7 +283,7 @@ impl Executor for PyExecutor {
             },
             Parts::ABSENT => Python::attach(|py| Ok(PyValue::value(py.None().into_bound(py)))),
             _ => Python::attach(|py| {
-                frames::load(py, &frames, owner)
+                load_frames(py, &frames, owner)
                     .map(PyValue::value)
                     .map_err(|raised| failure(py, &raised))
             }),

@@ -146,7 +146,7 @@ def main(
                 logger.info("      Start worker at: %s", worker.address)
             if on_stdin:
                 _shared.say_address(workers[0].address)
-            ended = [asyncio.gather(*(_ended(worker) for worker in workers))]
+            ended = [_all_ended(workers)]
             again = False
             if lifetime is not None:
                 alarm = asyncio.ensure_future(asyncio.sleep(life(lifetime, lifetime_stagger)))
@@ -163,6 +163,11 @@ def main(
             asyncio.run(run())
         except (OSError, ValueError, RuntimeError) as error:
             _shared.fail(f"The worker could not be started: {error}")
+
+
+async def _all_ended(workers: list[Any]) -> None:
+    for worker in workers:
+        await _ended(worker)
 
 
 async def _ended(worker: Any) -> None:
