@@ -52,7 +52,7 @@ class Cluster:
         self.folder = folder
         self.journal = journal
         self.token = os.path.join(folder, "token")
-        self.log = open(os.path.join(folder, "log"), "ab")  # noqa: SIM115
+        self.log = open(os.path.join(folder, "log"), "ab")
         self.scheduler = self._start_scheduler()
         self.address = f"tcp://127.0.0.1:{self.port}"
         self._wait_for_port()
@@ -81,7 +81,14 @@ class Cluster:
 
     def _start_workers(self, count: int) -> subprocess.Popen[bytes]:
         return self._start(
-            "worker", self.address, "--nworkers", str(count), "--nthreads", "1", "--memory-limit", "0"
+            "worker",
+            self.address,
+            "--nworkers",
+            str(count),
+            "--nthreads",
+            "1",
+            "--memory-limit",
+            "0",
         )
 
     def client(self) -> Any:

@@ -6,6 +6,8 @@ mod core;
 mod datasets;
 mod desk;
 mod history;
+#[cfg(test)]
+mod hostile;
 mod info;
 mod joining;
 mod journaling;

@@ -450,24 +450,8 @@ class ClusterMixin(ClientBase):
         if workers is not None:
             arguments["workers"] = worker_list(workers)
 
-        async def retired() -> Any:
-            found: dict[str, Any] = {}
-            # One after the other, so that none is given what another one leaves.
-            for one in _one_by_one(arguments):
-                found.update(await self._request("retire_workers", one))
-            return found
-
-        return self._run(retired(), kwargs.get("asynchronous"))
-
-
-def _one_by_one(arguments: dict[str, Any]) -> list[dict[str, Any]]:
-    """A request to retire several workers as requests to retire one each."""
-    for name in ("workers", "names"):
-        if name in arguments:
-            return [{**arguments, name: [one]} for one in arguments[name]]
-    if "n" in arguments:
-        return [{**arguments, "n": 1}] * arguments["n"]
-    return [arguments]
+        retired = self._request("retire_workers", arguments)
+        return self._run(retired, kwargs.get("asynchronous"))
 
 
 def _unwrapped(data: Any) -> Any:

@@ -66,7 +66,7 @@ def keys_of_calls(
         prefix = f"{name}-{token}-"
 
         def pure_keys(begin: int, end: int) -> list[str]:
-            # Whole numbers are written out, which tells them apart as well as a hash and is shorter.
+            # Whole numbers are written out, which tells them apart as well as a hash.
             return [
                 f"{prefix}{args[0]}"
                 if len(args) == 1 and type(args[0]) is int and -_LARGE < args[0] < _LARGE

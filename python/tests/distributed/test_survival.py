@@ -18,7 +18,6 @@ from samite.distributed import KilledWorker
 _SCRIPT = Path(__file__).parents[3] / "benchmarks" / "chaos.py"
 
 
-
 def _load_chaos():
     if "chaos" not in sys.modules:
         spec = importlib.util.spec_from_file_location("chaos", _SCRIPT)

@@ -2,9 +2,10 @@
 
 use std::cell::RefCell;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError};
+use pyo3::exceptions::{PyAttributeError, PyImportError, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
 use samite::array::{Chunk, DType};
@@ -89,21 +90,60 @@ fn is_import_race(py: Python<'_>, raised: &PyErr) -> bool {
     raised.get_type(py).name().is_ok_and(|name| name == "_DeadlockError")
 }
 
-/// Loads frames, again where another thread's import stood in the way.
+/// Whether a module was found that another thread is importing.
+fn is_half_imported(py: Python<'_>, raised: &PyErr) -> bool {
+    (raised.is_instance_of::<PyImportError>(py) || raised.is_instance_of::<PyAttributeError>(py))
+        && raised.to_string().contains("partially initialized module")
+}
+
+/// Loads frames. Other threads may import what is imported for this: where their imports stand in
+/// the way, it is tried again.
 fn load_frames<'py>(
     py: Python<'py>,
     frames: &[Bytes],
     owner: Owner,
 ) -> PyResult<Bound<'py, PyAny>> {
     const TRIES: u32 = 50;
+    import_packages(py, frames);
     let mut tries = 0;
     loop {
         match frames::load(py, frames, owner) {
-            Err(raced) if is_import_race(py, &raced) && tries < TRIES => {
+            Err(raced)
+                if tries < TRIES
+                    && (is_import_race(py, &raced) || is_half_imported(py, &raced)) =>
+            {
                 tries += 1;
                 gil::released(|| std::thread::sleep(std::time::Duration::from_millis(20)));
             }
             loaded => return loaded,
+        }
+    }
+}
+
+/// Imports NumPy whole, before a chunk becomes an array: that imports an inner module of it.
+fn import_numpy(py: Python<'_>) {
+    static IMPORTED: AtomicBool = AtomicBool::new(false);
+    if !IMPORTED.load(Ordering::Relaxed) && py.import("numpy").is_ok() {
+        IMPORTED.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Imports packages whose inner modules a pickle names: an inner module that is imported first holds
+/// its own lock while it waits for the package's, and another thread holds that one.
+fn import_packages(py: Python<'_>, frames: &[Bytes]) {
+    const PACKAGES: [&str; 3] = ["numpy", "pandas", "pyarrow"];
+    const LOOKED_AT: usize = 1 << 16;
+    static IMPORTED: [AtomicBool; 3] = [const { AtomicBool::new(false) }; 3];
+    let Some(pickle) = frames.first() else { return };
+    let looked_at = &pickle[..pickle.len().min(LOOKED_AT)];
+    for (package, imported) in PACKAGES.into_iter().zip(&IMPORTED) {
+        if imported.load(Ordering::Relaxed) {
+            continue;
+        }
+        let named = looked_at.windows(package.len()).any(|part| part == package.as_bytes());
+        // Where it is missing, unpickling says so.
+        if named && py.import(package).is_ok() {
+            imported.store(true, Ordering::Relaxed);
         }
     }
 }
@@ -226,6 +266,9 @@ impl Executor for PyExecutor {
             });
         }
         Python::attach(|py| {
+            if inputs.iter().any(|input| input.as_any().is::<Chunk>()) {
+                import_numpy(py);
+            }
             let value = batch.run(py, index, &inputs).and_then(|made| {
                 Ok(match parts::of_python(&made)? {
                     Some(parts) => Arc::new(parts) as Value,

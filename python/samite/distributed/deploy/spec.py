@@ -264,12 +264,12 @@ class SpecCluster(Cluster):
         names = [
             str(worker.name) for worker in workers if getattr(worker, "name", None) is not None
         ]
-        # One after the other, so that none is given what another one leaves.
-        for name in names:
-            try:
-                await self._ask("retire_workers", {"names": [name], "close_workers": False})
-            except (OSError, RuntimeError, TimeoutError, ValueError, KeyError) as error:
-                logger.warning("The results of worker %s may be lost: %s", name, error)
+        if not names:
+            return
+        try:
+            await self._ask("retire_workers", {"names": names, "close_workers": False})
+        except (OSError, RuntimeError, TimeoutError, ValueError, KeyError) as error:
+            logger.warning("The results of workers %s may be lost: %s", ", ".join(names), error)
 
     def new_worker_spec(self) -> dict[Any, dict[str, Any]]:
         """The name and the specification of one more worker."""
