@@ -144,6 +144,14 @@ impl Kept {
     }
 }
 
+/// What a client hears when something is durable.
+enum Notice {
+    /// It need not keep this message any more.
+    Acknowledged(u64),
+    /// The answer to what it asked.
+    Answer(ToClient),
+}
+
 /// The journal of a scheduler, with what was not written yet.
 pub(super) struct Journaling {
     folder: PathBuf,
@@ -153,10 +161,12 @@ pub(super) struct Journaling {
     waker: Box<dyn Fn() -> Durable + Send>,
     lines: Vec<Line>,
     kept: Kept,
-    /// What clients wait for: the record, the client, and the number of its message.
-    waiting: VecDeque<(u64, ClientId, u64)>,
-    /// Messages of the present batch.
-    handled: Vec<(ClientId, u64)>,
+    /// What clients hear when a record is durable.
+    waiting: VecDeque<(u64, ClientId, Notice)>,
+    /// What they hear when the present batch is.
+    handled: Vec<(ClientId, Notice)>,
+    /// Whether the request that is carried out is part of the present batch.
+    noted: bool,
     reserved: (u32, u32, u64),
     retry_at: Option<Instant>,
     /// When a shorter journal was asked for, and how long the shorter one before it was.
@@ -183,6 +193,7 @@ impl Journaling {
             kept: Kept::default(),
             waiting: VecDeque::new(),
             handled: Vec::new(),
+            noted: false,
             reserved: (0, 0, 0),
             retry_at: None,
             compacting: None,
@@ -201,7 +212,21 @@ impl Journaling {
 
     /// A message of a client was handled, and its lines are in this batch.
     pub(super) fn handled(&mut self, client: ClientId, number: u64) {
-        self.handled.push((client, number));
+        self.handled.push((client, Notice::Acknowledged(number)));
+    }
+
+    /// Keeps an answer back that says that something was kept, until it is; gives others back.
+    pub(super) fn keeps_back(&mut self, client: ClientId, answer: ToClient) -> Option<ToClient> {
+        if !self.noted || self.journal.is_none() {
+            return Some(answer);
+        }
+        self.handled.push((client, Notice::Answer(answer)));
+        None
+    }
+
+    /// A request was carried out, and answered or not.
+    pub(super) fn request_over(&mut self) {
+        self.noted = false;
     }
 
     /// Notes a request that was carried out.
@@ -209,6 +234,7 @@ impl Journaling {
         if self.kept.note(name, arguments) {
             let line = Line::Request { name: name.to_owned(), arguments: arguments.clone() };
             self.lines.push(line);
+            self.noted = true;
         }
     }
 
@@ -260,16 +286,22 @@ impl Journaling {
         }
     }
 
-    /// The messages of clients that need not be kept any more.
-    fn acknowledged(&mut self, durable: u64) -> BTreeMap<ClientId, Vec<u64>> {
+    /// What clients hear now that records are durable.
+    fn due(&mut self, durable: u64) -> Vec<(ClientId, ToClient)> {
         let mut numbers: BTreeMap<ClientId, Vec<u64>> = BTreeMap::new();
-        while let Some(&(record, client, number)) = self.waiting.front()
-            && record <= durable
-        {
-            self.waiting.pop_front();
-            numbers.entry(client).or_default().push(number);
+        let mut told = Vec::new();
+        while self.waiting.front().is_some_and(|(record, ..)| *record <= durable) {
+            match self.waiting.pop_front() {
+                Some((_, client, Notice::Acknowledged(number))) => {
+                    numbers.entry(client).or_default().push(number);
+                }
+                Some((_, client, Notice::Answer(answer))) => told.push((client, answer)),
+                None => break,
+            }
         }
-        numbers
+        let acknowledged = |(client, numbers)| (client, ToClient::Acknowledged { numbers });
+        told.extend(numbers.into_iter().map(acknowledged));
+        told
     }
 }
 
@@ -306,10 +338,10 @@ impl Core {
         if journaling.journal.is_none() {
             journaling.lines.clear();
             let handled = std::mem::take(&mut journaling.handled);
-            for (client, number) in handled {
-                self.tell_client(client, ToClient::Acknowledged { numbers: vec![number] });
-            }
-            return;
+            journaling
+                .waiting
+                .extend(handled.into_iter().map(|(client, notice)| (0, client, notice)));
+            return self.durable(u64::MAX);
         }
         if let Err(failed) = journaling.write() {
             self.journal_failed(&failed);
@@ -323,8 +355,8 @@ impl Core {
     /// Records up to this one are durable.
     pub(super) fn durable(&mut self, record: u64) {
         let Some(journaling) = &mut self.journaling else { return };
-        for (client, numbers) in journaling.acknowledged(record) {
-            self.tell_client(client, ToClient::Acknowledged { numbers });
+        for (client, message) in journaling.due(record) {
+            self.tell_client(client, message);
         }
     }
 

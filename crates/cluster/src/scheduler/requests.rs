@@ -67,13 +67,22 @@ impl Pending {
 impl Core {
     /// Carries a request out.
     pub(super) fn request(&mut self, client: ClientId, id: u64, name: &str, arguments: &Plain) {
+        self.carry_out_request(client, id, name, arguments);
+        if let Some(journaling) = &mut self.journaling {
+            journaling.request_over();
+        }
+    }
+
+    fn carry_out_request(&mut self, client: ClientId, id: u64, name: &str, arguments: &Plain) {
         let asker = Asker { client, id };
         let mut effects = Effects::default();
         let known =
             self.pending.coordination.request(Instant::now(), asker, name, arguments, &mut effects);
-        self.apply(effects);
         if known {
             self.note_request(name, arguments);
+        }
+        self.apply(effects);
+        if known {
             return;
         }
         let answer = match name {
@@ -132,7 +141,14 @@ impl Core {
     }
 
     pub(super) fn reply(&mut self, asker: Asker, answer: Result<Plain, Fault>) {
-        self.tell_client(asker.client, ToClient::Reply { id: asker.id, answer });
+        let message = ToClient::Reply { id: asker.id, answer };
+        let message = match &mut self.journaling {
+            Some(journaling) => journaling.keeps_back(asker.client, message),
+            None => Some(message),
+        };
+        if let Some(message) = message {
+            self.tell_client(asker.client, message);
+        }
     }
 
     /// Does what follows from a change of what is shared by name.
