@@ -115,6 +115,116 @@ def first_of_many(start: Start) -> Callable[[int], Facts]:
     return work
 
 
+PARTITIONS = 32
+ROW = 16
+
+
+def rows(number: int, count: int) -> Any:
+    """A partition of two columns, of which one is to be shuffled by."""
+    import numpy as np
+    import pandas as pd
+
+    random = np.random.default_rng(number)
+    return pd.DataFrame({"key": random.integers(0, 1 << 30, count), "value": random.random(count)})
+
+
+def lengths(part: Any) -> Any:
+    import pandas as pd
+
+    return pd.DataFrame({"rows": [len(part)], "total": [part["value"].sum()]})
+
+
+def collections_of(package: str) -> str:
+    """The package whose collections go with a cluster's."""
+    return package.split(".")[0].replace("distributed", "dask")
+
+
+def shuffles(package: str) -> Callable[[int], Facts]:
+    """So many bytes of rows by key, between two processes. What makes the rows is counted."""
+
+    def work(size: int) -> Facts:
+        dd = importlib.import_module(f"{collections_of(package)}.dataframe")
+        count = size // ROW // PARTITIONS
+        with cluster_of(package, True) as (_, started):
+            frame = dd.from_map(rows, range(PARTITIONS), count=count, meta=rows(0, 1).iloc[:0])
+            moved = frame.shuffle("key", npartitions=PARTITIONS, shuffle_method="p2p")
+            sums = moved.map_partitions(lengths, meta=lengths(rows(0, 1)))
+            found: list[Any] = []
+            facts = timed(lambda: found.append(sums.compute()))
+            table = found[-1]
+            assert table["rows"].sum() == count * PARTITIONS
+            return {**facts, "start": started, "answer": float(table["total"].sum())}
+
+    return work
+
+
+def rechunks(package: str) -> Callable[[int], Facts]:
+    """So many bytes of an array, from rows to columns, between two processes."""
+
+    def work(size: int) -> Facts:
+        root = collections_of(package)
+        da, config = (importlib.import_module(f"{root}.{name}") for name in ("array", "config"))
+        side = int((size / 8) ** 0.5) // PARTITIONS * PARTITIONS
+        step = side // PARTITIONS
+        with cluster_of(package, True) as (_, started), config.set({"array.rechunk.method": "p2p"}):
+            made = da.arange(side * side, chunks=step * side, dtype="f8").reshape(side, side)
+            moved = made.rechunk((side, step))
+            found: list[float] = []
+            weights = da.arange(side, chunks=side, dtype="f8")[:, None]
+            result = (moved * weights).sum()
+            facts = timed(lambda: found.append(float(result.compute())))
+            return {**facts, "start": started, "answer": found[-1]}
+
+    return work
+
+
+def through_loopback(size: int) -> Facts:
+    """The bytes alone, from one process to another over TCP: what no shuffle can beat if half of
+    them stay where they are, as they do with two workers."""
+    import os
+    import socket
+
+    block = bytes(1 << 20)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        child = os.fork()
+        if child == 0:
+            with socket.create_connection(server.getsockname()) as sender:
+                for _ in range(size // 2 >> 20):
+                    sender.sendall(block)
+            os._exit(0)
+        receiver, _ = server.accept()
+        buffer = bytearray(1 << 20)
+
+        def receive() -> None:
+            while receiver.recv_into(buffer):
+                pass
+
+        with receiver:
+            facts = timed(receive)
+        os.waitpid(child, 0)
+        return facts
+
+
+def through_disk(size: int) -> Facts:
+    """The bytes alone, written to a file and read from it."""
+    import os
+    import tempfile
+
+    block = bytes(1 << 20)
+    with tempfile.NamedTemporaryFile(dir="/var/tmp") as file:
+
+        def there_and_back() -> None:
+            for _ in range(size >> 20):
+                file.write(block)
+            file.flush()
+            os.fsync(file.fileno())
+            file.seek(0)
+            while file.read(1 << 20):
+                pass
+
+        return timed(there_and_back)
+
+
 def map_pool(size: int) -> Facts:
     from concurrent.futures import ProcessPoolExecutor
 
@@ -203,6 +313,30 @@ TOPICS = {
         size=100_000,
         quick=500,
         contenders=contenders(first_of_many, 5_000, 500),
+    ),
+    "shuffle": Topic(
+        "A data frame shuffled by key, in bytes",
+        size=1 << 30,
+        quick=1 << 24,
+        unit="byte",
+        contenders={
+            "samite": Contender(shuffles("samite.distributed"), repeat=3),
+            "dask": Contender(shuffles("distributed"), needs=("distributed",), repeat=3),
+            "loopback": Contender(through_loopback, repeat=3),
+            "disk": Contender(through_disk, repeat=3),
+        },
+    ),
+    "rechunk": Topic(
+        "An array from rows to columns, in bytes",
+        size=1 << 30,
+        quick=1 << 24,
+        unit="byte",
+        contenders={
+            "samite": Contender(rechunks("samite.distributed"), repeat=3),
+            "dask": Contender(rechunks("distributed"), needs=("distributed",), repeat=3),
+            "loopback": Contender(through_loopback, repeat=3),
+            "disk": Contender(through_disk, repeat=3),
+        },
     ),
 }
 

@@ -292,6 +292,7 @@ def array_tasks(
     expr: ArrayExpr,
     memory_limit: int | None = None,
     folder: str | PathLike[str] | None = None,
+    pieces: bool = False,
 ) -> list[tuple[int | None, ArrayTask, list[int]]]:
     """The tasks of an expression: the place of the block that each makes of the result, or None;
     the task; and the places in this list of those whose values it takes."""
@@ -310,7 +311,9 @@ class ArrayTask:
     def __reduce__(self) -> tuple[Any, ...]: ...
     def __dask_tokenize__(self) -> tuple[str, int, int]: ...
     @staticmethod
-    def _of(expr: ArrayExpr, number: int, in_memory: int) -> ArrayTask: ...
+    def _of(expr: ArrayExpr, number: int, in_memory: int, pieces: bool) -> ArrayTask: ...
+    @staticmethod
+    def _of_block(block: Any, token: int, number: int) -> ArrayTask: ...
 
 @final
 class ArrayExpr:

@@ -40,5 +40,5 @@ pub use kernels::random::Distribution;
 pub use kernels::reduce::Reduction;
 pub use kernels::scan::Scan;
 pub use kernels::ufunc::{Loop, Ufunc};
-pub use lower::{Limits, Lowered, Operation, Target, lower};
+pub use lower::{Limits, Lowered, Operation, Pieces, Target, lower};
 pub use passes::optimize;

@@ -7,6 +7,7 @@
 mod fragment;
 mod gather;
 mod operation;
+mod pieces;
 mod shuffle;
 
 use std::path::PathBuf;
@@ -20,6 +21,7 @@ use samite_graph::{
 use smallvec::SmallVec;
 
 pub use operation::{Operation, Target};
+pub use pieces::Pieces;
 
 use operation::Kind;
 
@@ -50,6 +52,8 @@ pub struct Limits {
     pub in_memory: usize,
     /// Where the file is made; `None` for the system's temporary folder.
     pub folder: Option<PathBuf>,
+    /// Whether tasks may make blocks in pieces, of which each reader gets its own: for clusters.
+    pub pieces: bool,
 }
 
 impl Limits {
@@ -57,7 +61,8 @@ impl Limits {
     pub fn for_run(memory_limit: Option<usize>, folder: Option<PathBuf>) -> Self {
         let budget =
             memory_limit.map_or_else(samite_runtime::default_memory_limit, |limit| limit as u64);
-        Self { in_memory: usize::try_from(budget / 2).unwrap_or(usize::MAX), folder }
+        let in_memory = usize::try_from(budget / 2).unwrap_or(usize::MAX);
+        Self { in_memory, folder, pieces: false }
     }
 }
 
@@ -349,6 +354,9 @@ impl Lowering<'_> {
             Op::Gather { input, axes } => {
                 let blocks = self.read(input)?;
                 let plan = Arc::new(GatherPlan::new(axes, input.grid(), expr.grid()));
+                if self.limits.pieces && pieces::pays_off(&plan) {
+                    return self.exchange(expr, input, blocks, plan);
+                }
                 let wide = plan.widest() > NARROW;
                 if wide && input.nbytes() > self.limits.in_memory as u128 {
                     return self.shuffle(expr, input, blocks, plan);
@@ -485,6 +493,24 @@ impl Lowering<'_> {
         });
         let layer = blockwise(operation, &counts, &reads, prefix)?;
         self.add(&expr.op().name(), layer)
+    }
+
+    /// A gathering between workers.
+    fn exchange(
+        &mut self,
+        expr: &Expr,
+        input: &Expr,
+        blocks: Blocks,
+        plan: Arc<GatherPlan>,
+    ) -> Result<Blocks, ArrayError> {
+        let dtype = expr.dtype();
+        let (shared, grid) = (Arc::clone(&plan), input.grid().clone());
+        let operation = self.operation(Kind::Cut { plan: shared, dtype, input: grid });
+        let counts = input.grid().counts();
+        let cut =
+            self.add("rechunk-split", blockwise(operation, &counts, &Vec::new(), Some(blocks))?)?;
+        let operation = self.operation(Kind::Assemble { plan: Arc::clone(&plan), dtype });
+        self.add(&expr.op().name(), custom(GatherLayer { operation, input: cut, plan }))
     }
 
     /// A gathering of more than memory.

@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from samite import _engine
+from samite import _engine, config
 from samite._annotations import get_annotations
 from samite._run import memory_of_run
+from samite._schedulers import on_cluster
 from samite._task_spec import Task, TaskRef
 from samite.array.native_power import power
 from samite.array.utils import normalize_axes
@@ -724,6 +725,11 @@ def graph_of(x: Array) -> HighLevelGraph:
     return HighLevelGraph({x._name: layer}, {x._name: set()})
 
 
+def _in_pieces() -> bool:
+    """Whether blocks that are cut anew are moved in pieces: between the workers of a cluster."""
+    return config.get("array.rechunk.method", None) in (None, "p2p") and on_cluster()
+
+
 class NativeLayer(Layer):
     """The tasks of an expression, written when somebody looks at them."""
 
@@ -736,7 +742,7 @@ class NativeLayer(Layer):
     def _materialized(self) -> dict[Any, Any]:
         if self._tasks is None:
             blocks = list(np.ndindex(*self.expr.numblocks))
-            rows = _engine.array_tasks(self.expr, *memory_of_run())
+            rows = _engine.array_tasks(self.expr, *memory_of_run(), _in_pieces())
             keys = [
                 (self.name, *blocks[block]) if block is not None else (f"{self.name}-part", place)
                 for place, (block, _, _) in enumerate(rows)

@@ -10,11 +10,13 @@ from numbers import Integral, Number
 from typing import Any
 
 from samite import config
+from samite._schedulers import on_cluster
 from samite._task_spec import Alias, List, Task, TaskRef
 from samite.array import native
 from samite.array.chunk import getitem
 from samite.array.chunks import Chunks, has_unknown, is_unknown, normalize_chunks, regular
 from samite.array.core import Array, assemble, make_array
+from samite.array.rechunk_parts import in_parts, in_parts_pays_off
 from samite.array.rechunk_plan import (
     divide_to_width,
     intersect_chunks,
@@ -62,7 +64,9 @@ def rechunk(
     balance:
         Make the blocks along an axis about as long as each other, of about the length asked for.
     method:
-        ``"tasks"``, or ``"p2p"``, which is done by tasks too.
+        ``"tasks"`` or ``"p2p"``; by default the setting ``array.rechunk.method``, or ``"p2p"``:
+        where many blocks go to many between the workers of a cluster, each piece of a block moves
+        once. Elsewhere both are the same. Arrays that the engine knows heed the setting alone.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def rechunk(
     >>> x.rechunk({0: -1, 1: 50}).chunks
     ((100,), (50, 50))
     """
-    method = method or config.get("array.rechunk.method", None) or "tasks"
+    method = method or config.get("array.rechunk.method", None) or "p2p"
     if method not in ("tasks", "p2p"):
         raise NotImplementedError(f"Unknown rechunking method '{method}'")
     if x.ndim and all(n == 0 for n in x.shape) and not isinstance(chunks, (tuple, list, dict)):
@@ -112,6 +116,8 @@ def rechunk(
     result = native.rechunk(x, new)
     if result is not None:
         return result
+    if method == "p2p" and on_cluster() and in_parts_pays_off(x.chunks, new):
+        return in_parts(x, new)
     steps = plan_rechunk(x.chunks, new, x.dtype.itemsize, threshold, block_size_limit)
     for step in steps:
         x = _one_step(x, step)

@@ -154,6 +154,18 @@ impl GatherPlan {
         self.axes.iter().map(most).product()
     }
 
+    /// The largest number of output blocks that take a piece of an input block.
+    pub(crate) fn most_takers(&self) -> usize {
+        let most = |blocks: &Vec<SmallVec<[Group; 1]>>| {
+            let mut takers = rustc_hash::FxHashMap::default();
+            for group in blocks.iter().flatten() {
+                *takers.entry(group.block).or_insert(0) += 1;
+            }
+            takers.into_values().max().unwrap_or(0)
+        };
+        self.axes.iter().map(most).product()
+    }
+
     /// Where the bytes of each output block begin, where one follows the other; and where the last
     /// one ends.
     pub(crate) fn block_offsets(&self, size: usize) -> Vec<u64> {

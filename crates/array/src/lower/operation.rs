@@ -19,6 +19,7 @@ use crate::kernels::scan::{self, Scan};
 use crate::kernels::{copy, matmul};
 use crate::lower::fragment::{Fragment, Ready, checked};
 use crate::lower::gather::GatherPlan;
+use crate::lower::pieces;
 use crate::lower::position_in;
 use crate::lower::shuffle::Shuffle;
 
@@ -125,6 +126,10 @@ pub(crate) enum Kind {
     Barrier,
     /// A block from its pieces.
     Join { plan: Arc<GatherPlan>, shuffle: Arc<Shuffle>, dtype: DType },
+    /// The pieces of a block, for a cluster.
+    Cut { plan: Arc<GatherPlan>, dtype: DType, input: Grid },
+    /// A block from its pieces, each of a block in pieces.
+    Assemble { plan: Arc<GatherPlan>, dtype: DType },
     /// A block as it is.
     Pass,
     /// A block in another shape.
@@ -169,6 +174,11 @@ impl Operation {
         matches!(&self.kind, Kind::Split { .. } | Kind::Join { .. })
     }
 
+    /// Whether it reads one piece of each of its inputs: that of its own number.
+    pub fn reads_pieces(&self) -> bool {
+        matches!(&self.kind, Kind::Assemble { .. })
+    }
+
     /// What it is called in errors and reports.
     pub fn name(&self) -> String {
         match &self.kind {
@@ -179,9 +189,9 @@ impl Operation {
             Kind::Prefix { .. } => "cumulative-prefix".into(),
             Kind::Scan { .. } | Kind::ScanInto { .. } => "cumulative".into(),
             Kind::Gather { .. } | Kind::GatherInto { .. } => "getitem".into(),
-            Kind::Split { .. } => "rechunk-split".into(),
+            Kind::Split { .. } | Kind::Cut { .. } => "rechunk-split".into(),
             Kind::Barrier => "rechunk-barrier".into(),
-            Kind::Join { .. } => "rechunk-merge".into(),
+            Kind::Join { .. } | Kind::Assemble { .. } => "rechunk-merge".into(),
             Kind::Pass => "concatenate".into(),
             Kind::Reshape { .. } => "reshape".into(),
             Kind::MatMul | Kind::MatMulInto { .. } => "matmul".into(),
@@ -366,6 +376,12 @@ impl Kind {
                 shuffle.split(plan, index, checked("rechunk", inputs.first(), *dtype, &shape)?)?;
                 Arc::new(Unit)
             }
+            Self::Cut { plan, dtype, input } => {
+                let shape = input.block_shape(&input.position(index));
+                let block = checked("rechunk", inputs.first(), *dtype, &shape)?;
+                Arc::new(pieces::cut(plan, index, block)?)
+            }
+            Self::Assemble { plan, dtype } => pieces::assemble(plan, index, *dtype, inputs)?,
             Self::Barrier => Arc::new(Unit),
             Self::Join { plan, shuffle, dtype } => Arc::new(shuffle.join(plan, index, *dtype)?),
             Self::Reshape { grid } => {

@@ -535,7 +535,7 @@ proptest! {
             && expr.tree().len() < 1 << 16
         {
             let _ = optimize(std::slice::from_ref(&expr));
-            let _ = prepare(&[expr], Wanted::Blocks, &Limits { in_memory: usize::MAX, folder: None });
+            let _ = prepare(&[expr], Wanted::Blocks, &Limits { in_memory: usize::MAX, folder: None, pieces: false });
         }
     }
 
@@ -552,12 +552,19 @@ proptest! {
         let (expr, plain) = source(random, dtype, &shape);
         let (expr, plain) = if random.below(2) == 0 { (expr, plain) } else { gathered(random, &(expr, plain)) };
         let other = expr.rechunk(grid(random, &plain.shape)).unwrap();
+        let again = other.clone();
         let folder = tempfile::tempdir().unwrap();
-        let limits = Limits { in_memory: 0, folder: Some(folder.path().to_owned()) };
+        let limits = Limits { in_memory: 0, folder: Some(folder.path().to_owned()), pieces: false };
         let wanted = random.pick(&[Wanted::Whole, Wanted::Blocks]);
         let through = run(prepare(std::slice::from_ref(&other), wanted, &limits).unwrap()).unwrap();
-        let within = Limits { in_memory: usize::MAX, folder: None };
-        let inside = run(prepare(&[other], wanted, &within).unwrap()).unwrap();
+        let within = Limits { in_memory: usize::MAX, folder: None, pieces: false };
+        let inside = run(prepare(std::slice::from_ref(&other), wanted, &within).unwrap()).unwrap();
+        let cut = Limits { in_memory: 0, folder: None, pieces: true };
+        let pieces = run(prepare(&[other], Wanted::Blocks, &cut).unwrap()).unwrap();
+        let blocks = run(prepare(&[again], Wanted::Blocks, &within).unwrap()).unwrap();
+        for (one, two) in pieces[0].iter().zip(&blocks[0]) {
+            prop_assert_eq!(Plain::of(one), Plain::of(two));
+        }
         prop_assert_eq!(through[0].len(), inside[0].len());
         for (one, two) in through[0].iter().zip(&inside[0]) {
             prop_assert_eq!(Plain::of(one), Plain::of(two));
@@ -578,7 +585,7 @@ fn a_folder_that_is_not_there() {
     let sums =
         Expr::from_chunk(chunk, grid(1, 64)).unwrap().scan(Scan::Sum, 0, DType::I64).unwrap();
     let expr = sums.rechunk(grid(64, 1)).unwrap();
-    let limits = Limits { in_memory: 0, folder: Some("/nowhere/at/all".into()) };
+    let limits = Limits { in_memory: 0, folder: Some("/nowhere/at/all".into()), pieces: false };
     let outcome = prepare(&[expr], Wanted::Whole, &limits).and_then(run);
     assert!(matches!(outcome, Err(ArrayError::Io { .. } | ArrayError::Runtime(_))), "{outcome:?}");
 }

@@ -36,9 +36,9 @@ enum Work {
     Steps {
         operations: Arc<Vec<Operation>>,
         steps: Vec<Step>,
-        /// The expression, the number of the task and the limit of what is done in memory, to make
-        /// it again in another process.
-        source: (Py<ArrayExpr>, u32, usize),
+        /// The expression, the number of the task, the limit of what is done in memory, and whether
+        /// blocks may be in pieces, to make it again in another process.
+        source: (Py<ArrayExpr>, u32, usize, bool),
     },
     /// A block of an array in memory, and a token of it.
     Block { block: Chunk, token: (u128, u32) },
@@ -83,6 +83,17 @@ impl ArrayTask {
                 steps.iter().any(|step| operations[step.operation.index()].is_guarded())
             }
         }
+    }
+
+    /// The piece that the task reads of those of its inputs which are in pieces.
+    pub fn piece(&self) -> Option<u32> {
+        let Work::Steps { operations, steps, .. } = &self.work else { return None };
+        let mut read = steps
+            .iter()
+            .filter(|step| operations[step.operation.index()].reads_pieces())
+            .map(|step| step.index);
+        let first = read.next()?;
+        read.all(|other| other == first).then_some(first)
     }
 
     /// The block of an array in memory that the task is.
@@ -140,8 +151,8 @@ impl ArrayTask {
                  tasks in other processes do not have; use threads, or a larger memory_limit",
             ));
         }
-        let (expr, number, in_memory) = source;
-        let arguments = (expr, *number, *in_memory).into_pyobject(py)?;
+        let (expr, number, in_memory, pieces) = source;
+        let arguments = (expr, *number, *in_memory, *pieces).into_pyobject(py)?;
         Ok((class.getattr("_of")?, arguments))
     }
 
@@ -155,8 +166,15 @@ impl ArrayTask {
 
     /// The task of this number of an expression.
     #[staticmethod]
-    fn _of(py: Python<'_>, expr: Py<ArrayExpr>, number: u32, in_memory: usize) -> PyResult<Self> {
-        let Again { operations, plan } = again(py, expr.bind(py), in_memory)?;
+    fn _of(
+        py: Python<'_>,
+        expr: Py<ArrayExpr>,
+        number: u32,
+        in_memory: usize,
+        pieces: bool,
+    ) -> PyResult<Self> {
+        let limits = Limits { in_memory, folder: None, pieces };
+        let Again { operations, plan } = again(py, expr.bind(py), &limits)?;
         if number as usize >= plan.len() {
             return Err(PyValueError::new_err(format!(
                 "a pickled task has number {number} of an expression with {} tasks",
@@ -164,7 +182,9 @@ impl ArrayTask {
             )));
         }
         let steps = steps_of(&plan, TaskId(number));
-        Ok(Self { work: Work::Steps { operations, steps, source: (expr, number, in_memory) } })
+        Ok(Self {
+            work: Work::Steps { operations, steps, source: (expr, number, in_memory, pieces) },
+        })
     }
 
     /// The task that is a block.
@@ -184,12 +204,15 @@ struct Again {
     plan: Arc<samite::graph::Plan>,
 }
 
-/// What was prepared last, by the token of the expression and the limit of memory.
-static PREPARED: Mutex<VecDeque<((u128, usize), Again)>> = Mutex::new(VecDeque::new());
+/// What tells what was prepared from others: the token of the expression, and the limits.
+type Token = (u128, usize, bool);
+
+/// What was prepared last.
+static PREPARED: Mutex<VecDeque<(Token, Again)>> = Mutex::new(VecDeque::new());
 
 /// Prepares an expression that came from another process, once for all its tasks.
-fn again(py: Python<'_>, expr: &Bound<'_, ArrayExpr>, in_memory: usize) -> PyResult<Again> {
-    let key = (expr.get().expr.token(), in_memory);
+fn again(py: Python<'_>, expr: &Bound<'_, ArrayExpr>, limits: &Limits) -> PyResult<Again> {
+    let key = (expr.get().expr.token(), limits.in_memory, limits.pieces);
     let find = || {
         let known = PREPARED.lock().unwrap_or_else(PoisonError::into_inner);
         known.iter().find(|(other, _)| *other == key).map(|(_, again)| again.clone())
@@ -197,8 +220,7 @@ fn again(py: Python<'_>, expr: &Bound<'_, ArrayExpr>, in_memory: usize) -> PyRes
     if let Some(found) = find() {
         return Ok(found);
     }
-    let array::Prepared { operations, plan, .. } =
-        prepared(py, &expr.get().expr, &Limits { in_memory, folder: None })?;
+    let array::Prepared { operations, plan, .. } = prepared(py, &expr.get().expr, limits)?;
     let made = Again { operations: Arc::new(operations), plan };
     // What is given up is dropped without the lock.
     let old = {
@@ -235,16 +257,18 @@ type TaskRow<'py> = (Option<u32>, Bound<'py, ArrayTask>, Bound<'py, PyList>);
 
 /// The tasks of an expression: `(block, callable, needs)` for each, where `block` is the place of
 /// the result's block that the task makes, or None, and `needs` are places in this list. The memory
-/// limit is that of the run; a folder for what does not fit is given as for one.
+/// limit is that of the run; a folder for what does not fit is given as for one. With `pieces`,
+/// blocks may be made in pieces, of which each reader gets its own.
 #[pyfunction]
-#[pyo3(signature = (expr, memory_limit=None, folder=None))]
+#[pyo3(signature = (expr, memory_limit=None, folder=None, pieces=false))]
 pub fn array_tasks<'py>(
     expr: &Bound<'py, ArrayExpr>,
     memory_limit: Option<usize>,
     folder: Option<PathBuf>,
+    pieces: bool,
 ) -> PyResult<Vec<TaskRow<'py>>> {
     let py = expr.py();
-    let limits = Limits::for_run(memory_limit, folder);
+    let limits = Limits { pieces, ..Limits::for_run(memory_limit, folder) };
     let whole = expr.get().expr.clone();
     let detached =
         gil::released(|| array::detach(&whole, LARGE)).map_err(|failed| raised(py, failed))?;
@@ -270,7 +294,7 @@ pub fn array_tasks<'py>(
     for (place, block) in blocks.into_iter().enumerate() {
         let task = TaskId::from_index(place);
         let work = held.remove(&task).unwrap_or_else(|| {
-            let source = (expr.clone_ref(py), task.0, limits.in_memory);
+            let source = (expr.clone_ref(py), task.0, limits.in_memory, pieces);
             Work::Steps { operations: operations.clone(), steps: steps_of(plan, task), source }
         });
         let callable = ArrayTask { work };

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use pyo3::exceptions::{PyAttributeError, PyImportError, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
-use samite::array::{Chunk, DType};
+use samite::array::{Chunk, DType, Pieces};
 use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, Parts, TaskContext};
 use samite::runtime::{Context, Guard as _, Unit, Value};
 use serde::{Deserialize, Serialize};
@@ -223,6 +223,22 @@ fn decode_chunk(frames: &[Bytes], owner: Owner) -> Result<Value, Failure> {
     Ok(Arc::new(chunk))
 }
 
+/// The pieces of a block as parts that travel by themselves.
+fn parts_of(pieces: &Pieces) -> Result<Parts, Failure> {
+    let parts = pieces.iter().map(|(number, piece)| Ok((number, encode_chunk(piece)?)));
+    Ok(Parts::new(parts.collect::<Result<_, Failure>>()?))
+}
+
+/// All pieces of a block, for a task that reads several.
+fn pieces_of(parts: &Parts) -> Result<Pieces, Failure> {
+    let pieces = parts.iter().map(|(number, part)| {
+        let value = decode_chunk(&part.frames, Owner::ReadOnly)?;
+        let chunk = Chunk::of(&value).cloned();
+        Ok((number, chunk.ok_or_else(|| internal("a piece of a block is no array"))?))
+    });
+    Ok(Pieces::new(pieces.collect::<Result<_, Failure>>()?))
+}
+
 impl Executor for PyExecutor {
     fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
         if payload.kind == kind::CHUNK {
@@ -261,9 +277,19 @@ impl Executor for PyExecutor {
         }
         if let Step::Native(task) = step {
             let native = Context::new(context.task.task, 0, context.attempt, &context.cancelled);
-            return gil::native_part(|| task.get().run(&native, &mut inputs)).map_err(|failed| {
+            for input in &mut inputs {
+                if let Some(parts) = input.as_any().downcast_ref::<Parts>() {
+                    *input = Arc::new(pieces_of(parts)?);
+                }
+            }
+            let made = gil::native_part(|| task.get().run(&native, &mut inputs));
+            let value = made.map_err(|failed| {
                 Python::attach(|py| failure(py, &error::from_operation(py, failed)))
-            });
+            })?;
+            return match value.as_any().downcast_ref::<Pieces>() {
+                Some(pieces) => Ok(Arc::new(parts_of(pieces)?)),
+                None => Ok(value),
+            };
         }
         Python::attach(|py| {
             if inputs.iter().any(|input| input.as_any().is::<Chunk>()) {

@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use samite::cluster::{Encoded, Owner, Parts};
 
+use crate::arrays::task::ArrayTask;
 use crate::cluster::executor;
 use crate::cluster::frames::{self, Memory};
 use crate::helpers;
@@ -92,6 +93,9 @@ fn reads(py: Python<'_>, template: &Template) -> PyResult<Reads> {
 
 fn reader(func: &Bound<'_, PyAny>) -> PyResult<Reads> {
     let py = func.py();
+    if let Ok(task) = func.cast_exact::<ArrayTask>() {
+        return Ok(task.get().piece().map_or(Reads::Nothing, Reads::Part));
+    }
     let class = helpers::parts_reader(py)?;
     if !func.is_instance(class)? {
         return Ok(Reads::Nothing);
