@@ -115,6 +115,7 @@ test-python: $(VENV)/.test $(VENV)/.engine
 .PHONY: ratchet
 ratchet: $(VENV)/.test $(VENV)/.engine ## re-run a sample of Dask's tests that are known to pass
 	$(BIN)/python conformance/ratchet.py check --jobs $(JOBS)
+	$(BIN)/python conformance/ratchet.py check --jobs $(JOBS) --client --seconds 45
 
 # ---- tools and the engine ----------------------------------------------------------------------
 

@@ -368,6 +368,11 @@ def arguments():
     parser.add_argument(
         "--shim", action="store_true", help="clusters by the public API even for dask"
     )
+    parser.add_argument(
+        "--client",
+        action="store_true",
+        help="the default scheduler is a client of a cluster in the process",
+    )
     parser.add_argument("--keep", help="use, and leave, this new scratch folder")
     parser.add_argument("-k", help="pytest's -k expression")
     return parser.parse_args()
@@ -386,7 +391,7 @@ def main():
         config.update(
             {
                 key: getattr(args, key)
-                for key in ("package", "asserts", "shim", "strict_names", "runslow")
+                for key in ("package", "asserts", "shim", "strict_names", "runslow", "client")
             }
         )
         report = run(modules, args, work, config)

@@ -57,7 +57,7 @@ class State:
     """What the alias and the pytest hooks share; `activate` fills it from $CONFORM."""
 
     package = asserts = tests = ""
-    strict_names = runslow = shim = False
+    strict_names = runslow = shim = client = False
     wheel: dict = {}  # "dask", "distributed": the folder in site-packages
     running = False  # is a test, its fixtures included, running?
     touched: list = []  # missing names used since the test, or the collection, began
@@ -223,6 +223,8 @@ class Alias:
             module = cls.sources[name] = types.ModuleType(name)
             module.__dict__.update(__file__=str(path), __package__=name.rpartition(".")[0])
             exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+            if State.client:
+                shims().leave_scheduler_open(module)
         return cls.sources[name]
 
     @classmethod
@@ -341,6 +343,8 @@ def pytest_collection_modifyitems(items):
 
 def pytest_collection_finish(session):
     record(collected=[item.nodeid for item in session.items])
+    if State.client and session.items:
+        shims().start_client(importlib.import_module(f"{State.package}.distributed"))
 
 
 def known_warning(text):
@@ -399,6 +403,8 @@ def pytest_runtest_logfinish(nodeid):
 
 
 def pytest_sessionfinish():
+    if State.client:
+        shims().stop_client()
     files = {
         name: getattr(module, "__file__", None) or "" for name, module in list(sys.modules.items())
     }

@@ -4,6 +4,7 @@ VALUE_ASSERTS  assert_eq functions that compare computed values and look at no g
                (`--asserts values`); the wheel's own are the default.
 cluster_shim   what distributed's tests take from distributed.utils_test to start a cluster,
                made with LocalCluster and Client alone.
+start_client   a client as the default scheduler of all tests of a module (`--client`).
 """
 
 from __future__ import annotations
@@ -122,6 +123,37 @@ def as_sync_test(fn, given, body, timeout):
     by_keyword = [p for p in parameters if p.kind == p.KEYWORD_ONLY]
     test.__signature__ = inspect.Signature(positional[given:] + by_keyword)
     return test
+
+
+CLIENTS = contextlib.ExitStack()
+
+
+def start_client(distributed):
+    """Open a cluster in this process and a client, which is the default scheduler from now on."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "processes": False}
+    cluster = CLIENTS.enter_context(distributed.LocalCluster(dashboard_address=None, **options))
+    CLIENTS.enter_context(distributed.Client(cluster))
+
+
+def stop_client():
+    """Close what `start_client` opened."""
+    CLIENTS.close()
+
+
+def leave_scheduler_open(module):
+    """Helpers that compute on the synchronous scheduler use the default one instead."""
+    for function in vars(module).values():
+        if not inspect.isfunction(function) or function.__module__ != module.__name__:
+            continue
+        optional = [
+            parameter
+            for parameter in inspect.signature(function).parameters.values()
+            if parameter.kind == parameter.POSITIONAL_OR_KEYWORD
+            and parameter.default is not parameter.empty
+        ]
+        function.__defaults__ = tuple(
+            None if parameter.name == "scheduler" else parameter.default for parameter in optional
+        )
 
 
 def gen_cluster(nthreads=None, client=False, timeout=30, client_kwargs=None, config=None, **_):

@@ -3,6 +3,7 @@
 
     python ratchet.py check                     # what CI runs: a sample of every list
     python ratchet.py check --suite core --all  # every listed item
+    python ratchet.py check --client            # a sample of the collections' items on a cluster
     python ratchet.py update --suite core --results results/core.json
     python ratchet.py table                     # rewrite the table in README.md
     python ratchet.py reasons --suite core      # what does not pass, and what it said
@@ -34,6 +35,7 @@ import item_lists
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
+COLLECTIONS = ("array", "bag", "dataframe", "delayed")
 # What an item costs at least, and what starting pytest for one more module costs, in seconds.
 ITEM, MODULE = 0.03, 5.0
 
@@ -89,6 +91,7 @@ def run(suite, items, name, args):
     ]
     for folder in args.path:
         command += ["--path", str(Path(folder).resolve())]
+    command += ["--client"] if args.client else []
     with tempfile.TemporaryDirectory() as cwd:
         subprocess.run(command, cwd=cwd, check=True)
     return item_lists.outcomes(report)
@@ -102,10 +105,14 @@ def failing(items, outcomes):
 
 def check(args):
     seed, bad, ran, total = args.seed or default_seed(), [], 0, 0
-    lists = {suite: listed(suite) for suite in args.suite or suites()}
+    usual = [suite for suite in suites() if suite in COLLECTIONS or not args.client]
+    lists = {suite: listed(suite) for suite in args.suite or usual}
     items = {
         (suite, item): seconds for suite, found in lists.items() for item, seconds in found.items()
     }
+    if args.client:
+        apart = matching([item for _, item in items], named_in("clients.md"))
+        items = {key: seconds for key, seconds in items.items() if key[1] not in apart}
     total = len(items)
     if not args.all:  # --seconds are of the wall clock, and args.jobs modules run at a time
         pool = {f"{suite}/{item}": seconds for (suite, item), seconds in items.items()}
@@ -250,6 +257,9 @@ def main():
     parser.add_argument("--results", help="update, reasons, baseline: conform.py's --json file")
     parser.add_argument(
         "--twice", help="update, baseline: only what passed in this --json file too"
+    )
+    parser.add_argument(
+        "--client", action="store_true", help="check: on a cluster, by a client in each process"
     )
     parser.add_argument("--path", action="append", default=[], help="a folder for PYTHONPATH")
     parser.add_argument("--jobs", type=int, default=2, help="test modules at the same time")
