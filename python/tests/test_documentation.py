@@ -59,7 +59,8 @@ def test_the_tour_runs_and_writes_what_it_names(tmp_path: Path):
     found = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=110)
     assert found.returncode == 0, found.stderr[-3000:]
     named = re.findall(r"^  (\S+/tour/\S+)  ", found.stdout, re.MULTILINE)
-    kinds = ["", ".csv", ".html", ".jsonl", ".png", ".png", ".png", ".svg"]
+    kinds = ["", ".csv", ".html", ".html", ".jsonl", ".png", ".png", ".png", ".svg"]
     assert sorted(Path(name).suffix for name in named) == kinds
     assert all(Path(name).stat().st_size > 1000 for name in named)
     assert "same answer: True" in found.stdout
+    assert re.search(r"after 3 answers, worker process \d+ was killed", found.stdout)
