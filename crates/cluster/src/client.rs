@@ -297,14 +297,15 @@ impl Client {
         self.shared.call(Call::Watcher(watcher, key.clone(), status));
     }
 
-    /// Drops results for all clients, and stops what makes them.
+    /// Drops results, and stops what makes them. Those that other clients want too are dropped for
+    /// this client alone, unless it is forced.
     ///
     /// # Errors
     /// [`ClusterError::Closed`].
-    pub fn cancel(&self, keys: Vec<Key>, reason: &str) -> Result<(), ClusterError> {
+    pub fn cancel(&self, keys: Vec<Key>, reason: &str, force: bool) -> Result<(), ClusterError> {
         let reason = reason.to_owned();
         let mut table = self.shared.table.lock();
-        self.shared.send(&mut table, FromClient::Cancel { keys, reason })
+        self.shared.send(&mut table, FromClient::Cancel { keys, reason, force })
     }
 
     /// Runs failed tasks again, and those that they need.

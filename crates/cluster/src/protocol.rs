@@ -103,6 +103,8 @@ pub(crate) enum FromClient {
     Cancel {
         keys: Vec<Key>,
         reason: String,
+        /// Also for other clients that want them.
+        force: bool,
     },
     Retry(Vec<Key>),
     /// Where are the values of these?

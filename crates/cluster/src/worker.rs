@@ -9,6 +9,7 @@ mod serving;
 mod status;
 mod store;
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -39,6 +40,8 @@ pub struct WorkerSettings {
     pub listen: Address,
     /// What others are told of it.
     pub about: Plain,
+    /// Where values are spilled; by default where temporary files belong.
+    pub folder: Option<PathBuf>,
     /// The bounds of connections.
     pub limits: Limits,
     /// How long the scheduler is waited for.
@@ -146,7 +149,7 @@ impl WorkerServer {
         executor: Arc<dyn Executor>,
     ) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let WorkerSettings { options, listen, about, limits, timeout, patience } = settings;
+        let WorkerSettings { options, listen, about, folder, limits, timeout, patience } = settings;
         let begun = runtime.block_on(async {
             let listener = Listener::bind(&listen, security, limits.clone()).await?;
             let limits = limits.clone();
@@ -204,7 +207,7 @@ impl WorkerServer {
             memory_limit: options.memory_limit,
         });
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(worker, &options)),
+            core: Mutex::new(Core::new(worker, &options, folder)),
             work: Condvar::new(),
             executor,
             peers: Peers::new(security.clone()),

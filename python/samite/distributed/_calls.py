@@ -86,6 +86,13 @@ def call_function(function: Any, args: Any, kwargs: Any) -> Any:
     return result
 
 
+def finished(result: Any) -> Any:
+    """What a function returned, which may be ``async``."""
+    import inspect
+
+    return run_on_loop(result) if inspect.iscoroutine(result) else result
+
+
 # ---- async functions ----------------------------------------------------------------------------
 
 # The worker that a coroutine runs for, since its thread runs those of all.

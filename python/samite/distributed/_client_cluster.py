@@ -252,13 +252,16 @@ class ClusterMixin(ClientBase):
         wait: bool = True,
     ) -> Any:
         from samite.distributed._calls import answer_of, request_bytes
+        from samite.distributed._nanny_calls import ask_nanny
 
         if on_error not in ("raise", "return", "ignore"):
             raise ValueError(f"on_error must be 'raise', 'return' or 'ignore'; got {on_error!r}")
+        request = request_bytes(function, args, kwargs)
+        if nanny:
+            request = request_bytes(ask_nanny, (request,), {})
         arguments = {
-            "function": request_bytes(function, args, kwargs),
+            "function": request,
             "wait": bool(wait),
-            "nanny": bool(nanny),
             **({} if workers is None else {"workers": workers}),
         }
         answers = await self._request("run", arguments)
@@ -268,6 +271,8 @@ class ClusterMixin(ClientBase):
         for address, (status, data) in answers.items():
             if status == "ok":
                 kind, value = answer_of(_unwrapped(data))
+                if nanny and kind == "ok":
+                    kind, value = _answer_of_nanny(address, value)
             else:
                 kind, value = "error", OSError(f"the worker {address} did not answer: {data!r}")
             if kind == "ok" or on_error == "return":
@@ -452,6 +457,15 @@ class ClusterMixin(ClientBase):
 
         retired = self._request("retire_workers", arguments)
         return self._run(retired, kwargs.get("asynchronous"))
+
+
+def _answer_of_nanny(address: str, answer: bytes | None) -> tuple[str, Any]:
+    from samite.distributed._calls import answer_of
+
+    if answer is None:
+        text = f"run: the worker {address} has no nanny; leave nanny=True out, or workers= it"
+        return "error", RuntimeError(text)
+    return answer_of(answer)
 
 
 def _unwrapped(data: Any) -> Any:

@@ -75,7 +75,7 @@ class DataMixin(ClientBase):
             return _filled(futures, dict(zip(distinct, values, strict=True)))
         keys = list(distinct)
         self._connected().wait(keys, None, False)
-        got = self._connected().values(keys)
+        got = self._connected().values(keys, None, direct)
         good = {key: one[1] for key, one in zip(keys, got, strict=True) if one[0] == "ok"}
         return _filled(futures, good)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import logging
+import uuid
 from collections.abc import Callable
 from typing import Any
 
+from samite.distributed import _nanny_calls as nannies
 from samite.distributed._client_base import ClientBase
 from samite.distributed._steps import in_thread
 
@@ -46,20 +48,37 @@ class ExtensionsMixin(ClientBase):
         from samite.distributed._client_cluster import _unwrapped
         from samite.distributed.diagnostics import plugin as plugins
 
-        payload = request_bytes(plugins.set_up, (plugin, name), {})
+        there = len(await self._request("nthreads", {}))
+        if kind == "nanny":
+            arguments = (plugin, name, uuid.uuid4().hex)
+            request = request_bytes(nannies.add_plugin, arguments, {})
+            payload = request_bytes(nannies.set_up_on_nanny, (request,), {})
+        else:
+            payload = request_bytes(plugins.set_up, (plugin, name), {})
         answers = await self._request(
             "register_plugin", {"kind": kind, "name": name, "data": payload}
         )
         results: dict[str, Any] = {}
+        restarted: dict[str, bool] = {}
         for address, (status, data) in (answers or {}).items():
             if status != "ok":
                 raise OSError(
                     f"the worker {address} could not set up the plugin {name!r}: {data!r}"
                 )
             outcome, value = answer_of(_unwrapped(data))
+            if outcome == "ok" and kind == "nanny":
+                answer, restarted[address] = value
+                if answer is None:  # a worker without a nanny
+                    continue
+                outcome, value = answer_of(answer)
             if outcome == "error":
                 raise value
             results[address] = {"status": "OK"}
+        if any(restarted.values()):
+            await self._replaced(restarted, there, 30.0)
+        elif kind == "worker" and getattr(plugin, "restart_workers", False):
+            # Those that start again set the plugin up once more, and stay.
+            await self._replaced(await self._restarted_there(None), there, 30.0)
         return results
 
     async def _scheduler_plugin(self, plugin: Any, name: str) -> None:
@@ -87,13 +106,13 @@ class ExtensionsMixin(ClientBase):
             from samite.distributed._client_cluster import _unwrapped
             from samite.distributed.diagnostics import plugin as plugins
 
+            payload = request_bytes(plugins.tear_down, (name,), {})
+            if nanny:
+                request = request_bytes(nannies.remove_plugin, (name,), {})
+                payload = request_bytes(nannies.tear_down_on_nanny, (request,), {})
+            kind = "nanny" if nanny else "worker"
             answers = await self._request(
-                "unregister_plugin",
-                {
-                    "kind": "nanny" if nanny else "worker",
-                    "name": name,
-                    "data": request_bytes(plugins.tear_down, (name,), {}),
-                },
+                "unregister_plugin", {"kind": kind, "name": name, "data": payload}
             )
             if answers is False or answers is None:
                 raise ValueError(
@@ -104,6 +123,8 @@ class ExtensionsMixin(ClientBase):
             results = {}
             for address, (status, data) in answers.items():
                 outcome, value = answer_of(_unwrapped(data)) if status == "ok" else ("ok", None)
+                if nanny and outcome == "ok" and value is not None and value[0] is not None:
+                    outcome, value = answer_of(value[0])
                 if outcome == "error":
                     raise value
                 results[address] = {"status": "OK"}

@@ -24,8 +24,8 @@ def main() -> None:
         _say(said, f"failed {pickle.dumps(text).hex()}\n")
         os._exit(1)
     _say(said, f"ready {worker.address}\n")
-    os.close(said)
-    threading.Thread(target=_end_with_nanny, args=(given, worker), daemon=True).start()
+    arguments = (given, said, worker)
+    threading.Thread(target=_end_with_nanny, args=arguments, daemon=True).start()
     worker._engine.wait(None)
     if worker.restarting:
         # Another thread ends this process.
@@ -33,8 +33,7 @@ def main() -> None:
     worker._tear_down()
     sys.stdout.flush()
     sys.stderr.flush()
-    # Threads of user code must not hold up a worker that is to end.
-    os._exit(0)
+    _exit()
 
 
 def _started(arguments: dict[str, Any]) -> Any:
@@ -60,13 +59,24 @@ def _started(arguments: dict[str, Any]) -> Any:
     return worker
 
 
-def _end_with_nanny(given: int, worker: Any) -> None:
+def _end_with_nanny(given: int, said: int, worker: Any) -> None:
     """The pipe is closed when the nanny wants the worker to end, and when it has died."""
-    while os.read(given, 1):
-        pass
+    from samite.distributed._nanny_calls import connect
+
     try:
+        connect(given, said)
         worker._tear_down()
         worker._engine.close(4.0)
+    finally:
+        _exit()
+
+
+def _exit() -> None:
+    """End at once: threads of user code must not hold up a worker that is to end."""
+    from samite.distributed.diagnostics.plugin import remove_uploads
+
+    try:
+        remove_uploads()
     finally:
         os._exit(0)
 

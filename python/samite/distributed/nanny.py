@@ -11,9 +11,12 @@ import struct
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from typing import Any
 
 from samite import config
+from samite.distributed._calls import finished
+from samite.distributed._nanny_calls import messages, send
 from samite.distributed._servers import Server, in_executor
 from samite.distributed.core import Status
 from samite.distributed.security import as_security, known_security
@@ -100,6 +103,10 @@ class Nanny(Server):
             "protocol": protocol,
             "plugins": kwargs.pop("plugins", ()),
         }
+        self.local_directory = local_directory or config.get("temporary-directory", None)
+        self.plugins: dict[str, Any] = {}
+        self._registrations: dict[str, str] = {}
+        self._plugins_lock = threading.RLock()
         self.worker_address: str | None = None
         self._process: _Process | None = None
         self._guard = threading.Lock()
@@ -137,6 +144,7 @@ class Nanny(Server):
             raise
         with self._guard:
             self._process, self.worker_address = process, address
+        process.listen(self._carry_out)
         threading.Thread(
             target=self._watch, args=(process,), name="samite-nanny", daemon=True
         ).start()
@@ -200,7 +208,53 @@ class Nanny(Server):
         loop.call_soon_threadsafe(ended)
 
     async def _close(self, timeout: Any = 5.0, *args: Any, **kwargs: Any) -> None:
+        await in_executor(self._tear_down)
         await in_executor(lambda: self._end(_seconds(timeout) or 5.0))
+
+    # ---- calls and plugins ----------------------------------------------------------------------
+
+    def _carry_out(self, request: bytes) -> bytes:
+        """A call that a client has sent here by way of the worker."""
+        import inspect
+
+        from samite.distributed._calls import carry_out, load_bytes
+
+        def call() -> Any:
+            function, args, kwargs = load_bytes(request)
+            with contextlib.suppress(TypeError, ValueError):
+                if "dask_worker" in inspect.signature(function).parameters:
+                    kwargs = {"dask_worker": self, **kwargs}
+            return finished(function(*args, **kwargs))
+
+        return carry_out((call, (), {}))
+
+    def add_plugin(self, plugin: Any, name: str, registration: str) -> bool:
+        """Set up a plugin, once a registration; whether it wants the worker to be restarted."""
+        with self._plugins_lock:
+            if self._registrations.get(name) == registration:
+                return False
+            self.remove_plugin(name)
+            setup = getattr(plugin, "setup", None)
+            if setup is not None:
+                finished(setup(self))
+            self.plugins[name], self._registrations[name] = plugin, registration
+        return bool(getattr(plugin, "restart", False))
+
+    def remove_plugin(self, name: str) -> None:
+        """Tear down a plugin, where there is one of this name."""
+        with self._plugins_lock:
+            self._registrations.pop(name, None)
+            plugin = self.plugins.pop(name, None)
+        teardown = getattr(plugin, "teardown", None)
+        if teardown is not None:
+            finished(teardown(self))
+
+    def _tear_down(self) -> None:
+        for name in list(self.plugins):
+            try:
+                self.remove_plugin(name)
+            except Exception:
+                logger.exception("The plugin %r failed while it was torn down", name)
 
     def _end(self, timeout: float) -> None:
         with self._guard:
@@ -242,8 +296,8 @@ class _Process:
     """A worker's process, and the pipe that ties it to this one.
 
     What it needs to know, its secrets too, goes through the pipe and not through arguments or the
-    environment, which others could read. The pipe stays open: a worker whose pipe is closed knows
-    that its nanny is gone, and ends.
+    environment, which others could read. The pipes stay open, for calls of clients that the worker
+    hands on: a worker whose pipe is closed knows that its nanny is gone, and ends.
     """
 
     _failures = 0
@@ -282,6 +336,8 @@ class _Process:
             os.close(said_write)
         self.started = time.monotonic()
         self._open = True
+        self._listening = False
+        self._rest = b""
         self._order = False
         self._lock = threading.Lock()
         with contextlib.suppress(BrokenPipeError):
@@ -302,7 +358,7 @@ class _Process:
         import time
 
         deadline, text = time.monotonic() + timeout, b""
-        while not text.endswith(b"\n"):
+        while b"\n" not in text:
             left = deadline - time.monotonic()
             ready, _, _ = select.select([self.said], [], [], max(0.0, left))
             if not ready:
@@ -315,10 +371,38 @@ class _Process:
                 code = self.popen.wait(5)
                 raise RuntimeError(f"a worker process ended while it started, with code {code}")
             text += read
-        kind, _, rest = text.decode().rstrip("\n").partition(" ")
+        text, _, self._rest = text.partition(b"\n")
+        kind, _, rest = text.decode().partition(" ")
         if kind != "ready":
             raise RuntimeError(f"a worker failed to start: {pickle.loads(bytes.fromhex(rest))}")
         return rest
+
+    def listen(self, carry_out: Callable[[bytes], bytes]) -> None:
+        """Carry out, from now on, what clients ask of the nanny by way of the worker."""
+
+        def handle(message: tuple[int, bytes]) -> None:
+            # Each in a thread of its own: a call may take long, and must not hold up others.
+            threading.Thread(
+                target=answer, args=message, name="samite-nanny-call", daemon=True
+            ).start()
+
+        def answer(number: int, request: bytes) -> None:
+            answered = carry_out(request)
+            with self._lock, contextlib.suppress(BrokenPipeError):
+                if self._open:
+                    send(self.given, (number, answered))
+
+        def hear() -> None:
+            try:
+                messages(self.said, self._rest, handle)
+            finally:
+                os.close(self.said)
+
+        with self._lock:
+            if not self._open:
+                return
+            self._listening = True
+        threading.Thread(target=hear, name="samite-nanny-pipe", daemon=True).start()
 
     def ended_in_order(self) -> bool:
         """Whether it was told to end, by this process or by the scheduler."""
@@ -347,12 +431,13 @@ class _Process:
         self.popen.wait()
 
     def release(self) -> None:
-        """Close this end of the pipe."""
+        """Close this end of the pipes; one that is listened to ends with the worker."""
         with self._lock:
             if self._open:
                 self._open = False
                 os.close(self.given)
-                os.close(self.said)
+                if not self._listening:
+                    os.close(self.said)
 
 
 def _write(descriptor: int, data: bytes) -> None:

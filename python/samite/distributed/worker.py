@@ -13,6 +13,7 @@ from collections import deque
 from typing import Any
 
 from samite import _engine, config
+from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed.exceptions import Reschedule
@@ -126,7 +127,11 @@ class Worker(Server):
         security = security_of(self.security, self.scheduler_address, "worker")
         if self.name is None:
             self.name = f"Worker-{uuid.uuid4().hex[:12]}"
-        about = {"pid": os.getpid(), "host": socket.gethostname()}
+        about: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
+        if self.local_directory:
+            self.local_directory = os.path.abspath(self.local_directory)
+            os.makedirs(self.local_directory, exist_ok=True)
+            about["local_directory"] = self.local_directory
         self._engine = await in_executor(
             lambda: _engine.ClusterWorker(
                 self.scheduler_address,
@@ -180,7 +185,7 @@ class Worker(Server):
         setup = getattr(plugin, "setup", None)
         if setup is not None:
             try:
-                _finished(setup(self))
+                finished(setup(self))
             except BaseException:
                 self.plugins.pop(name, None)
                 raise
@@ -189,7 +194,7 @@ class Worker(Server):
         plugin = self.plugins.pop(name, None)
         teardown = getattr(plugin, "teardown", None)
         if teardown is not None:
-            _finished(teardown(self))
+            finished(teardown(self))
 
     @property
     def worker_address(self) -> str:
@@ -236,16 +241,6 @@ class _SchedulerOfWorker:
         """The scheduler's address."""
         worker = self._worker()
         return "" if worker is None else worker.scheduler_address
-
-
-def _finished(result: Any) -> Any:
-    import inspect
-
-    if inspect.iscoroutine(result):
-        from samite.distributed._calls import run_on_loop
-
-        return run_on_loop(result)
-    return result
 
 
 def worker_of(engine_worker: Any) -> Worker:
@@ -327,10 +322,17 @@ def watch_this_process() -> None:
     _watched = True
 
 
+def is_watched() -> bool:
+    """Whether a nanny starts this process again."""
+    return _watched
+
+
 def restart_this_worker() -> bool:
     """End this process soon, for its nanny to start it again; whether there is a nanny."""
     if not _watched:
         return False
+    from samite.distributed.diagnostics.plugin import remove_uploads
+
     worker = get_worker()
     worker.restarting = True
 
@@ -341,6 +343,7 @@ def restart_this_worker() -> bool:
         try:
             worker._tear_down()
             worker._engine.close(2.0)
+            remove_uploads()
         finally:
             os._exit(RESTART_CODE)
 

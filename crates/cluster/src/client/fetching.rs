@@ -49,6 +49,29 @@ impl Client {
         timeout: Option<Duration>,
         go_on: &mut dyn FnMut() -> bool,
     ) -> Result<Option<Vec<Outcome>>, ClusterError> {
+        self.fetch_by(true, keys, timeout, go_on)
+    }
+
+    /// As [`Client::fetch`], for clients that are to talk with the scheduler alone.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn fetch_through_scheduler(
+        &self,
+        keys: &[Key],
+        timeout: Option<Duration>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Outcome>>, ClusterError> {
+        self.fetch_by(false, keys, timeout, go_on)
+    }
+
+    fn fetch_by(
+        &self,
+        direct: bool,
+        keys: &[Key],
+        timeout: Option<Duration>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<Vec<Outcome>>, ClusterError> {
         let end = deadline(timeout);
         let go_on = &mut || end.is_none_or(|end| Instant::now() < end) && go_on();
         let mut found: Vec<Option<Outcome>> = vec![None; keys.len()];
@@ -62,7 +85,7 @@ impl Client {
                 break;
             }
             let before = missing.len();
-            let Some(missing) = self.fetch_remote(keys, missing, &mut found, go_on)? else {
+            let Some(missing) = self.fetch_remote(direct, keys, missing, &mut found, go_on)? else {
                 return Ok(None);
             };
             if missing == 0 {
@@ -109,9 +132,10 @@ impl Client {
         missing
     }
 
-    /// Asks workers for values; how many are still missing.
+    /// Asks workers for values, or the scheduler, not `direct`; how many are still missing.
     fn fetch_remote(
         &self,
+        direct: bool,
         keys: &[Key],
         missing: Vec<usize>,
         found: &mut [Option<Outcome>],
@@ -128,6 +152,11 @@ impl Client {
             if let Some(holder) = holder {
                 by_holder.entry(holder.clone()).or_default().push((*place, location.task));
             }
+        }
+        let mut unreachable = Vec::new();
+        if !direct {
+            let held = std::mem::take(&mut by_holder);
+            unreachable.extend(held.into_values().flatten().map(|(place, _)| place));
         }
         let mut answers = Vec::new();
         for (address, wanted) in by_holder {
@@ -149,7 +178,6 @@ impl Client {
             values
         };
         let Some(values) = wait_for(together, go_on)? else { return Ok(None) };
-        let mut unreachable = Vec::new();
         for ((holder, wanted), values) in asked.into_iter().zip(values) {
             let Some(values) = values else {
                 unreachable.extend(wanted.into_iter().map(|(place, _)| place));

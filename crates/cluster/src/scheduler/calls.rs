@@ -1,7 +1,5 @@
 //! Functions that clients run on workers, and plugins, which also new workers are given.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
 use rustc_hash::FxHashMap;
 use samite_scheduling::WorkerId;
@@ -24,6 +22,8 @@ struct Call {
 }
 
 struct Plugin {
+    /// Who sets it up: the worker, or by way of the worker the nanny that watches it.
+    kind: String,
     name: String,
     payload: Encoded,
 }
@@ -34,8 +34,6 @@ pub(super) struct Calls {
     next: u64,
     open: FxHashMap<u64, Call>,
     plugins: Vec<Plugin>,
-    /// Plugins of the processes that watch workers, which set them up themselves.
-    nanny_plugins: BTreeMap<String, Encoded>,
 }
 
 impl Calls {
@@ -50,6 +48,12 @@ fn payload(arguments: &Plain, name: &str) -> Result<Encoded, Fault> {
     let bytes = arguments.get(name).and_then(Plain::as_bytes);
     let bytes = bytes.ok_or_else(|| Fault::value(format!("{name:?} must be a pickled call")))?;
     Ok(Encoded { kind: 0, frames: vec![Bytes::copy_from_slice(bytes)] })
+}
+
+/// The kind of a plugin, and its name; plugins of two kinds may share a name.
+fn plugin_named(arguments: &Plain) -> (String, String) {
+    let text = |name| arguments.get(name).and_then(Plain::as_text).unwrap_or_default().to_owned();
+    (text("kind"), text("name"))
 }
 
 fn plain(answer: Result<Encoded, (String, Encoded)>) -> Plain {
@@ -69,10 +73,6 @@ impl Core {
             Ok(payload) => payload,
             Err(fault) => return self.reply(asker, Err(fault)),
         };
-        if arguments.get("nanny").is_some_and(Plain::is_true) {
-            let text = "run: nannies take no calls from the scheduler; run the function on workers";
-            return self.reply(asker, Err(Fault::new("NotImplementedError", text)));
-        }
         let workers = self.chosen(arguments);
         let named = arguments.get("workers").map(Plain::texts).unwrap_or_default();
         let unknown = named
@@ -143,19 +143,14 @@ impl Core {
     }
 
     pub(super) fn register_plugin(&mut self, asker: Asker, arguments: &Plain) {
-        let name = arguments.get("name").and_then(Plain::as_text).unwrap_or_default().to_owned();
+        let (kind, name) = plugin_named(arguments);
         let payload = match payload(arguments, "data") {
             Ok(payload) => payload,
             Err(fault) => return self.reply(asker, Err(fault)),
         };
-        if arguments.get("kind").and_then(Plain::as_text) == Some("nanny") {
-            self.note_request("register_plugin", arguments);
-            self.pending.calls.nanny_plugins.insert(name, payload);
-            return self.reply(asker, Ok(Plain::Map(Vec::new())));
-        }
         let plugins = &mut self.pending.calls.plugins;
-        plugins.retain(|plugin| plugin.name != name);
-        plugins.push(Plugin { name, payload: payload.clone() });
+        plugins.retain(|plugin| plugin.name != name || plugin.kind != kind);
+        plugins.push(Plugin { kind, name, payload: payload.clone() });
         self.note_request("register_plugin", arguments);
         let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
         self.call(asker, &workers, &payload, true);
@@ -163,15 +158,10 @@ impl Core {
 
     pub(super) fn unregister_plugin(&mut self, asker: Asker, arguments: &Plain) {
         self.note_request("unregister_plugin", arguments);
-        let name = arguments.get("name").and_then(Plain::as_text).unwrap_or_default().to_owned();
-        if arguments.get("kind").and_then(Plain::as_text) == Some("nanny") {
-            let known = self.pending.calls.nanny_plugins.remove(&name).is_some();
-            let answer = if known { Plain::Map(Vec::new()) } else { Plain::Bool(false) };
-            return self.reply(asker, Ok(answer));
-        }
+        let (kind, name) = plugin_named(arguments);
         let plugins = &mut self.pending.calls.plugins;
         let before = plugins.len();
-        plugins.retain(|plugin| plugin.name != name);
+        plugins.retain(|plugin| plugin.name != name || plugin.kind != kind);
         if plugins.len() == before {
             return self.reply(asker, Ok(Plain::Bool(false)));
         }

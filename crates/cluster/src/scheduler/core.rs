@@ -221,7 +221,10 @@ impl Core {
                 }
             }
             FromClient::Release(keys) => self.release(client, &keys),
-            FromClient::Cancel { keys, reason } => self.cancel(&keys, &reason),
+            FromClient::Cancel { keys, reason, force: true } => self.cancel(&keys, &reason),
+            FromClient::Cancel { keys, reason, force: false } => {
+                self.cancel_for(client, keys, &reason);
+            }
             FromClient::Retry(keys) => self.retry(&keys),
             FromClient::Locate { id, keys } => {
                 let places: Vec<_> = keys.iter().map(|key| self.locate(key)).collect();
@@ -376,6 +379,21 @@ impl Core {
         }
         for (graph, tasks) in released {
             self.tell(Event::OutputsReleased { graph: GraphId(graph), tasks: tasks.into() });
+        }
+    }
+
+    /// Cancels what nobody else wants; of the rest, only this client is told that it is.
+    fn cancel_for(&mut self, client: ClientId, keys: Vec<Key>, reason: &str) {
+        let shared = |key: &Key| {
+            let wanted = self.names.by_key.get(key).map(|name| name.wanted_by.as_slice());
+            wanted.unwrap_or_default().iter().any(|other| *other != client)
+                || self.pending.is_published(key)
+        };
+        let (shared, own): (Vec<Key>, Vec<Key>) = keys.into_iter().partition(shared);
+        self.cancel(&own, reason);
+        self.release(client, &shared);
+        for key in shared {
+            self.tell_client(client, ToClient::Cancelled { key, reason: reason.to_owned() });
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::any::Any;
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
@@ -80,13 +81,13 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(id: WorkerId, options: &WorkerOptions) -> Self {
+    pub(super) fn new(id: WorkerId, options: &WorkerOptions, folder: Option<PathBuf>) -> Self {
         Self {
             machine: Machine::new(id, options.slots, FETCHES),
             outputs: Vec::new(),
             runs: FxHashMap::default(),
             executing: FxHashMap::default(),
-            values: Store::new(options.memory_limit),
+            values: Store::new(options.memory_limit, folder),
             operations: FxHashMap::default(),
             peers: FxHashMap::default(),
             jobs: VecDeque::new(),
@@ -165,7 +166,7 @@ impl Core {
     pub(super) fn give_up(&mut self) -> impl Sized + use<> {
         let cancelled: Vec<_> = self.executing.values().cloned().collect();
         cancelled.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
-        let values = std::mem::replace(&mut self.values, Store::new(0));
+        let values = std::mem::replace(&mut self.values, Store::new(0, None));
         let (jobs, operations) =
             (std::mem::take(&mut self.jobs), std::mem::take(&mut self.operations));
         (jobs, operations, values, std::mem::take(&mut self.leavings))

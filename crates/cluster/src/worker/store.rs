@@ -5,6 +5,7 @@
 //! scheduler is told when memory is so short that it should send less.
 
 use std::collections::VecDeque;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -107,11 +108,13 @@ pub(super) struct Store {
     /// Nothing can be spilled until something changes.
     hopeless: bool,
     pressure: Pressure,
+    /// Where the folder is made, if not at the default place.
+    parent: Option<PathBuf>,
     folder: Option<Arc<SpillFolder>>,
 }
 
 impl Store {
-    pub(super) fn new(limit: u64) -> Self {
+    pub(super) fn new(limit: u64, parent: Option<PathBuf>) -> Self {
         Self {
             slots: FxHashMap::default(),
             pieces: FxHashMap::default(),
@@ -123,6 +126,7 @@ impl Store {
             spilling: false,
             hopeless: false,
             pressure: Pressure::Normal,
+            parent,
             folder: None,
         }
     }
@@ -281,12 +285,13 @@ pub(super) fn begin(shared: &Arc<Shared>) {
 }
 
 fn spill_one(shared: &Arc<Shared>) -> bool {
-    let (task, value, folder) = {
+    let (task, value, folder, parent) = {
         let mut core = shared.core.lock();
         let Some((task, value)) = core.values.victim() else { return false };
-        (task, value, core.values.folder.clone())
+        (task, value, core.values.folder.clone(), core.values.parent.clone())
     };
-    let folder = match folder.map_or_else(|| SpillFolder::create_anywhere().map(Arc::new), Ok) {
+    let create = || SpillFolder::create_or_default(parent.as_deref()).map(Arc::new);
+    let folder = match folder.map_or_else(create, Ok) {
         Ok(folder) => folder,
         Err(_) => {
             // Without a disk nothing can be spilled.

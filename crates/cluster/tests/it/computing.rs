@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use samite_cluster::Outcome;
 use samite_scheduling::TaskOptions;
 
 use crate::support::*;
@@ -92,11 +93,44 @@ fn a_cancelled_task_stops_and_says_so() {
         let client = cluster.client();
         let slow = submit(&client, "slow", Work::Slow(60_000, 1));
         std::thread::sleep(Duration::from_millis(50));
-        client.cancel(vec![slow.clone()], "not needed").unwrap();
+        client.cancel(vec![slow.clone()], "not needed", false).unwrap();
         assert!(failure(&fetch(&client, &[slow])[0]).starts_with("cancelled"));
         // The only thread is free again.
         let next = submit(&client, "next", Work::Add(3));
         assert_eq!(numbers(&client, &[next]), [3]);
+    }
+}
+
+#[test]
+fn what_another_client_wants_is_cancelled_for_one_unless_forced() {
+    for way in Way::ALL {
+        let cluster = Cluster::start(way, 1, 1);
+        let (client, other) = (cluster.client(), cluster.client());
+        let x = submit(&client, "x", Work::Slow(100, 1));
+        other.retain(std::slice::from_ref(&x));
+        // The scheduler hears of it before it hears of the end of the interest.
+        request(&other, "nthreads", samite_cluster::Plain::Map(Vec::new()));
+        client.cancel(vec![x.clone()], "not needed", false).unwrap();
+        assert!(failure(&fetch(&client, &[x.clone()])[0]).starts_with("cancelled"));
+        assert_eq!(numbers(&other, &[x]), [1]);
+
+        let y = submit(&client, "y", Work::Slow(60_000, 1));
+        other.retain(std::slice::from_ref(&y));
+        request(&other, "nthreads", samite_cluster::Plain::Map(Vec::new()));
+        client.cancel(vec![y.clone()], "not needed", true).unwrap();
+        assert!(failure(&fetch(&other, &[y])[0]).starts_with("cancelled"));
+    }
+}
+
+#[test]
+fn values_come_through_the_scheduler_where_that_is_asked_for() {
+    for way in Way::ALL {
+        let cluster = Cluster::start(way, 2, 1);
+        let client = cluster.client();
+        let keys = [submit(&client, "a", Work::Add(3)), submit(&client, "b", Work::Blob(3 << 20))];
+        let found = client.fetch_through_scheduler(&keys, Some(PATIENCE), &mut || true);
+        let found = found.unwrap().expect("results in time");
+        assert!(found.iter().all(|one| matches!(one, Outcome::Value(_))), "{found:?}");
     }
 }
 

@@ -292,6 +292,7 @@ impl Cluster {
             options,
             listen: self.way.address(),
             about: Plain::None,
+            folder: None,
             limits: Limits::default(),
             timeout: Duration::from_secs(10),
             patience: PATIENCE,

@@ -202,7 +202,8 @@ impl ClusterClient {
         Ok(done)
     }
 
-    /// The values of results, once they are there; raises the first error.
+    /// The values of results, once they are there; raises the first error. Not `direct`: they come
+    /// through the scheduler.
     #[pyo3(signature = (keys, timeout=None, direct=true))]
     fn gather<'py>(
         &self,
@@ -211,9 +212,8 @@ impl ClusterClient {
         timeout: Option<f64>,
         direct: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let _ = direct;
         let keys = texts(keys);
-        let outcomes = self.outcomes(&keys, timeout)?;
+        let outcomes = self.outcomes(&keys, timeout, direct)?;
         let list = PyList::empty(py);
         for (key, outcome) in keys.iter().zip(&outcomes) {
             match outcome {
@@ -226,15 +226,16 @@ impl ClusterClient {
 
     /// As `gather`, with `("ok", value)`, `("error", exception, traceback, key of the task)` or
     /// `("cancelled", exception, key)` for each.
-    #[pyo3(signature = (keys, timeout=None))]
+    #[pyo3(signature = (keys, timeout=None, direct=true))]
     fn values<'py>(
         &self,
         py: Python<'py>,
         keys: Vec<String>,
         timeout: Option<f64>,
+        direct: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         let keys = texts(keys);
-        let outcomes = self.outcomes(&keys, timeout)?;
+        let outcomes = self.outcomes(&keys, timeout, direct)?;
         let list = PyList::empty(py);
         for (key, outcome) in keys.iter().zip(&outcomes) {
             match outcome {
@@ -287,16 +288,15 @@ impl ClusterClient {
         }
     }
 
-    /// Drops results for all clients and stops what makes them.
+    /// Drops results and stops what makes them; `force`: also where other clients want them.
     #[pyo3(signature = (keys, force=false, reason="unknown", message=""))]
     fn cancel(&self, keys: Vec<String>, force: bool, reason: &str, message: &str) -> PyResult<()> {
-        let _ = force;
         let reason = if message.is_empty() {
             reason.to_owned()
         } else {
             format!("{reason}. Message: {message}")
         };
-        self.link.client.cancel(texts(keys), &reason).map_err(raised)
+        self.link.client.cancel(texts(keys), &reason, force).map_err(raised)
     }
 
     /// Runs failed tasks again.
@@ -444,11 +444,21 @@ impl ClusterClient {
 }
 
 impl ClusterClient {
-    fn outcomes(&self, keys: &[Key], timeout: Option<f64>) -> PyResult<Vec<Outcome>> {
+    fn outcomes(
+        &self,
+        keys: &[Key],
+        timeout: Option<f64>,
+        direct: bool,
+    ) -> PyResult<Vec<Outcome>> {
         let mut signals = Signals(None);
         let found = gil::released(|| {
             let timeout = timeout.map(seconds);
-            self.link.client.fetch(keys, timeout, &mut || signals.go_on())
+            let go_on = &mut || signals.go_on();
+            if direct {
+                self.link.client.fetch(keys, timeout, go_on)
+            } else {
+                self.link.client.fetch_through_scheduler(keys, timeout, go_on)
+            }
         });
         signals.check()?;
         found

@@ -1,5 +1,6 @@
 //! Schedulers and workers in this process.
 
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -193,7 +194,6 @@ impl ClusterWorker {
         options: Option<&Bound<'_, PyDict>>,
         timeout: f64,
     ) -> PyResult<Self> {
-        let _ = local_directory;
         let address: Address = scheduler.parse().map_err(raised)?;
         let listen: Address = listen.parse().map_err(raised)?;
         let security = security_of(security)?;
@@ -216,6 +216,7 @@ impl ClusterWorker {
             options: able,
             listen,
             about,
+            folder: local_directory.map(PathBuf::from),
             limits: Limits::default(),
             timeout: seconds(timeout),
             patience: seconds(patience),

@@ -205,55 +205,77 @@ def _modules_in(path: str, stem: str, suffix: str) -> list[str]:
 def folder_for_uploads(worker: Any) -> str:
     """A folder of this process in which modules are found."""
     import atexit
-    import shutil
     import tempfile
 
     folder = _folders.get(os.getpid())
     if folder is None:
-        folder = _folders[os.getpid()] = tempfile.mkdtemp(
-            prefix="samite-uploads-", dir=worker.local_directory or None
-        )
-        atexit.register(shutil.rmtree, folder, ignore_errors=True)
+        parent = worker.local_directory or None
+        if parent is not None:
+            os.makedirs(parent, exist_ok=True)
+        folder = _folders[os.getpid()] = tempfile.mkdtemp(prefix="samite-uploads-", dir=parent)
+        atexit.register(remove_uploads)
         sys.path.insert(0, folder)
     return folder
+
+
+def remove_uploads() -> None:
+    """Remove the folder; for processes that end without Python's own clean-up, too."""
+    import shutil
+
+    folder = _folders.pop(os.getpid(), None)
+    if folder is not None:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 _folders: dict[int, str] = {}
 
 
-class UploadDirectory(NannyPlugin, WorkerPlugin):
+class UploadDirectory(WorkerPlugin):
     """Sends a folder to workers.
 
     Parameters
     ----------
     path:
         The folder.
-    restart:
-        Whether workers are restarted.
+    restart_workers:
+        Whether workers are restarted afterwards.
     update_path:
         Whether modules are found in it.
     skip_words:
         Parts of paths that are left out, such as ``".git"``.
     skip:
         Functions of a path that tell whether it is left out.
+    mode:
+        ``"workers"``: the scheduler has no Python that would look into a folder.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such folder.
+    NotImplementedError
+        For another mode.
     """
 
     def __init__(
         self,
         path: str,
-        restart: bool = False,
+        restart_workers: bool = False,
         update_path: bool = False,
         skip_words: Any = (".git", ".github", ".pytest_cache", "tests", "docs"),
         skip: Any = (lambda path: os.path.splitext(path)[1] == ".pyc",),
-        mode: str = "worker",
+        mode: str = "workers",
     ) -> None:
         import io
         import zipfile
 
+        if mode != "workers":
+            raise NotImplementedError(
+                f"UploadDirectory(mode={mode!r}): the scheduler has no Python; use mode='workers'"
+            )
         path = os.path.abspath(os.path.expanduser(path))
         if not os.path.isdir(path):
             raise FileNotFoundError(f"UploadDirectory: there is no folder {path}")
-        self.restart = restart
+        self.restart_workers = restart_workers
         self.update_path = update_path
         self.name = f"upload-directory-{os.path.basename(path)}"
         self.folder = os.path.basename(path)
