@@ -444,12 +444,7 @@ impl ClusterClient {
 }
 
 impl ClusterClient {
-    fn outcomes(
-        &self,
-        keys: &[Key],
-        timeout: Option<f64>,
-        direct: bool,
-    ) -> PyResult<Vec<Outcome>> {
+    fn outcomes(&self, keys: &[Key], timeout: Option<f64>, direct: bool) -> PyResult<Vec<Outcome>> {
         let mut signals = Signals(None);
         let found = gil::released(|| {
             let timeout = timeout.map(seconds);
