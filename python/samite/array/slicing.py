@@ -24,6 +24,7 @@ from samite.array.core import Array, make_array
 from samite.array.indexing import is_mask, normalize_index, replace_ellipsis, sanitize_index
 from samite.array.utils import meta_from_array
 from samite.base import tokenize
+from samite.utils import disable_gc
 
 __all__ = [
     "SlicingNoop",
@@ -164,7 +165,9 @@ def _sliced(x: Array, parts: tuple[Any, ...]) -> Array:
     if result is not None:
         return result
     name = f"getitem-{tokenize(x, parts)}"
-    layer, chunks = _basic_layer(name, x.name, x.chunks, parts)
+    # All that is made stays: looking for garbage in between takes longer than making it.
+    with disable_gc():
+        layer, chunks = _basic_layer(name, x.name, x.chunks, parts)
     meta = meta_from_array(x._meta, ndim=len(chunks))
     return make_array(name, layer, chunks, meta, [x])
 

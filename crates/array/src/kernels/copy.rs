@@ -55,6 +55,46 @@ pub unsafe fn copy_strided(
     }
 }
 
+/// Copies bytes past the caches, where the processor can. Before anybody else reads them, the thread has to call
+/// [`streamed`].
+///
+/// # Safety
+/// The bytes can be read and written, and do not overlap.
+pub(super) unsafe fn stream(from: *const u8, to: *mut u8, bytes: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
+        const WIDTH: usize = size_of::<__m128i>();
+        let head = to.align_offset(WIDTH).min(bytes);
+        let blocks = (bytes - head) / WIDTH;
+        // SAFETY: head, blocks and what is left are the bytes that were promised; the blocks begin
+        // where vectors are aligned in the target.
+        unsafe {
+            from.copy_to_nonoverlapping(to, head);
+            for place in (0..blocks).map(|block| head + block * WIDTH) {
+                _mm_stream_si128(to.add(place).cast(), _mm_loadu_si128(from.add(place).cast()));
+            }
+            let done = head + blocks * WIDTH;
+            from.add(done).copy_to_nonoverlapping(to.add(done), bytes - done);
+        }
+    }
+    #[cfg(not(target_arch = "x86_64"))]
+    // SAFETY: the promise is the same.
+    unsafe {
+        from.copy_to_nonoverlapping(to, bytes);
+    }
+}
+
+/// Makes what [`stream`] wrote visible in the order in which other threads are told of it.
+pub(super) fn streamed() {
+    #[cfg(target_arch = "x86_64")]
+    // SAFETY: every processor of the architecture has the instruction, which touches no memory.
+    #[allow(unused_unsafe)]
+    unsafe {
+        std::arch::x86_64::_mm_sfence();
+    }
+}
+
 /// The axes from slowest to fastest in the target, those of one element left out and neighbours
 /// that lie end to end on both sides merged.
 fn coalesced(shape: &[usize], from: &[isize], to: &[isize], size: usize) -> SmallVec<[Axis; 6]> {

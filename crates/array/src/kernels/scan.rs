@@ -8,6 +8,7 @@ use num_complex::{Complex32, Complex64};
 use crate::chunk::{Chunk, Shape, Strides, contiguous_strides};
 use crate::dtype::{Bool, DType, Element};
 use crate::error::ArrayError;
+use crate::kernels::copy;
 use crate::kernels::evaluate::{Operand, evaluate};
 use crate::kernels::load;
 use crate::kernels::program::{Program, ProgramBuilder};
@@ -132,6 +133,26 @@ pub unsafe fn scan_into(
     let mut position: Shape = shape[..axis].iter().map(|_| 0).collect();
     let rows = (PART / inner).clamp(1, len);
     let line_of_input = if inner == 1 { block.line_of_input(axis) } else { None };
+    if let Some(input) = line_of_input
+        && len * output.size() >= STREAMED
+    {
+        let mut part = vec![0u64; (STREAMED_PART * output.size()).div_ceil(8)];
+        for line in 0..outer {
+            let mut from: Shape = position.clone();
+            from.push(0);
+            let size = output.size();
+            let items = input.start.wrapping_offset(offset(&input.strides, &from));
+            let before =
+                if initial.is_null() { initial } else { initial.wrapping_add(line * size) };
+            // SAFETY: the line lies within the shape, and there is room for it in the output.
+            unsafe {
+                let to = start.add(line * len * size);
+                stream_line(scan, output, items, to, before, len, &mut part, cancelled);
+            }
+            advance(&mut position, &shape[..axis]);
+        }
+        return Ok(());
+    }
     for line in 0..outer {
         let mut first = 0;
         while first < len && !cancelled.load(Ordering::Relaxed) {
@@ -167,6 +188,46 @@ pub unsafe fn scan_into(
         advance(&mut position, &shape[..axis]);
     }
     Ok(())
+}
+
+/// Bytes from which on a line is written past the caches: it would not be in them when it is read.
+const STREAMED: usize = 4 << 20;
+/// Elements of such a line that are accumulated before they are written.
+const STREAMED_PART: usize = 2048;
+
+/// Accumulates a line by parts, each of which is written past the caches: memory that is written in
+/// the usual way is read first.
+///
+/// # Safety
+/// As for [`accumulate_copy`]; `part` has room for a part.
+#[allow(clippy::too_many_arguments)]
+unsafe fn stream_line(
+    scan: Scan,
+    dtype: DType,
+    items: *const u8,
+    line: *mut u8,
+    before: *const u8,
+    len: usize,
+    part: &mut [u64],
+    cancelled: &AtomicBool,
+) {
+    let size = dtype.size();
+    // The last element of the part before; the largest elements have 16 bytes.
+    let mut last = [0u64; 2];
+    let mut first = 0;
+    while first < len && !cancelled.load(Ordering::Relaxed) {
+        let many = STREAMED_PART.min(len - first);
+        let before = if first == 0 { before } else { last.as_ptr().cast() };
+        let made = part.as_mut_ptr().cast::<u8>();
+        // SAFETY: as promised; the part holds what was just made.
+        unsafe {
+            accumulate_copy(scan, dtype, items.add(first * size), made, before, many);
+            made.add((many - 1) * size).copy_to_nonoverlapping(last.as_mut_ptr().cast(), size);
+            copy::stream(made, line.add(first * size), many * size);
+        }
+        first += many;
+    }
+    copy::streamed();
 }
 
 /// Moves to the next position in C order.

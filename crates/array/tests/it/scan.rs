@@ -77,3 +77,54 @@ proptest! {
         }
     }
 }
+
+/// Sums of whole numbers, which floats have exactly, along lines that are long enough to be written past the caches.
+#[test]
+fn long_lines() {
+    fn check<T: samite_array::Element + std::ops::Add<Output = T>>(of: impl Fn(u8) -> T) {
+        for (lines, len, skipped) in [(1, 1_100_003, 0), (2, 2_097_152, 1), (3, 1_050_001, 3)] {
+            let items: Vec<T> =
+                (0..lines * (len + skipped)).map(|at| of((at * 7 % 5) as u8)).collect();
+            let whole = Chunk::from_slice(&[lines, len + skipped], &items).unwrap();
+            let chunk = whole.slice(1, skipped, 1, len).unwrap();
+            let before: Vec<T> = (0..lines).map(|line| of(line as u8 + 3)).collect();
+            let initial = Chunk::from_slice(&[lines], &before).unwrap();
+            let mut builder = ProgramBuilder::new();
+            let input = builder.input(T::DTYPE);
+            let program = builder.finish(input);
+            let operand = samite_array::kernels::evaluate::Operand {
+                start: chunk.as_ptr(),
+                strides: chunk.strides().into(),
+            };
+            for initial in [None, Some(&initial)] {
+                // SAFETY: the operand is the chunk's.
+                let found = unsafe {
+                    scan(
+                        &program,
+                        std::slice::from_ref(&operand),
+                        &[lines, len],
+                        1,
+                        Scan::Sum,
+                        T::DTYPE,
+                        initial,
+                        &[0, 0],
+                        &AtomicBool::new(false),
+                    )
+                };
+                let found = found.unwrap().to_vec::<T>().unwrap();
+                for line in 0..lines {
+                    let items = &items[line * (len + skipped) + skipped..][..len];
+                    let mut sum = initial.map_or(T::default(), |_| before[line]);
+                    for (at, item) in items.iter().enumerate() {
+                        sum = sum + *item;
+                        assert!(found[line * len + at] == sum, "{lines} {len} {line} {at}");
+                    }
+                }
+            }
+        }
+    }
+    check(f64::from);
+    check(f32::from);
+    check(i64::from);
+    check(|value| num_complex::Complex64::new(value.into(), 1.0));
+}
