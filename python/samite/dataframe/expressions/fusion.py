@@ -8,7 +8,7 @@ that a graph costs a task for each partition and not for each operation.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from samite._expr import Expr
@@ -45,13 +45,29 @@ class FusedFrame(FrameExpr):
         return self.operands[0].divisions
 
     def dependencies(self) -> list[Expr]:
-        return []
+        # It stands for the outermost node of its operand, which has the same name.
+        return self.operands[0].dependencies()
 
-    def _layer(self) -> Mapping[Any, Any]:
+    def __dask_graph__(self) -> dict[Any, Any]:
         return fused_graph(self.operands[0])
+
+    _layer = __dask_graph__
+
+    def _simplify_down(self) -> Expr:
+        # Below other nodes, there may be more to join.
+        return self.operands[0]
 
     def fuse(self) -> Expr:
         return self
+
+    def find_operations(self, operation: type | tuple[type, ...]) -> Iterator[Expr]:
+        return self.operands[0].find_operations(operation)
+
+    def _tree_repr_lines(self, indent: int = 0, recursive: bool = True) -> list[str]:
+        return self.operands[0]._tree_repr_lines(indent, recursive)
+
+    def __str__(self) -> str:
+        return str(self.operands[0])
 
 
 class FusedGraph(Expr):
