@@ -53,10 +53,6 @@ class FusedFrame(FrameExpr):
 
     _layer = __dask_graph__
 
-    def _simplify_down(self) -> Expr:
-        # Below other nodes, there may be more to join.
-        return self.operands[0]
-
     def fuse(self) -> Expr:
         return self
 
@@ -163,7 +159,7 @@ def _blocks(expr: Expr) -> dict[str, _Block]:
     if expr.__dask_annotations__():
         # Annotations speak of the tasks of single nodes.
         return {}
-    nodes = {node._name: node for node in expr.walk()}
+    nodes = {node._name: _plain(node) for node in expr.walk()}
     readers: dict[str, int] = dict.fromkeys(nodes, 0)
     for node in nodes.values():
         for name in {child._name for child in node.dependencies()}:
@@ -179,6 +175,11 @@ def _blocks(expr: Expr) -> dict[str, _Block]:
         if block is not None:
             found[name] = block
     return found
+
+
+def _plain(node: Expr) -> Expr:
+    """The node that is joined with others here, not with those that it was joined with before."""
+    return node.operands[0] if isinstance(node, FusedFrame) else node
 
 
 def _wanted(expr: Expr) -> set[str]:
@@ -201,7 +202,7 @@ def _block_of(
     open_nodes: list[Any] = [last]
     while open_nodes:
         node = open_nodes.pop()
-        for child in {c._name: c for c in node.dependencies()}.values():
+        for child in {c._name: nodes[c._name] for c in node.dependencies()}.values():
             seen[child._name] = seen.get(child._name, 0) + 1
             if seen[child._name] < readers[child._name] or child._name in taken:
                 continue
@@ -216,7 +217,7 @@ def _block_of(
     taken |= inside
     if len(members) == 1 and not sources:
         return None
-    ordered = _in_order(last, inside)
+    ordered = _in_order(last, inside, nodes)
     source = sources[0] if len(sources) == 1 else None
     if source is not None:
         taken.add(source._name)
@@ -236,7 +237,7 @@ def _is_source(node: Expr) -> bool:
     return isinstance(node, FrameExpr) and node._makes_partitions
 
 
-def _in_order(last: Expr, inside: set[str]) -> list[Expr]:
+def _in_order(last: Expr, inside: set[str], nodes: Mapping[str, Expr]) -> list[Expr]:
     """The nodes inside, each after those that it reads."""
     ordered: dict[str, Expr] = {}
     stack = [(last, False)]
@@ -248,7 +249,8 @@ def _in_order(last: Expr, inside: set[str]) -> list[Expr]:
             ordered[node._name] = node
             continue
         stack.append((node, True))
-        stack += [(c, False) for c in node.dependencies() if c._name in inside]
+        names = [child._name for child in node.dependencies()]
+        stack += [(nodes[name], False) for name in names if name in inside]
     return list(ordered.values())
 
 
@@ -261,7 +263,7 @@ def fused_graph(expr: Expr) -> dict[Any, Any]:
         if block.source is not None:
             hidden.add(block.source._name)
     graph: dict[Any, Any] = {}
-    for node in expr.walk():
+    for node in map(_plain, expr.walk()):
         if node._name in hidden:
             continue
         found = blocks.get(node._name)
