@@ -538,7 +538,8 @@ fn has_quotes(file: &File, begin: u64, end: u64) -> std::io::Result<bool> {
     let mut buffer = vec![0; 1 << 18];
     let mut at = begin;
     while at < end {
-        let count = file.read_at(&mut buffer, at)?;
+        let left = usize::try_from(end - at).unwrap_or(usize::MAX).min(buffer.len());
+        let count = file.read_at(&mut buffer[..left], at)?;
         if count == 0 {
             break;
         }

@@ -327,6 +327,17 @@ def test_sql() -> None:
         dd.sql("select 1", t=3)
 
 
+def test_isin_of_floats_on_integers() -> None:
+    frame = pd.DataFrame({"k": [1, 1, 2, 2], "i": [1, 2, 3, 4], "u": np.arange(4, dtype="uint8")})
+    df = dd.from_pandas(frame, npartitions=2)
+    for values in ([3.0, 7.5], [0.5], [np.nan, 7.0], [2.0**60], [-1.0, 3.0]):
+        same(
+            df.groupby("k").i.sum().isin(values).compute(), frame.groupby("k").i.sum().isin(values)
+        )
+        assert df[df.i.isin(values)].i.sum().compute() == frame[frame.i.isin(values)].i.sum()
+        assert df[df.u.isin(values)].i.sum().compute() == frame[frame.u.isin(values)].i.sum()
+
+
 def test_a_plan_travels_to_another_process() -> None:
     frame = pd.DataFrame({"k": [1, 2, 1], "s": ["x", None, "y"]})
     df = dd.from_pandas(frame, npartitions=2)
