@@ -4,7 +4,6 @@
 //! integers of the same order first.
 
 use arrow::datatypes::DataType;
-use datafusion::common::Column;
 use datafusion::common::tree_node::Transformed;
 use datafusion::error::Result;
 use datafusion::logical_expr::{Aggregate, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder};
@@ -54,7 +53,7 @@ fn rewritten(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
             .zip(before.iter())
             .enumerate()
             .map(|(position, (column, (qualifier, field)))| {
-                let value = Expr::Column(Column::clone(&column));
+                let value = Expr::Column(column);
                 match position.checked_sub(groups).and_then(|call| turned.get(call)) {
                     Some(true) => own::unordered(value)
                         .alias_qualified(qualifier.cloned(), field.name().as_str()),
