@@ -51,11 +51,19 @@ def plain(frame: Any) -> pd.DataFrame:
 
 def difference(found: Any, expected: Any) -> str | None:
     """What is other in two answers."""
+    if isinstance(found, pd.DataFrame):
+        # Columns of other names are those that are left, in their order.
+        left = [label for label in found.columns if label not in expected.columns]
+        names = [label if label in found.columns else None for label in expected.columns]
+        if len(left) == names.count(None):
+            found = found[[left.pop(0) if label is None else label for label in names]]
     found, expected = plain(found), plain(expected)
     if found.shape != expected.shape:
         return f"{found.shape} rows and columns for {expected.shape}"
     for column in expected.columns:
         mine, theirs = found[column], expected[column]
+        if mine.dtype.kind != theirs.dtype.kind:
+            return f"column {column}: {mine.dtype} for {theirs.dtype}"
         if theirs.dtype.kind == "f":
             good = np.isclose(mine, theirs, rtol=1e-9, atol=1e-6, equal_nan=True)
         else:

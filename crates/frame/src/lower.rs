@@ -172,6 +172,12 @@ impl<'a> Lowering<'a> {
                 .collect();
             lowered = filter(lowered, scalar::all(there))?;
         }
+        if let [Aggregation { name, function: AggregateFunction::Distinct, column: Some(value) }] =
+            aggregations
+            && !keys.is_empty()
+        {
+            return self.different(lowered, input.schema(), keys, value, name);
+        }
         let ordered = aggregations.iter().any(|each| matches!(each.function, First | Last));
         let number = self.fresh("row");
         if ordered {
@@ -192,6 +198,25 @@ impl<'a> Lowering<'a> {
         }
         let lowered = LogicalPlanBuilder::from(lowered).aggregate(groups, calls)?.build()?;
         project(lowered, results)
+    }
+
+    /// The number of different values of each group: different rows first, so that no group has a
+    /// table of its own.
+    fn different(
+        &mut self,
+        lowered: LogicalPlan,
+        schema: &Schema,
+        keys: &[String],
+        value: &str,
+        result: &str,
+    ) -> Result<LogicalPlan> {
+        let fresh = self.fresh("value");
+        let mut columns: Vec<Expr> = keys.iter().map(|name| key(schema, name)).collect();
+        columns.push(key(schema, value).alias(fresh.as_str()));
+        let rows = LogicalPlanBuilder::from(project(lowered, columns)?).distinct()?;
+        let groups: Vec<Expr> = keys.iter().map(|name| column(name)).collect();
+        let count = aggregates::count(column(&fresh)).alias(result);
+        Ok(rows.aggregate(groups, vec![count])?.build()?)
     }
 
     /// Adds the engine's aggregations for one of ours, and gives the result over them.

@@ -140,7 +140,8 @@ impl Chain {
         }
         let size = |(relation, expr): &(usize, Expr)| {
             let plan = &chain.relations[*relation];
-            estimate::values(plan, expr).zip(estimate::rows_of_table(plan, expr))
+            let expr = unqualified(expr).ok()?;
+            estimate::values(plan, &expr).zip(estimate::rows_of_table(plan, &expr))
         };
         chain.sizes = chain.classes.iter().map(|class| class.iter().map(size).collect()).collect();
         for condition in conditions {
@@ -427,6 +428,17 @@ fn qualifier(position: usize) -> TableReference {
 fn aliased(relation: &LogicalPlan, position: usize) -> Result<LogicalPlan> {
     let alias = SubqueryAlias::try_new(Arc::new(relation.clone()), qualifier(position))?;
     Ok(LogicalPlan::SubqueryAlias(alias))
+}
+
+/// An expression over the columns of a relation as that has them: the chain's qualifier is not known in it.
+fn unqualified(expr: &Expr) -> Result<Expr> {
+    let expr = expr.clone().transform(|expr| match expr {
+        Expr::Column(column) => {
+            Ok(Transformed::yes(Expr::Column(Column::new_unqualified(column.name))))
+        }
+        other => Ok(Transformed::no(other)),
+    })?;
+    Ok(expr.data)
 }
 
 /// An expression over the columns of a join, by their names in the chain.

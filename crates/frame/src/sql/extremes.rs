@@ -32,7 +32,7 @@ fn rewritten(aggregate: Aggregate) -> Result<Transformed<LogicalPlan>> {
             continue;
         }
         let [argument] = function.params.args.as_mut_slice() else { continue };
-        if !matches!(argument.get_type(input.as_ref())?, DataType::Float32 | DataType::Float64) {
+        if !matches!(argument.get_type(input)?, DataType::Float32 | DataType::Float64) {
             continue;
         }
         *argument = own::ordered(own::nan_missing(argument.clone()));
