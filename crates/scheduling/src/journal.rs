@@ -245,8 +245,11 @@ impl Scheduler {
         }
         if self.restoring {
             self.continued.push(run);
-        } else {
-            self.counters.stale += 1;
+            return;
+        }
+        self.counters.stale += 1;
+        // A late second report speaks of a run that counts already.
+        if self.runner(task) != Some((worker, attempt)) {
             actions.push(Action::Cancel { worker, task, attempt });
         }
     }
@@ -260,6 +263,9 @@ impl Scheduler {
     fn adopt(&mut self, actions: &mut Vec<Action>) {
         for Continued { worker, task: key, attempt } in std::mem::take(&mut self.continued) {
             let Some(to) = self.workers.slot(worker) else { continue };
+            if self.runner(key) == Some((worker, attempt)) {
+                continue;
+            }
             let waits = self.graphs.slot(key.graph).filter(|slot| {
                 self.graphs.get(*slot).is_some_and(|graph| {
                     graph.has_task(key.task)
