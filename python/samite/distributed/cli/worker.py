@@ -105,13 +105,16 @@ def main(
         names = [name] * count
     if not nanny and count > 1:
         _shared.fail("Several workers need processes of their own: not --no-nanny with --nworkers")
-    security: Any = (
-        _shared.security_of_stdin()
-        if on_stdin
-        else _shared.security_of_options(
+    security: Any
+    if on_stdin:
+        security = _shared.security_of_stdin()
+    elif scheduler_file and not any((tls_ca_file, tls_cert, tls_key, token_file)):
+        # The file says it; the user's own token may be another cluster's.
+        security = None
+    else:
+        security = _shared.security_of_options(
             "worker", tls_ca_file, tls_cert, tls_key, token_file, create=False
         )
-    )
     try:
         amounts = parse_resources(resources)
     except ValueError as error:
