@@ -21,7 +21,7 @@ def main() -> None:
         import traceback
 
         text = "".join(traceback.format_exception(raised))
-        _say(said, f"failed {pickle.dumps(text).hex()}\n")
+        _say(said, f"failed {_failure(text, raised).hex()}\n")
         os._exit(1)
     _say(said, f"ready {worker.address}\n")
     arguments = (given, said, worker)
@@ -55,8 +55,26 @@ def _started(arguments: dict[str, Any]) -> Any:
         **{name: value for name, value in arguments["options"].items() if value is not None}
         | {"memory_limit": arguments["options"]["memory_limit"]},
     )
-    asyncio.run(worker.start())
+    try:
+        asyncio.run(worker.start())
+    except Exception as raised:
+        raise RuntimeError("Worker failed to start") from raised
     return worker
+
+
+def _failure(text: str, raised: BaseException) -> bytes:
+    """A traceback, and the exceptions themselves where they can be pickled."""
+    chain: list[BaseException] = []
+    cause: BaseException | None = raised
+    while cause is not None and len(chain) < 10:
+        chain.append(cause)
+        cause = cause.__cause__
+    try:
+        data = pickle.dumps((text, chain))
+        pickle.loads(data)
+    except Exception:
+        return pickle.dumps((text, []))
+    return data
 
 
 def _end_with_nanny(given: int, said: int, worker: Any) -> None:

@@ -38,6 +38,7 @@ from samite.distributed._keys import (
 from samite.distributed._options import no_default, task_options
 from samite.distributed._steps import in_thread, run_awaiting, sleep
 from samite.distributed._waiting import as_completed, fire_and_forget, futures_of, wait
+from samite.distributed.core import Status
 from samite.distributed.exceptions import (
     CancelledError,
     ClosedClientError,
@@ -147,6 +148,10 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 raise ValueError("a client takes an address or a scheduler_file, not both")
             self.scheduler_file = os.fspath(scheduler_file)
         elif hasattr(address, "scheduler_address"):
+            if getattr(address, "status", None) in (Status.closed, Status.closing):
+                raise RuntimeError(
+                    f"Trying to connect to an already closed or closing Cluster {address!r}."
+                )
             self.cluster = address
             if security is None:
                 self._security = getattr(address, "security", None)
@@ -158,11 +163,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 )
             address = given
         if kwargs and (address is not None or self.scheduler_file is not None):
-            names = ", ".join(sorted(kwargs))
-            raise ValueError(
-                f"Unexpected keyword arguments: {names}; they are for a cluster that the client "
-                "starts itself, and an address was given"
-            )
+            # They are for a cluster that the client starts itself.
+            raise ValueError(f"Unexpected keyword arguments: {sorted(kwargs)}")
         self._address = address
         _open_clients.add(self)
         if not self._asynchronous:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import os
 import pickle
@@ -20,7 +21,7 @@ from samite.distributed._nanny_calls import messages, send
 from samite.distributed._servers import Server, in_executor
 from samite.distributed.core import Status
 from samite.distributed.security import as_security, known_security
-from samite.distributed.worker import parse_memory_limit
+from samite.distributed.worker import WITHOUT_EFFECT, parse_memory_limit
 
 __all__ = ["Nanny"]
 
@@ -103,6 +104,10 @@ class Nanny(Server):
             "protocol": protocol,
             "plugins": kwargs.pop("plugins", ()),
         }
+        # The worker refuses what it does not know.
+        self._options.update(
+            (name, value) for name, value in kwargs.items() if name not in WITHOUT_EFFECT
+        )
         self.local_directory = local_directory or config.get("temporary-directory", None)
         self.plugins: dict[str, Any] = {}
         self._registrations: dict[str, str] = {}
@@ -374,7 +379,10 @@ class _Process:
         text, _, self._rest = text.partition(b"\n")
         kind, _, rest = text.decode().partition(" ")
         if kind != "ready":
-            raise RuntimeError(f"a worker failed to start: {pickle.loads(bytes.fromhex(rest))}")
+            text_there, chain = pickle.loads(bytes.fromhex(rest))
+            for effect, cause in itertools.pairwise(chain):
+                effect.__cause__ = cause
+            raise RuntimeError(f"Nanny failed to start: {text_there}") from next(iter(chain), None)
         return rest
 
     def listen(self, carry_out: Callable[[bytes], bytes]) -> None:

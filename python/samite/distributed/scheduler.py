@@ -7,8 +7,9 @@ import contextlib
 import json
 import logging
 import os
+import threading
 import weakref
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samite import _engine, config
 from samite.distributed._current import close_task_clients
@@ -21,6 +22,9 @@ from samite.distributed.security import (
     remember,
     security_of,
 )
+
+if TYPE_CHECKING:
+    from samite.distributed._scheduler_views import TaskView, WorkerView
 
 __all__ = ["KilledWorker", "NoValidWorkerError", "Scheduler", "local_scheduler"]
 
@@ -99,6 +103,8 @@ class Scheduler(Server):
         self._dashboard_address = dashboard_address
         self._dashboard = dashboard is not False
         self._engine: Any = None
+        self._asker: Any = None
+        self._asking = threading.Lock()
         self._watcher: asyncio.Task[None] | None = None
         self.address = self._listen
         self.id = ""
@@ -132,10 +138,24 @@ class Scheduler(Server):
             self._watcher = asyncio.get_running_loop().create_task(self._end_when_idle())
 
     def _show_pages(self) -> None:
-        """Serve the live pages; at a free port where none was asked for and the usual is taken."""
+        """Serve the live pages; at a free port where the one that was asked for is taken."""
+        import warnings
+
         token = None if self.security is None else self.security.token
         if self._dashboard_address is not None:
-            self._engine.show_pages(str(self._dashboard_address), token=token)
+            address = str(self._dashboard_address)
+            host, _, port = address.rpartition(":")
+            try:
+                self._engine.show_pages(f"{host}:{port}", token=token)
+            except OSError as error:
+                if "in use" not in str(error) or port in ("", "0"):
+                    raise
+                found = self._engine.show_pages(f"{host}:0", token=token)
+                warnings.warn(
+                    f"Port {port} is already in use. Perhaps you already have a cluster running? "
+                    f"The pages are at {found} instead",
+                    stacklevel=2,
+                )
             return
         for address in ("127.0.0.1:8787", "127.0.0.1:0"):
             try:
@@ -181,11 +201,64 @@ class Scheduler(Server):
                 await _called(plugin.close)
         await in_executor(lambda: close_task_clients(self.address))
         forget(self.address)
+        with self._asking:
+            asker, self._asker = self._asker, None
+        if asker is not None:
+            await in_executor(lambda: asker.close(1.0))
         if self.scheduler_file:
             with contextlib.suppress(OSError):
                 os.unlink(self.scheduler_file)
         engine, self._engine = self._engine, None
         await in_executor(lambda: engine.close(5.0))
+
+    # ---- what it knows --------------------------------------------------------------------------
+
+    def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        if self._engine is None:
+            raise RuntimeError(f"the scheduler {self.address} is not running")
+        with self._asking:
+            if self._asker is None:
+                security = security_of(self.security, self.address, "client")
+                self._asker = _engine.ClusterClient(
+                    self.address, name="scheduler-object", security=security, timeout=30.0
+                )
+            asker = self._asker
+        return asker.request(name, arguments, 30.0)
+
+    @property
+    def workers(self) -> dict[str, WorkerView]:
+        """What the scheduler knows of its workers, by address; made when it is asked for."""
+        from samite.distributed._scheduler_views import workers_of
+
+        return workers_of(self._ask)
+
+    @property
+    def tasks(self) -> dict[str, TaskView]:
+        """What it knows of tasks with keys, by key; made when it is asked for."""
+        from samite.distributed._scheduler_views import tasks_of
+
+        return tasks_of(self._ask)
+
+    @property
+    def services(self) -> dict[str, int]:
+        """The ports of what it serves beside the cluster."""
+        return dict(self._ask("scheduler_info", {})["services"])
+
+    @property
+    def port(self) -> int:
+        """Where it listens, of addresses that have ports.
+
+        Raises
+        ------
+        ValueError
+            If its address has none: it does not run yet, or in this process alone.
+        """
+        _, _, port = self.address.rpartition(":")
+        if not port.isdigit():
+            raise ValueError(f"the scheduler's address {self.address} has no port")
+        return int(port)
+
+    # ---- plugins --------------------------------------------------------------------------------
 
     def register_plugin(self, plugin: Any, name: str | None = None) -> None:
         """Add a plugin; its ``start`` is called with this scheduler."""

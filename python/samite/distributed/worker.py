@@ -83,6 +83,10 @@ class Worker(Server):
         from samite.distributed._addresses import normalize_address, read_scheduler_file
         from samite.system import CPU_COUNT
 
+        unknown = sorted(set(kwargs) - WITHOUT_EFFECT)
+        if unknown:
+            raise TypeError(f"Worker got an unexpected keyword argument {unknown[0]!r}")
+
         scheduler_ip = getattr(scheduler_ip, "address", scheduler_ip)
         if scheduler_ip is None and scheduler_file is None:
             scheduler_ip = config.get("scheduler-address", None)
@@ -308,6 +312,16 @@ def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
         return int(memory_limit * total_memory())
     return int(memory_limit)
 
+
+# Arguments of Dask's workers and nannies that mean nothing to these.
+WITHOUT_EFFECT = frozenset(
+    "WorkerStateClass blocked_handlers config connection_args connection_limit data deserialize "
+    "deserializers executor extensions heartbeat_interval http_prefix lifetime_restart "
+    "lifetime_stagger listen_address loop low_level_profiler metrics ncores preload_nanny "
+    "preload_nanny_argv profile_cycle_interval quiet reconnect scheduler_sni serializers services "
+    "service_kwargs service_ports silence_logs startup_information timeout transition_counter_max "
+    "validate worker_kwargs".split()
+)
 
 # How a worker's process tells its nanny that it wants to be started again.
 RESTART_CODE = 77

@@ -1,4 +1,4 @@
-"""Nannies: calls and plugins that reach the processes that watch workers, and folders of workers."""
+"""Nannies: calls and plugins that reach the processes that watch workers."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 import pytest
+
 from samite.distributed import Client, LocalCluster, NannyPlugin
 from samite.distributed.diagnostics.plugin import Environ, InstallPlugin, UploadDirectory
 

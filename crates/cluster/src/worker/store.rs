@@ -290,7 +290,10 @@ fn spill_one(shared: &Arc<Shared>) -> bool {
         let Some((task, value)) = core.values.victim() else { return false };
         (task, value, core.values.folder.clone(), core.values.parent.clone())
     };
-    let create = || SpillFolder::create_or_default(parent.as_deref()).map(Arc::new);
+    let create = || {
+        let made = parent.as_deref().map_or_else(SpillFolder::create_anywhere, SpillFolder::create);
+        made.map(Arc::new)
+    };
     let folder = match folder.map_or_else(create, Ok) {
         Ok(folder) => folder,
         Err(_) => {

@@ -57,13 +57,12 @@ impl Folder {
         Ok(Self { path, process, files: AtomicU64::new(0), _lock: lock })
     }
 
-    /// Makes one in `parent`, by default where temporary files belong that shall not take up memory,
-    /// and removes those there whose processes have ended.
+    /// Makes one where temporary files belong that shall not take up memory.
     ///
     /// # Errors
     /// What the file system says.
-    pub fn create_or_default(parent: Option<&Path>) -> io::Result<Self> {
-        let parent = parent.map_or_else(default_parent, Path::to_owned);
+    pub fn create_anywhere() -> io::Result<Self> {
+        let parent = default_parent();
         remove_stale_once(&parent);
         Self::create(&parent)
     }

@@ -18,6 +18,7 @@ from samite.distributed.cli import _shared
 @click.option("--ssh-username", default=None, help="The user's name there.")
 @click.option("--ssh-port", default=None, type=int, help="The port of ssh.")
 @click.option("--ssh-private-key", default=None, help="A file with a private key.")
+@click.option("--ssh-option", multiple=True, help="An option of ssh, as after its -o; repeatable.")
 @click.option("--memory-limit", default="auto", show_default=True, help="As of samite worker.")
 @click.option("--remote-python", default="python3", show_default=True, help="The Python there.")
 @click.option("--local-directory", default=None, help="As of samite worker.")
@@ -30,6 +31,7 @@ def main(
     ssh_username: str | None,
     ssh_port: int | None,
     ssh_private_key: str | None,
+    ssh_option: tuple[str, ...],
     memory_limit: str,
     remote_python: str,
     local_directory: str | None,
@@ -52,6 +54,7 @@ def main(
                 "username": ssh_username,
                 "port": ssh_port,
                 "client_keys": ssh_private_key,
+                "options": ssh_option,
             },
             worker_options={
                 "nthreads": nthreads or None,
@@ -63,8 +66,10 @@ def main(
             asynchronous=True,
         )
         async with cluster:
+            ending = asyncio.ensure_future(_shared.until_told([], False))
+            await asyncio.sleep(0)  # Whoever reads the next line may answer with Ctrl-C.
             click.echo(f"Scheduler at {cluster.scheduler_address}")
-            await _shared.until_told([], False)
+            await ending
 
     try:
         asyncio.run(run())

@@ -235,9 +235,13 @@ class Cluster:
         return f"http://{host}:{port}/status"
 
     def get_client(self) -> Any:
-        """A client of this cluster."""
+        """The current client, where it is one of this cluster; otherwise a new one."""
+        from samite.distributed._current import current_client
         from samite.distributed.client import Client
 
+        current = current_client()
+        if current is not None and current.cluster is self and current.status == "running":
+            return current
         return Client(self, asynchronous=self._asynchronous)
 
     def wait_for_workers(self, n_workers: int, timeout: Any = None) -> Any:

@@ -182,7 +182,8 @@ class SpecCluster(Cluster):
                 self._adaptive.stop()
             for task in [*self._tasks, *self._watchers.values()]:
                 task.cancel()
-            workers, self.workers, self.worker_spec = self.workers, {}, {}
+            workers, self.worker_spec = dict(self.workers), {}
+            self.workers.clear()
             await asyncio.gather(
                 *(worker.close() for worker in workers.values()), return_exceptions=True
             )
