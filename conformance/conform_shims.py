@@ -220,6 +220,8 @@ def cluster_shim():
     fixtures = {
         "cluster_fixture": cluster_fixture,
         "client": client,
+        "c": lambda client: client,
+        "client_no_amm": lambda client: client,
         "s": lambda cluster_fixture: cluster_fixture[0],
         "a": lambda cluster_fixture: cluster_fixture[1][0],
         "b": lambda cluster_fixture: cluster_fixture[1][1],

@@ -420,7 +420,9 @@ class ClusterMixin(ClientBase):
             }
             failed = {address: said for address, said in answers.items() if said != "OK"}
             if failed and raise_for_error:
-                raise ValueError(f"workers cannot be restarted: {failed}")
+                raise ValueError(
+                    f"restarting workers requires a nanny to be used; these have none: {failed}"
+                )
             try:
                 await self._replaced(again, len(there), seconds)
             except TimeoutError:

@@ -147,7 +147,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             if address is not None:
                 raise ValueError("a client takes an address or a scheduler_file, not both")
             self.scheduler_file = os.fspath(scheduler_file)
-        elif hasattr(address, "scheduler_address"):
+        elif hasattr(address, "scheduler_address") and not isinstance(address, type):
             if getattr(address, "status", None) in (Status.closed, Status.closing):
                 raise RuntimeError(
                     f"Trying to connect to an already closed or closing Cluster {address!r}."

@@ -10,7 +10,7 @@ import threading
 import uuid
 import weakref
 from collections import deque
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from samite import _engine, config
 from samite.distributed._calls import finished
@@ -18,6 +18,9 @@ from samite.distributed._current import close_task_clients, get_client, get_work
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed.exceptions import Reschedule
 from samite.distributed.security import Security, as_security, known_security, security_of
+
+if TYPE_CHECKING:
+    from samite.distributed._worker_data import WorkerData
 
 __all__ = ["Reschedule", "Worker", "get_client", "get_worker", "print", "warn"]
 
@@ -122,6 +125,8 @@ class Worker(Server):
         own = protocol or self.scheduler_address.partition("://")[0]
         self._listen = listen_address(own, host, port or 0, interface, self.security)
         self._engine: Any = None
+        self._asker: Any = None
+        self._asking = threading.Lock()
         self.address = self._listen
         self.id = ""
         self.scheduler = _SchedulerOfWorker(self)
@@ -167,6 +172,10 @@ class Worker(Server):
 
     async def _close(self, timeout: Any = 5.0, *args: Any, **kwargs: Any) -> None:
         await in_executor(self._tear_down)
+        with self._asking:
+            asker, self._asker = self._asker, None
+        if asker is not None:
+            await in_executor(lambda: asker.close(1.0))
         # Nothing of the engine's is kept: what it holds would hold up the interpreter's end.
         engine, self._engine = self._engine, None
         await in_executor(lambda: engine.close(5.0))
@@ -204,6 +213,31 @@ class Worker(Server):
     def worker_address(self) -> str:
         """The address."""
         return self.address
+
+    @property
+    def ip(self) -> str:
+        """The host of its address."""
+        place = str(self.address).partition("://")[2].partition("/")[0]
+        return place.rpartition(":")[0] or place
+
+    @property
+    def data(self) -> WorkerData:
+        """The results that it holds, by key."""
+        from samite.distributed._worker_data import WorkerData
+
+        return WorkerData(self.address, self._ask)
+
+    def _ask(self) -> Any:
+        """The engine's client with which this object asks the scheduler."""
+        if self._engine is None:
+            raise RuntimeError(f"the worker {self.address} is not running")
+        with self._asking:
+            if self._asker is None:
+                security = security_of(self.security, self.scheduler_address, "client")
+                self._asker = _engine.ClusterClient(
+                    self.scheduler_address, name="worker-object", security=security, timeout=30.0
+                )
+            return self._asker
 
     @property
     def client(self) -> Any:
@@ -265,6 +299,7 @@ def _object_for(engine_worker: Any) -> Worker:
     worker = Worker.__new__(Worker)
     Server.__init__(worker)
     worker._engine = engine_worker
+    worker._asker, worker._asking = None, threading.Lock()
     worker.id, worker.address = engine_worker.id, engine_worker.address
     worker.scheduler_address = engine_worker.scheduler
     worker.security = known_security(worker.scheduler_address)
