@@ -26,7 +26,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, wait
 from typing import Any
 
 DEADLINE = 90.0
@@ -232,29 +232,47 @@ FAULTS: dict[str, Callable[[Cluster, Any, random.Random, Any], None]] = {
 }
 
 
+class Hangs(Exception):
+    """A run did not end in time: its threads still wait, and its cluster is of no more use."""
+
+
+def in_background(function: Callable[..., Any], *arguments: Any) -> Future[Any]:
+    """A call in a thread that does not keep the process alive."""
+    outcome: Future[Any] = Future()
+
+    def call() -> None:
+        try:
+            outcome.set_result(function(*arguments))
+        except BaseException as raised:
+            outcome.set_exception(raised)
+
+    threading.Thread(target=call, daemon=True).start()
+    return outcome
+
+
 def run(cluster: Cluster, client: Any, work: str, fault: str, seed: int) -> float:
     """One run; the seconds that it took.
 
-    Raises whatever was wrong with the answer, or TimeoutError.
+    Raises
+    ------
+    Hangs
+        It did not end in time. Anything else says what was wrong with the answer.
     """
     chance = random.Random(seed)
     over = threading.Event()
-    with ThreadPoolExecutor(2) as threads:
-        began = time.perf_counter()
-        worked = threads.submit(WORKS[work], client, random.Random(seed + 1))
-        harmed = threads.submit(FAULTS[fault], cluster, client, chance, over)
-        try:
-            worked.result(DEADLINE)
-        except TimeoutError:
-            # Threads that hang cannot be ended: this process is of no more use.
-            print(f"HANGS: {work}, {fault}, seed {seed}", flush=True)
-            with contextlib.suppress(Exception):
-                print(client._connected().request("dump_state", {}, 5.0), flush=True)
-            os._exit(1)
-        finally:
-            over.set()
-        seconds = time.perf_counter() - began
-        harmed.result(DEADLINE)
+    began = time.perf_counter()
+    worked = in_background(WORKS[work], client, random.Random(seed + 1))
+    harmed = in_background(FAULTS[fault], cluster, client, chance, over)
+    _, waits = wait([worked], DEADLINE)
+    over.set()
+    if waits:
+        state = None
+        with contextlib.suppress(Exception):
+            state = client._connected().request("dump_state", {}, 5.0)
+        raise Hangs(f"{work}, {fault}, seed {seed}: {state}")
+    worked.result()
+    seconds = time.perf_counter() - began
+    harmed.result(DEADLINE)
     return seconds
 
 
@@ -271,6 +289,10 @@ def series(fault: str, runs: int, seed: int, works: list[str], workers: int) -> 
                 work = works[number % len(works)]
                 try:
                     longest = max(longest, run(cluster, client, work, fault, seed + number))
+                except Hangs as raised:
+                    failures.append(f"{raised!r}")
+                    print("HANGS", failures[-1], flush=True)
+                    break
                 except Exception as raised:
                     failures.append(f"{work}, {fault}, seed {seed + number}: {raised!r}")
                     print("FAILED", failures[-1], flush=True)
