@@ -11,6 +11,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList};
 use samite::bag::records::{Plan, Prepared, RecordsProgram, prepare};
 
+use crate::allocator::KeptMemory;
 use crate::gil;
 use crate::program::Op;
 use crate::session::{Settings, execute};
@@ -40,6 +41,8 @@ fn run_bags<'py>(
     let settings = Settings::new(settings)?;
     let plans: Vec<Plan> = plans.iter().map(read_plan::plan).collect::<PyResult<_>>()?;
     let Ok(Prepared { plan, program }) = gil::released(|| prepare(&plans)) else { return Ok(None) };
+    // Tables grow, and are given up again: memory that went back to the system each time would have to be cleared.
+    let _kept = KeptMemory::keep();
     let program = Arc::new(program);
     let operations = (0..2 * plans.len() as u32)
         .map(|operation| Op::Records { program: program.clone(), operation })

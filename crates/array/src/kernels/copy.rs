@@ -61,7 +61,7 @@ pub unsafe fn copy_strided(
 /// # Safety
 /// The bytes can be read and written, and do not overlap.
 pub(super) unsafe fn stream(from: *const u8, to: *mut u8, bytes: usize) {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     {
         use std::arch::x86_64::{__m128i, _mm_loadu_si128, _mm_stream_si128};
         const WIDTH: usize = size_of::<__m128i>();
@@ -78,7 +78,7 @@ pub(super) unsafe fn stream(from: *const u8, to: *mut u8, bytes: usize) {
             from.add(done).copy_to_nonoverlapping(to.add(done), bytes - done);
         }
     }
-    #[cfg(not(target_arch = "x86_64"))]
+    #[cfg(any(not(target_arch = "x86_64"), miri))]
     // SAFETY: the promise is the same.
     unsafe {
         from.copy_to_nonoverlapping(to, bytes);
@@ -87,7 +87,7 @@ pub(super) unsafe fn stream(from: *const u8, to: *mut u8, bytes: usize) {
 
 /// Makes what [`stream`] wrote visible in the order in which other threads are told of it.
 pub(super) fn streamed() {
-    #[cfg(target_arch = "x86_64")]
+    #[cfg(all(target_arch = "x86_64", not(miri)))]
     // SAFETY: every processor of the architecture has the instruction, which touches no memory.
     #[allow(unused_unsafe)]
     unsafe {

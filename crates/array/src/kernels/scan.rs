@@ -191,9 +191,9 @@ pub unsafe fn scan_into(
 }
 
 /// Bytes from which on a line is written past the caches: it would not be in them when it is read.
-const STREAMED: usize = 4 << 20;
+const STREAMED: usize = if cfg!(miri) { 4 << 10 } else { 4 << 20 };
 /// Elements of such a line that are accumulated before they are written.
-const STREAMED_PART: usize = 2048;
+const STREAMED_PART: usize = if cfg!(miri) { 300 } else { 2048 };
 
 /// Accumulates a line by parts, each of which is written past the caches: memory that is written in
 /// the usual way is read first.

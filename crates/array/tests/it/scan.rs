@@ -83,6 +83,8 @@ proptest! {
 fn long_lines() {
     fn check<T: samite_array::Element + std::ops::Add<Output = T>>(of: impl Fn(u8) -> T) {
         for (lines, len, skipped) in [(1, 1_100_003, 0), (2, 2_097_152, 1), (3, 1_050_001, 3)] {
+            // The interpreter of undefined behaviour is slow, and lines are long for it much earlier.
+            let len = if cfg!(miri) { len / 900 } else { len };
             let items: Vec<T> =
                 (0..lines * (len + skipped)).map(|at| of((at * 7 % 5) as u8)).collect();
             let whole = Chunk::from_slice(&[lines, len + skipped], &items).unwrap();

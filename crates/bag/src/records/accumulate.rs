@@ -8,6 +8,7 @@ use super::evaluate::Form;
 use super::json::Parser;
 use super::keyed::{Entry, Fold, Keyed};
 use super::owned::Owned;
+use super::run::Output;
 use super::tally::Tally;
 use super::value::{Deviation, Number, Value};
 
@@ -254,23 +255,16 @@ impl Accumulator {
             Self::Extreme(None, _) => return Err("the smallest or largest of no records"),
             Self::Any(found) | Self::All(found) => Finished::Value(Owned::Bool(found)),
             Self::Counts(mut counter) => {
-                if let Some(Reduction::Frequencies { sorted }) = reduction {
-                    if *sorted {
-                        counter.entries.sort_by_key(|entry| std::cmp::Reverse(entry.kept));
-                    }
-                    let pair = |entry: Entry<u64>| {
-                        Owned::Tuple(vec![entry.value, Owned::Int(i128::from(entry.kept))])
-                    };
-                    Finished::Records(counter.entries.into_iter().map(pair).collect())
-                } else {
+                if reduction == Some(&Reduction::Distinct) {
                     let values = counter.entries.into_iter().map(|entry| entry.value);
-                    Finished::Records(values.collect())
+                    return Ok(Finished::Records(values.collect()));
                 }
+                if reduction == Some(&Reduction::Frequencies { sorted: true }) {
+                    counter.entries.sort_by_key(|entry| std::cmp::Reverse(entry.kept));
+                }
+                Finished::Counts(counter)
             }
-            Self::Totals(totals) => {
-                let pair = |entry: Entry<Owned>| Owned::Tuple(vec![entry.value, entry.kept]);
-                Finished::Records(totals.entries.into_iter().map(pair).collect())
-            }
+            Self::Totals(totals) => Finished::Totals(totals),
             Self::Largest(kept) => {
                 Finished::Records(kept.into_iter().map(|(_, value)| value).collect())
             }
@@ -299,6 +293,10 @@ pub(crate) enum Finished {
     Records(Vec<Owned>),
     /// Texts, or pairs of them and their counts.
     Texts { tally: Tally, counted: bool },
+    /// Pairs of values and their counts.
+    Counts(Keyed<u64>),
+    /// Pairs of keys and totals.
+    Totals(Keyed<Owned>),
     /// One value.
     Value(Owned),
 }
@@ -311,6 +309,74 @@ impl Finished {
         }
         Self::Texts { tally, counted: reduction != Some(&Reduction::Distinct) }
     }
+
+    /// The number of records; `None` where it is one value.
+    pub(crate) fn len(&self) -> Option<usize> {
+        match self {
+            Self::Records(records) => Some(records.len()),
+            Self::Texts { tally, .. } => Some(tally.len()),
+            Self::Counts(counts) => Some(counts.entries.len()),
+            Self::Totals(totals) => Some(totals.entries.len()),
+            Self::Value(_) => None,
+        }
+    }
+
+    /// A view of a record, so that pairs need not be made of all.
+    pub(crate) fn view<'a>(&'a self, at: usize, arena: &'a Bump) -> Result<Value<'a>, Deviation> {
+        let missing = "a record that is not there";
+        let pair = |first, second| Ok(Value::Tuple(arena.alloc_slice_copy(&[first, second])));
+        match self {
+            Self::Records(records) => records.get(at).ok_or(missing)?.view(arena),
+            Self::Texts { tally, counted } => {
+                let (text, count) = tally.get(at).ok_or(missing)?;
+                if !counted {
+                    return Ok(Value::Text(text));
+                }
+                pair(Value::Text(text), count_value(count)?)
+            }
+            Self::Counts(counts) => {
+                let entry = counts.entries.get(at).ok_or(missing)?;
+                pair(entry.value.view(arena)?, count_value(entry.kept)?)
+            }
+            Self::Totals(totals) => {
+                let entry = totals.entries.get(at).ok_or(missing)?;
+                pair(entry.value.view(arena)?, entry.kept.view(arena)?)
+            }
+            Self::Value(_) => Err("steps behind a single value"),
+        }
+    }
+
+    /// The records, or the value, by themselves.
+    pub(crate) fn owned(self) -> Result<Output, Deviation> {
+        Ok(match self {
+            Self::Records(records) => Output::Records(records),
+            Self::Value(value) => Output::Value(value),
+            Self::Totals(totals) => {
+                let pair = |entry: Entry<Owned>| Owned::Tuple(vec![entry.value, entry.kept]);
+                Output::Records(totals.entries.into_iter().map(pair).collect())
+            }
+            Self::Counts(counts) => {
+                let pair = |entry: Entry<u64>| {
+                    Owned::Tuple(vec![entry.value, Owned::Int(i128::from(entry.kept))])
+                };
+                Output::Records(counts.entries.into_iter().map(pair).collect())
+            }
+            Self::Texts { tally, counted } => {
+                let record = |(text, count): (&str, u64)| {
+                    let text = Owned::Text(text.into());
+                    if !counted {
+                        return text;
+                    }
+                    Owned::Tuple(vec![text, Owned::Int(i128::from(count))])
+                };
+                Output::Records(tally.iter().map(record).collect())
+            }
+        })
+    }
+}
+
+fn count_value(count: u64) -> Result<Value<'static>, Deviation> {
+    i64::try_from(count).map(Value::Int).map_err(|_| "an integer of more than 64 bits")
 }
 
 fn number_of(value: &Value<'_>) -> Result<Number, Deviation> {

@@ -36,7 +36,7 @@ const MANY_PIECES: u64 = 128;
 /// Bytes of lines whose values are dropped together.
 const LINES_TOGETHER: usize = 1 << 14;
 /// Other records whose values are dropped together.
-const RECORDS_TOGETHER: i64 = 1 << 10;
+const RECORDS_TOGETHER: usize = 1 << 10;
 
 /// What a plan came to.
 #[derive(Clone, Debug, PartialEq)]
@@ -285,7 +285,7 @@ impl Job {
                 let mut from = *from;
                 while from < *to {
                     checked(context)?;
-                    let stop = from.saturating_add(RECORDS_TOGETHER).min(*to);
+                    let stop = from.saturating_add(RECORDS_TOGETHER as i64).min(*to);
                     for value in from..stop {
                         through(stage, 0, Value::Int(value), &arena, &mut parser, &mut total)
                             .map_err(left(0))?;
@@ -373,53 +373,18 @@ impl Job {
             let mut total = Accumulator::new(stage.reduction.as_ref())?;
             let mut parser = Parser::default();
             let mut arena = Bump::new();
-            match &finished {
-                Finished::Records(records) => {
-                    for some in records.chunks(RECORDS_TOGETHER as usize) {
-                        for record in some {
-                            let record = record.view(&arena)?;
-                            through(stage, 0, record, &arena, &mut parser, &mut total)?;
-                        }
-                        arena.reset();
-                    }
+            let count = finished.len().ok_or("steps behind a single value")?;
+            for first in (0..count).step_by(RECORDS_TOGETHER) {
+                for at in first..count.min(first + RECORDS_TOGETHER) {
+                    let record = finished.view(at, &arena)?;
+                    through(stage, 0, record, &arena, &mut parser, &mut total)?;
                 }
-                Finished::Texts { tally, counted } => {
-                    for (number, (text, count)) in tally.iter().enumerate() {
-                        if number % RECORDS_TOGETHER as usize == 0 {
-                            arena.reset();
-                        }
-                        let record = text_record(text, counted.then_some(count), &arena)?;
-                        through(stage, 0, record, &arena, &mut parser, &mut total)?;
-                    }
-                }
-                Finished::Value(_) => return Err("steps behind a single value"),
+                arena.reset();
             }
             finished = total.finish(stage.reduction.as_ref())?;
         }
-        Ok(match finished {
-            Finished::Records(records) => Output::Records(records),
-            Finished::Texts { tally, counted } => {
-                let arena = Bump::new();
-                let records = tally.iter().map(|(text, count)| {
-                    Owned::of(&text_record(text, counted.then_some(count), &arena)?)
-                });
-                Output::Records(records.collect::<Result<_, _>>()?)
-            }
-            Finished::Value(value) => Output::Value(value),
-        })
+        finished.owned()
     }
-}
-
-/// A text, and with its count a pair.
-fn text_record<'a>(
-    text: &'a str,
-    count: Option<u64>,
-    arena: &'a Bump,
-) -> Result<Value<'a>, Deviation> {
-    let text = Value::Text(text);
-    let Some(count) = count else { return Ok(text) };
-    let count = i64::try_from(count).map_err(|_| "an integer of more than 64 bits")?;
-    Ok(Value::Tuple(arena.alloc_slice_copy(&[text, Value::Int(count)])))
 }
 
 /// An error where the run has ended.

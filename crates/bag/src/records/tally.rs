@@ -121,18 +121,16 @@ impl Tally {
     /// where `bytes` goes on behind the text.
     #[inline(always)]
     pub(crate) fn add(&mut self, bytes: &[u8], length: usize) -> Result<(), Deviation> {
+        if length > u32::MAX as usize {
+            return Err(TOO_MANY);
+        }
         let key = Key::new(bytes, length, &HASHES);
-        self.add_key(key, bytes, 1)
-    }
-
-    #[inline(always)]
-    fn add_key(&mut self, key: Key, bytes: &[u8], count: u64) -> Result<(), Deviation> {
         match self.place(&key, bytes) {
             Ok(at) => {
-                self.entries[at].count += count;
+                self.entries[at].count += 1;
                 Ok(())
             }
-            Err(slot) => self.insert(slot, key, bytes, count),
+            Err(slot) => self.insert(slot, key, bytes, 1),
         }
     }
 
@@ -202,6 +200,16 @@ impl Tally {
     fn text(&self, entry: &Entry) -> &str {
         let start = entry.start as usize;
         self.texts.get(start..start + entry.length as usize).unwrap_or_default()
+    }
+
+    /// The number of texts.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// A text and its count.
+    pub(crate) fn get(&self, at: usize) -> Option<(&str, u64)> {
+        self.entries.get(at).map(|entry| (self.text(entry), entry.count))
     }
 
     /// The texts and their counts.
