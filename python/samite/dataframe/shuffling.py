@@ -81,14 +81,15 @@ def range_targets(
         places = _searched(array, bounds, missing)
     if not ascending:
         places = count - 1 - places
-    places[missing] = 0 if nulls_first else count - 1
-    return places.astype(np.int64, copy=False)
+    places = places.astype(np.int64, copy=False)
+    if missing.any():
+        places[missing] = 0 if nulls_first else count - 1
+    return places
 
 
 def _searched(array: Any, bounds: list[Any], missing: np.ndarray) -> np.ndarray:
-    places = np.zeros(len(array), dtype=np.int64)
-    chosen = ~missing
-    filled = array[chosen] if missing.any() else array
+    some_missing = missing.any()
+    filled = array[~missing] if some_missing else array
     kind = getattr(array.dtype, "kind", "O")
     if kind in "biufmM" and not isinstance(array.dtype, pd.ArrowDtype):
         index = pd.Index(bounds)
@@ -97,7 +98,10 @@ def _searched(array: Any, bounds: list[Any], missing: np.ndarray) -> np.ndarray:
         ordered = np.empty(len(bounds), dtype=object)
         ordered[:] = bounds
         found = np.searchsorted(ordered, np.asarray(filled, dtype=object), side="right")
-    places[chosen] = found
+    if not some_missing:
+        return np.asarray(found)
+    places = np.zeros(len(array), dtype=np.int64)
+    places[~missing] = found
     return places
 
 
