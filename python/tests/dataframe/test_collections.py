@@ -156,3 +156,14 @@ def test_scalars_take_part(frame, rows):
     pd.testing.assert_series_equal((frame.x / total).compute(), rows.x / rows.x.sum())
     with pytest.raises(TypeError, match="boolean"):
         bool(total > 3)
+
+
+def test_columns_that_are_not_there_are_answered_with_the_nearest_names():
+    lazy = dd.from_pandas(pd.DataFrame({"number": [1], "word": ["a"]}), npartitions=1)
+    for key in ("nmber", ["word", "nmber"]):
+        with pytest.raises(KeyError, match="nmber") as caught:
+            lazy[key]
+        assert "did you mean 'number'?" in caught.value.__notes__[0]
+    with pytest.raises(KeyError) as caught:
+        lazy[7]
+    assert caught.value.__notes__ == ["df[...]: the columns are 'number', 'word'"]

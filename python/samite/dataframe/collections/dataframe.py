@@ -128,7 +128,11 @@ class DataFrame(
             if isinstance(key, np.ndarray) and key.dtype == bool:
                 key = list(self._meta.columns[key])
             key = list(key)
-        self._meta[key]  # raises pandas' error for labels that are not there
+        try:
+            self._meta[key]  # raises pandas' error for labels that are not there
+        except KeyError as error:
+            _note_near_names(error, key, self._meta.columns)
+            raise
         return new_collection(Projection(self.expr, key))
 
     def _slice_rows(self, key: slice) -> Any:
@@ -204,3 +208,20 @@ def _reads(operand: Any, frame: Any) -> bool:
     """Whether an expression has ``frame`` below it."""
     walk = getattr(operand, "walk", None)
     return walk is not None and any(node._name == frame._name for node in walk())
+
+
+def _note_near_names(error: KeyError, key: Any, columns: Any) -> None:
+    """Say which columns there are, and which have names like those that are not there."""
+    import difflib
+
+    wanted = key if isinstance(key, list) else [key]
+    names = [str(name) for name in columns]
+    near = [
+        match
+        for label in wanted
+        if isinstance(label, str) and label not in columns
+        for match in difflib.get_close_matches(label, names, 3)
+    ]
+    hint = f"did you mean {', '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
+    shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
+    error.add_note(f"df[...]: the columns are {shown}{'; ' if hint else ''}{hint}")
