@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
-use samite::array::Chunk;
-use samite::array::kernels::reduce::Partial;
+use samite::array::kernels::reduce::{Bundle, Partial};
+use samite::array::{Chunk, Pieces};
 use samite::cluster::Parts;
 use samite::runtime::{Data, Restore, SpillError, Unit, Value};
 
@@ -69,7 +69,8 @@ pub fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'py, PyA
     if let Some(parts) = any.downcast_ref::<Parts>() {
         return parts::to_python(py, parts);
     }
-    if any.is::<Partial>() || any.is::<Unit>() {
+    let passed_on = any.is::<Partial>() || any.is::<Bundle>() || any.is::<Pieces>();
+    if passed_on || any.is::<Unit>() {
         return Ok(Bound::new(py, NativeValue { value: value.clone() })?.into_any());
     }
     Err(pyo3::exceptions::PyTypeError::new_err(

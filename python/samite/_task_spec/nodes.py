@@ -12,6 +12,8 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from samite._engine import ArrayTask
+
 if TYPE_CHECKING:
     from samite.typing import Key
 
@@ -450,6 +452,12 @@ class Task(GraphNode):
     @property
     def data_producer(self) -> bool:
         return self._data_producer
+
+    @property
+    def block_fusion(self) -> bool:
+        # What the engine runs natively it has joined already; inside of a joined task it is a call
+        # of Python's.
+        return type(self.func) is ArrayTask
 
     @property
     def is_coro(self) -> bool:

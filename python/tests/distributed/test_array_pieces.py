@@ -75,7 +75,7 @@ def test_dtypes_in_pieces(local, dtype):
 def test_killed_workers_change_no_element():
     with LocalCluster(n_workers=3, threads_per_worker=1, processes=True) as cluster:
         with Client(cluster) as client:
-            client.wait_for_workers(3, timeout=PATIENCE)
+            client.wait_for_workers(3, timeout=6 * PATIENCE)
             for round_ in range(3):
                 lazy, expected = made((40, SIDE))
                 slow = lazy.map_blocks(slowly, dtype="f8") + round_
@@ -83,15 +83,15 @@ def test_killed_workers_change_no_element():
                 time.sleep(0.05 + 0.1 * round_)
                 pids = client.run(os.getpid)
                 os.kill(next(iter(pids.values())), signal.SIGKILL)
-                np.testing.assert_array_equal(future.result(PATIENCE), (expected + round_) * 2)
-                client.wait_for_workers(3, timeout=PATIENCE)
+                np.testing.assert_array_equal(future.result(6 * PATIENCE), (expected + round_) * 2)
+                client.wait_for_workers(3, timeout=6 * PATIENCE)
 
 
 def test_killed_workers_and_native_pieces():
     side = 2400
     with LocalCluster(n_workers=3, threads_per_worker=1, processes=True) as cluster:
         with Client(cluster) as client:
-            client.wait_for_workers(3, timeout=PATIENCE)
+            client.wait_for_workers(3, timeout=6 * PATIENCE)
             for round_ in range(3):
                 lazy, expected = made((side, 100), side)
                 back = (lazy + round_).rechunk((100, side)) * 2
@@ -99,9 +99,9 @@ def test_killed_workers_and_native_pieces():
                 time.sleep(0.05 + 0.1 * round_)
                 pids = client.run(os.getpid)
                 os.kill(next(iter(pids.values())), signal.SIGKILL)
-                found = future.result(PATIENCE)
+                found = future.result(6 * PATIENCE)
                 np.testing.assert_array_equal(found, (expected + round_) * 2 + 1)
-                client.wait_for_workers(3, timeout=PATIENCE)
+                client.wait_for_workers(3, timeout=6 * PATIENCE)
 
 
 def test_other_arrays_are_cut_into_parts_too(client):

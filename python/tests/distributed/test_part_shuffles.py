@@ -134,7 +134,7 @@ def test_killed_workers_cost_no_row():
     rows = skewed(20_000, 4)
     with LocalCluster(n_workers=3, threads_per_worker=1, processes=True) as cluster:
         with Client(cluster) as client:
-            client.wait_for_workers(3, timeout=PATIENCE)
+            client.wait_for_workers(3, timeout=6 * PATIENCE)
             for round_ in range(3):
                 frame = dd.from_pandas(rows, npartitions=12).map_partitions(slowly, meta=rows)
                 shuffled = frame.assign(round=round_).shuffle("key", npartitions=10)
@@ -142,9 +142,9 @@ def test_killed_workers_cost_no_row():
                 time.sleep(0.1 + 0.15 * round_)
                 pids = client.run(os.getpid)
                 os.kill(next(iter(pids.values())), signal.SIGKILL)
-                found = future.result(PATIENCE)
+                found = future.result(6 * PATIENCE)
                 same_rows(found.drop(columns="round"), rows)
-                client.wait_for_workers(3, timeout=PATIENCE)
+                client.wait_for_workers(3, timeout=6 * PATIENCE)
 
 
 def slowly(part: pd.DataFrame) -> pd.DataFrame:

@@ -13,6 +13,7 @@ use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, Parts, TaskCont
 use samite::runtime::{Context, Guard as _, Unit, Value};
 use serde::{Deserialize, Serialize};
 
+use crate::arrays::convert::NativeValue;
 use crate::cluster::frames::{self, Memory};
 use crate::cluster::parts;
 use crate::cluster::payload::{Batch, Step};
@@ -223,6 +224,14 @@ fn decode_chunk(frames: &[Bytes], owner: Owner) -> Result<Value, Failure> {
     Ok(Arc::new(chunk))
 }
 
+/// The value of a part that others may read too.
+pub fn opened(py: Python<'_>, part: &Encoded) -> PyResult<Value> {
+    PyExecutor.decode(part.clone(), Owner::ReadOnly).map_err(|failed| match failed {
+        Failure::Raised { text, error } => exception(py, &text, &error),
+        Failure::Reschedule => PyRuntimeError::new_err("a part cannot be read"),
+    })
+}
+
 /// The pieces of a block as parts that travel by themselves.
 fn parts_of(pieces: &Pieces) -> Result<Parts, Failure> {
     let parts = pieces.iter().map(|(number, piece)| Ok((number, encode_chunk(piece)?)));
@@ -298,7 +307,10 @@ impl Executor for PyExecutor {
             let value = batch.run(py, index, &inputs).and_then(|made| {
                 Ok(match parts::of_python(&made)? {
                     Some(parts) => Arc::new(parts) as Value,
-                    None => PyValue::value(made),
+                    None => match made.cast_exact::<NativeValue>() {
+                        Ok(native) => native.get().value.clone(),
+                        Err(_) => PyValue::value(made),
+                    },
                 })
             });
             value.map_err(|raised| failure(py, &raised))

@@ -3,13 +3,14 @@
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use samite::cluster::{Encoded, Owner, Parts};
+use samite::cluster::{Encoded, Parts};
 
 use crate::arrays::task::ArrayTask;
 use crate::cluster::executor;
 use crate::cluster::frames::{self, Memory};
 use crate::helpers;
 use crate::template::Template;
+use crate::value;
 
 /// The parts of an object that is a `samite._parts.Parts`.
 pub fn of_python(object: &Bound<'_, PyAny>) -> PyResult<Option<Parts>> {
@@ -30,7 +31,8 @@ pub fn of_python(object: &Bound<'_, PyAny>) -> PyResult<Option<Parts>> {
 pub fn to_python<'py>(py: Python<'py>, parts: &Parts) -> PyResult<Bound<'py, PyAny>> {
     let dict = PyDict::new(py);
     for (number, part) in parts.iter() {
-        dict.set_item(number, frames::load(py, &part.frames, Owner::ReadOnly)?)?;
+        let value = executor::opened(py, part)?;
+        dict.set_item(number, value::to_python(py, &value)?)?;
     }
     helpers::parts_class(py)?.call1((dict,))
 }
