@@ -50,11 +50,11 @@ def in_parts(x: Array, chunks: Chunks) -> Array:
             taken.setdefault(block, []).append((number, tuple(cut for _, cut in each)))
             inputs.append(TaskRef((split, *block)))
         counts = tuple(map(len, along))
-        layer[(name, *place)] = Task(
-            (name, *place), Reader(number, put_together), List(*inputs), counts
-        )
+        key = (name, *place)
+        layer[key] = Task(key, Reader(number, put_together), List(*inputs), counts)
     for block, cuts in taken.items():
-        layer[(split, *block)] = Task((split, *block), cut_block, TaskRef((x.name, *block)), cuts)
+        key = (split, *block)
+        layer[key] = Task(key, cut_block, TaskRef((x.name, *block)), cuts)
     return make_array(name, layer, chunks, x._meta, [x])
 
 
