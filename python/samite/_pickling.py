@@ -17,7 +17,22 @@ def dump(obj: Any) -> list[Any]:
     -------
     list
         The pickle as ``bytes``, then a flat ``memoryview`` of bytes for each buffer.
+
+    Raises
+    ------
+    The exception of the pickler, with a note that says which part of the object is to blame.
     """
+    try:
+        return dump_plainly(obj)
+    except Exception as error:
+        from samite._unpicklable import add_note, explain
+
+        add_note(error, f"{explain(obj, dump_plainly)}.")
+        raise
+
+
+def dump_plainly(obj: Any) -> list[Any]:
+    """As :func:`dump`, and explains nothing where it fails."""
     buffers: list[pickle.PickleBuffer] = []
     if type(obj) in _PLAIN or _is_array(obj):
         data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)

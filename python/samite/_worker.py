@@ -168,15 +168,14 @@ def dump_task(spec: tuple[Any, ...], name: str) -> list[Any]:
     ------
     The exception of the pickler, with a note that names the task and the part of it.
     """
-    from samite._pickling import dump
+    from samite._pickling import dump_plainly
+    from samite._unpicklable import add_note
 
     try:
-        return dump(spec)
+        return dump_plainly(spec)
     except Exception as error:
-        part = _find_unpicklable(spec)
-        note = f"Task {name} cannot be sent to a worker process: {part} cannot be pickled."
-        if hasattr(error, "add_note"):
-            error.add_note(note)
+        why = _why_unpicklable(spec)
+        add_note(error, f"Task {name} cannot be sent to a worker process: {why}.")
         raise
 
 
@@ -187,14 +186,13 @@ def dump_batch(kind: str, *parts: Any) -> list[Any]:
     ------
     The exception of the pickler, with a note that names the part that cannot be pickled.
     """
-    from samite._pickling import dump
+    from samite._pickling import dump_plainly
+    from samite._unpicklable import add_note
 
     try:
-        return dump((kind, *parts))
+        return dump_plainly((kind, *parts))
     except Exception as error:
-        part = _find_unpicklable(parts)
-        if hasattr(error, "add_note"):
-            error.add_note(f"A task cannot be sent to workers: {part} cannot be pickled.")
+        add_note(error, f"A task cannot be sent to workers: {_why_unpicklable(parts)}.")
         raise
 
 
@@ -208,9 +206,10 @@ def get_attribute(name: str, target: Any) -> Any:
     return getattr(target, name)
 
 
-def _find_unpicklable(spec: Any) -> str:
-    """The smallest part of a spec that cannot be pickled, described."""
-    from samite._pickling import dump
+def _why_unpicklable(spec: Any) -> str:
+    """What of a spec cannot be pickled: a function, or a value among the arguments."""
+    from samite._pickling import dump_plainly
+    from samite._unpicklable import explain
 
     stack = [spec]
     while stack:
@@ -219,11 +218,10 @@ def _find_unpicklable(spec: Any) -> str:
             stack.extend(part)
             continue
         try:
-            dump(part)
+            dump_plainly(part)
         except Exception:
-            text = repr(part)
-            return f"{type(part).__name__} object {text[:200]}"
-    return "the call"
+            return explain(part, dump_plainly)
+    return "the call cannot be pickled"
 
 
 # ---- failures -----------------------------------------------------------------------------------
@@ -235,6 +233,8 @@ def dump_failure(error: BaseException) -> list[Any]:
 
     from samite._pickling import dump, load
 
+    if isinstance(error, ModuleNotFoundError):
+        _say_where(error)
     # The frames of this module say nothing about the task.
     here = error.__traceback__
     while here is not None and here.tb_frame.f_code.co_filename == __file__:
@@ -262,6 +262,20 @@ def dump_failure(error: BaseException) -> list[Any]:
     kind = type(error)
     message = f"{kind.__module__}.{kind.__qualname__}: {error}"
     return dump((_take_apart(RuntimeError(message)), text, None))
+
+
+def _say_where(error: ModuleNotFoundError) -> None:
+    """Note on which machine a module is missing: it may be there on others."""
+    import socket
+
+    from samite import _engine
+    from samite._unpicklable import add_note
+
+    worker = _engine.current_worker()
+    who = "a worker process" if worker is None else f"worker {worker.address}"
+    note = f"The module {error.name!r} is missing on host {socket.gethostname()!r}, in {who}"
+    if note not in "".join(getattr(error, "__notes__", ())):
+        add_note(error, f"{note} ({sys.executable}, process {os.getpid()}).")
 
 
 def _on_cluster() -> bool:

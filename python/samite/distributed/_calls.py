@@ -12,7 +12,22 @@ if TYPE_CHECKING:
 
 
 def dump_bytes(obj: Any) -> bytes:
-    """A pickle of an object, with functions by value where they cannot be imported."""
+    """A pickle of an object, with functions by value where they cannot be imported.
+
+    Raises
+    ------
+    The exception of the pickler, with a note that says which part of the object is to blame.
+    """
+    try:
+        return _pickled(obj)
+    except Exception as error:
+        from samite._unpicklable import add_note, explain
+
+        add_note(error, f"{explain(obj, _pickled)}.")
+        raise
+
+
+def _pickled(obj: Any) -> bytes:
     import cloudpickle
 
     return cloudpickle.dumps(obj, protocol=5)
@@ -35,7 +50,12 @@ def request_bytes(function: Callable[..., Any], args: Any, kwargs: Any) -> bytes
     ------
     The exception of the pickler, where the function or an argument cannot be pickled.
     """
-    return dump_bytes((function, tuple(args), dict(kwargs)))
+    try:
+        return _pickled((function, tuple(args), dict(kwargs)))
+    except Exception:
+        for part in (function, *args, *kwargs.values()):
+            dump_bytes(part)  # raises for the part that is to blame
+        raise
 
 
 def carry_out(request: tuple[Any, ...]) -> bytes:
@@ -50,8 +70,12 @@ def carry_out(request: tuple[Any, ...]) -> bytes:
 
     function, args, kwargs = request
     try:
-        answer = ("ok", call_function(function, args, kwargs))
-        return dump_bytes(answer)
+        value = call_function(function, args, kwargs)
+        try:
+            return _pickled(("ok", value))
+        except Exception:
+            dump_bytes(value)  # raises, and says what in the value is to blame
+            raise
     except BaseException as raised:
         return dump_bytes(("error", [bytes(frame) for frame in dump_failure(raised)]))
 

@@ -6,6 +6,7 @@ import uuid
 from collections.abc import Mapping, MutableMapping
 from typing import Any
 
+from samite.distributed import _hints
 from samite.distributed._client_base import ClientBase
 from samite.distributed._current import _current_client
 from samite.distributed._options import no_default, worker_list
@@ -82,6 +83,7 @@ class DataMixin(ClientBase):
     def _values(self, futures: list[Future[Any]], direct: bool = True) -> list[Any]:
         keys = [key if type(key) is str else str(key) for key in [future.key for future in futures]]
         engine, token = self._connected(), _current_client.set(self)
+        waiting = _hints.waiting(self)
         try:
             return engine.gather(keys, None, direct)
         except FutureCancelledError:
@@ -95,11 +97,13 @@ class DataMixin(ClientBase):
                 raise FuturesCancelledError(groups) from None
             raise
         finally:
+            _hints.over(waiting)
             _current_client.reset(token)
 
     def _gather_one(self, future: Future[Any], timeout: float | None) -> Any:
         # Futures and actors inside of the value are this client's.
         engine, token = self._connected(), _current_client.set(self)
+        waiting = _hints.waiting(self)
         try:
             return engine.gather([key_text(future.key)], timeout, True)[0]
         except FutureCancelledError:
@@ -109,6 +113,7 @@ class DataMixin(ClientBase):
                 raise FutureCancelledError(future.key) from None
             raise
         finally:
+            _hints.over(waiting)
             _current_client.reset(token)
 
     def scatter(

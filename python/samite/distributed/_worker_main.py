@@ -39,7 +39,10 @@ def main() -> None:
 def _started(arguments: dict[str, Any]) -> Any:
     import asyncio
 
-    sys.path[:] = arguments["path"]
+    # The modules of the nanny's process, after those that only this process was told of.
+    told = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    told = [folder for folder in map(os.path.abspath, told) if folder not in arguments["path"]]
+    sys.path[:] = [*told, *arguments["path"]]
     os.chdir(arguments["folder"])
     from samite import config
 

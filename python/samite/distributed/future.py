@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from samite import _engine
+from samite.distributed import _hints
 from samite.distributed._steps import Step, in_thread
 from samite.distributed.exceptions import FutureCancelledError
 
@@ -252,7 +253,12 @@ def finished(client: Client, keys: list[str], timeout: float | None, first: bool
     """A step that waits until all of the keys, or one of them, are no longer pending."""
 
     def block() -> None:
-        if not client._connected().wait(keys, timeout, first):
+        waiting = _hints.waiting(client)
+        try:
+            done = client._connected().wait(keys, timeout, first)
+        finally:
+            _hints.over(waiting)
+        if not done:
             raise TimeoutError(f"{len(keys)} results were not there after {timeout} seconds")
 
     def begin(done: Callable[[bool, Any], None]) -> None:
@@ -262,10 +268,12 @@ def finished(client: Client, keys: list[str], timeout: float | None, first: bool
         if not keys:
             done(True, None)
             return
+        waiting = _hints.waiting(client)
 
         def settled(succeeded: bool, value: Any) -> None:
             if left["count"] != "over":
                 left["count"] = "over"
+                _hints.over(waiting)
                 if left["timer"] is not None:
                     left["timer"].cancel()
                 done(succeeded, value)

@@ -1,0 +1,312 @@
+"""What users are told when they, or their cluster, make a mistake."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import types
+
+import pytest
+from cluster_patience import PATIENCE
+
+from samite import config
+from samite.distributed import (
+    CancelledError,
+    Client,
+    KilledWorker,
+    LocalCluster,
+    get_client,
+    wait,
+)
+from samite.distributed.exceptions import ClosedClientError, WorkerStartTimeoutError
+from samite.distributed.versions import VersionMismatchWarning
+
+noted = pytest.mark.skipif(sys.version_info < (3, 11), reason="exceptions have notes from 3.11 on")
+
+
+class Holder:
+    """An object with a part that cannot be pickled."""
+
+    def __init__(self):
+        self.inner = {"parts": [1, threading.Lock()]}
+
+
+def notes(raised) -> str:
+    return "\n".join(getattr(raised.value, "__notes__", ()))
+
+
+# ---- what cannot be pickled ---------------------------------------------------------------------
+
+
+@noted
+def test_the_part_of_a_function_that_cannot_be_pickled_is_named(outside):
+    held = Holder()
+    with Client(outside) as client, pytest.raises(TypeError, match="lock") as raised:
+        client.submit(lambda: held)
+    assert "variable held.inner['parts'][1] is a _thread.lock" in notes(raised)
+    assert "<lambda>" in notes(raised)
+
+
+@noted
+@pytest.mark.parametrize("way", ["submit", "map", "keyword", "scatter", "run"])
+def test_the_part_of_an_argument_that_cannot_be_pickled_is_named(outside, way):
+    held = [Holder()]
+    with Client(outside) as client, pytest.raises(TypeError, match="lock") as raised:
+        if way == "submit":
+            client.submit(len, held)
+        elif way == "map":
+            client.map(len, [held])
+        elif way == "keyword":
+            client.submit(dict, held=held)
+        elif way == "scatter":
+            client.scatter({"held": held})
+        else:
+            client.run(len, held)
+    assert ".inner['parts'][1] is a _thread.lock" in notes(raised)
+
+
+@noted
+@pytest.mark.parametrize("way", ["submit", "run"])
+def test_the_part_of_a_result_that_cannot_be_pickled_is_named(outside, way):
+    def make():
+        return {"held": Holder()}
+
+    with Client(outside) as client, pytest.raises(TypeError, match="lock") as raised:
+        if way == "submit":
+            client.submit(make).result(timeout=PATIENCE)
+        else:
+            client.run(make)
+    assert "['held'].inner['parts'][1] is a _thread.lock" in notes(raised)
+
+
+def test_a_failure_that_cannot_be_pickled_still_says_what_it_was(outside):
+    def fail():
+        failed = ValueError("what went wrong")
+        failed.lock = threading.Lock()
+        raise failed
+
+    with Client(outside) as client, pytest.raises(RuntimeError, match="what went wrong") as raised:
+        client.submit(fail).result(timeout=PATIENCE)
+    assert "ValueError" in str(raised.value)
+
+
+# ---- modules that workers have not --------------------------------------------------------------
+
+
+@pytest.fixture
+def local_module(monkeypatch):
+    """A module that this process has and workers have not."""
+    module = types.ModuleType("module_that_only_the_client_has")
+    exec("def double(x):\n    return 2 * x\n\nclass Point:\n    pass\n", module.__dict__)
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return module
+
+
+@pytest.mark.parametrize("way", ["function", "many", "argument", "data", "inside", "run"])
+def test_a_missing_module_is_named_with_the_host_it_is_missing_on(outside, local_module, way):
+    name = local_module.__name__
+
+    def inside():
+        __import__(name)
+
+    with Client(outside) as client, pytest.raises(ModuleNotFoundError, match=name) as raised:
+        if way == "function":
+            client.submit(local_module.double, 1).result(timeout=PATIENCE)
+        elif way == "many":
+            client.gather(client.map(local_module.double, range(3)))
+        elif way == "argument":
+            client.submit(type, local_module.Point()).result(timeout=PATIENCE)
+        elif way == "data":
+            client.submit(type, client.scatter(local_module.Point())).result(timeout=PATIENCE)
+        elif way == "inside":
+            client.submit(inside).result(timeout=PATIENCE)
+        else:
+            client.run(inside)
+    if sys.version_info >= (3, 11):
+        assert f"is missing on host {socket.gethostname()!r}" in notes(raised)
+        assert str(os.getpid()) not in notes(raised)
+
+
+# ---- clusters that cannot start or have nobody to work ------------------------------------------
+
+
+def test_an_address_in_use_is_named(outside):
+    port = int(outside.scheduler_address.rpartition(":")[2])
+    with pytest.raises(OSError, match=f"{port}.*in use"):
+        LocalCluster(n_workers=0, processes=True, scheduler_port=port)
+
+
+def test_the_command_says_that_an_address_is_in_use(tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        command = ["-m", "samite", "scheduler", "--host", "127.0.0.1", "--port", str(port)]
+        ended = subprocess.run(
+            [sys.executable, *command, "--token-file", str(tmp_path / "token")],
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE * 3,
+            check=False,
+        )
+    assert ended.returncode != 0
+    assert str(port) in ended.stderr
+    assert "in use" in ended.stderr
+
+
+@pytest.mark.parametrize("way", ["result", "gather", "wait"])
+def test_who_waits_for_a_cluster_without_workers_is_told(caplog, way):
+    with (
+        config.set({"distributed.client.no-workers-hint": 0.1}),
+        LocalCluster(n_workers=0, processes=False) as cluster,
+        Client(cluster) as client,
+        caplog.at_level(logging.WARNING, logger="distributed.client"),
+    ):
+        future = client.submit(sum, [1, 2])
+        threading.Timer(2.0, lambda: cluster.scale(1)).start()
+        if way == "result":
+            assert future.result(timeout=PATIENCE) == 3
+        elif way == "gather":
+            assert client.gather([future]) == [3]
+        else:
+            wait([future], timeout=PATIENCE)
+        hints = [one.getMessage() for one in caplog.records if "no workers" in one.getMessage()]
+        assert len(hints) == 1
+        assert cluster.scheduler_address in hints[0]
+        assert "scale" in hints[0]
+
+
+def test_who_awaits_a_cluster_without_workers_is_told(caplog):
+    async def main():
+        async with (
+            LocalCluster(n_workers=0, processes=False, asynchronous=True) as cluster,
+            Client(cluster, asynchronous=True) as client,
+        ):
+            future = client.submit(sum, [1, 2])
+            asyncio.get_running_loop().call_later(2.0, cluster.scale, 1)
+            return await future
+
+    with (
+        config.set({"distributed.client.no-workers-hint": 0.1}),
+        caplog.at_level(logging.WARNING, logger="distributed.client"),
+    ):
+        assert asyncio.run(asyncio.wait_for(main(), PATIENCE)) == 3
+    assert sum("no workers" in one.getMessage() for one in caplog.records) == 1
+
+
+def test_a_slow_task_is_not_taken_for_a_cluster_without_workers(inside, caplog):
+    with (
+        config.set({"distributed.client.no-workers-hint": 0.05}),
+        Client(inside) as client,
+        caplog.at_level(logging.WARNING, logger="distributed.client"),
+    ):
+        assert client.submit(time.sleep, 0.5).result(timeout=PATIENCE) is None
+    assert not [one for one in caplog.records if "no workers" in one.getMessage()]
+
+
+def test_waiting_for_workers_that_do_not_come():
+    with LocalCluster(n_workers=0, processes=False) as cluster, Client(cluster) as client:
+        with pytest.raises(WorkerStartTimeoutError, match="Only 0/2 workers arrived"):
+            client.wait_for_workers(2, timeout=0.1)
+
+
+# ---- results that there will not be -------------------------------------------------------------
+
+
+def test_futures_of_a_closed_client_say_so(inside):
+    with Client(inside) as client:
+        future = client.submit(sum, [1, 2])
+        assert future.result(timeout=PATIENCE) == 3
+    assert future.status == "cancelled"
+    for ask in (future.result, future.exception, future.traceback):
+        with pytest.raises(ClosedClientError, match=client.id):
+            ask()
+    with pytest.raises(ClosedClientError, match="closed"):
+        client.submit(sum, [1])
+
+
+def test_cancelled_futures_name_their_key_and_reason(inside):
+    with Client(inside) as client:
+        future = client.submit(time.sleep, 2, key="long-sleep")
+        client.cancel([future], reason="not-needed", msg="nobody asks")
+        with pytest.raises(CancelledError, match="long-sleep"):
+            future.result(timeout=PATIENCE)
+        after = client.submit(str, future)
+        with pytest.raises(CancelledError):
+            after.result(timeout=PATIENCE)
+
+
+def test_a_future_of_another_cluster_is_not_waited_for_for_ever(inside):
+    with (
+        LocalCluster(n_workers=1, processes=False) as other,
+        Client(other, set_as_default=False) as stranger,
+        Client(inside) as client,
+    ):
+        foreign = stranger.submit(sum, [1, 2], key="foreign-sum")
+        foreign.result(timeout=PATIENCE)
+        with pytest.raises(CancelledError, match="text.*released"):
+            client.submit(str, foreign, key="text").result(timeout=PATIENCE)
+
+
+def test_data_that_was_lost_with_its_worker_is_named():
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=True) as cluster:
+        with Client(cluster) as client:
+            (data,) = client.scatter(["precious"])
+            (pid,) = client.run(os.getpid).values()
+            os.kill(pid, 9)
+            with pytest.raises(CancelledError, match=str(data.key)):
+                client.submit(str.upper, data, key="upper").result(timeout=PATIENCE * 3)
+
+
+def test_a_task_that_kills_its_workers_is_named():
+    with config.set({"distributed.scheduler.allowed-failures": 0}):
+        with LocalCluster(n_workers=1, threads_per_worker=1, processes=True) as cluster:
+            with Client(cluster) as client:
+                future = client.submit(os._exit, 1, key="deadly")
+                with pytest.raises(KilledWorker, match="deadly"):
+                    future.result(timeout=PATIENCE * 3)
+
+
+def test_outside_of_tasks_without_a_client_there_is_none_to_get():
+    with pytest.raises(ValueError, match="[Cc]lient"):
+        get_client(timeout=0.1)
+
+
+# ---- versions -----------------------------------------------------------------------------------
+
+
+def as_if_installed(folder, name, version):
+    """What the package's version is read from."""
+    info = folder / f"{name}-{version}.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
+
+
+@pytest.mark.parametrize(("package", "error"), [("cloudpickle", ValueError), ("numpy", None)])
+def test_versions_that_differ_are_named_with_all_who_have_them(tmp_path, package, error):
+    as_if_installed(tmp_path, package, "0.0.1")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with (
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, processes=True, env={"PYTHONPATH": path}
+        ) as cluster,
+        Client(cluster) as client,
+    ):
+        assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
+        worker = next(iter(client.scheduler_info()["workers"]))
+        told = (
+            pytest.raises(error, match="Mismatched versions")
+            if error
+            else pytest.warns(VersionMismatchWarning, match="Mismatched versions")
+        )
+        with told as caught:
+            client.get_versions(check=True)
+        said = str(caught.value) if error else str(caught[0].message)
+        assert package in said
+        assert "0.0.1" in said
+        for who in ("client", "scheduler", worker):
+            assert who in said
