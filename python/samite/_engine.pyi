@@ -639,7 +639,12 @@ class ClusterClient:
         options: dict[str, Any] | None = None,
     ) -> None: ...
     def submit_graph(
-        self, graph: dict[Any, Any], outputs: list[Any], options: dict[str, Any] | None = None
+        self,
+        graph: dict[Any, Any],
+        outputs: list[Any],
+        options: dict[str, Any] | None = None,
+        sets: list[dict[str, Any]] | None = None,
+        rows: dict[Any, int] | None = None,
     ) -> None: ...
     def retain(self, keys: list[str]) -> None: ...
     def release(self, keys: list[str]) -> None: ...

@@ -416,6 +416,33 @@ def persist(
     return repack(rebuilt)
 
 
+def persisted_by(
+    submit: Callable[[Any, list[Any]], list[Any]], collections: list[Any], optimize_graph: bool
+) -> list[Any]:
+    """Collections of the same kind whose graphs hold futures.
+
+    Parameters
+    ----------
+    submit:
+        ``f(expr, keys)`` that gives a future for each key.
+    """
+    from samite._expr import CompositeExpr
+
+    exprs = collections_to_expr(collections, optimize_graph)
+    expr = _fused(_nativized(exprs, final=False).optimize())
+    keys = list(dict.fromkeys(flatten(expr.__dask_keys__())))
+    graph = dict(zip(keys, submit(expr, keys), strict=True))
+    persisted: list[Any] = []
+    for collection, child, own in zip(
+        collections, exprs.operands, expr.__dask_keys__(), strict=True
+    ):
+        if isinstance(child, CompositeExpr):
+            persisted.append(_rebuild_composite(collection, child, graph))
+        else:
+            persisted.append(_rebuild(collection, {key: graph[key] for key in flatten(own)}))
+    return persisted
+
+
 def _rebuild(collection: Any, graph: Mapping[Any, Any]) -> Any:
     rebuild, arguments = collection.__dask_postpersist__()
     return rebuild(graph, *arguments)

@@ -100,15 +100,36 @@ struct Compiler {
     imports: Vec<(TaskId, Arc<str>)>,
     /// The annotations of the task that was pushed last, by address.
     annotated: Option<usize>,
-    /// For a cluster, the parts that tasks read.
-    parts: Option<PartRows>,
+    /// For a cluster, which annotations tasks have.
+    rows: Option<ClusterRows>,
 }
 
-/// The rows of annotations by the part that a task reads.
-struct PartRows {
-    rows: FxHashMap<Option<u32>, AnnotationId>,
+/// The rows of annotations of tasks for a cluster.
+struct ClusterRows {
+    /// Which row each key of the graph has; keys that are not there have the first one.
+    by_key: Option<Py<PyDict>>,
+    /// How many rows keys can have.
+    count: usize,
+    /// The rows of tasks that read one part of their inputs, by the row of their key.
+    by_part: FxHashMap<(AnnotationId, u32), AnnotationId>,
     /// That of the task that was pushed last.
-    last: Option<u32>,
+    last: AnnotationId,
+}
+
+impl ClusterRows {
+    fn of_key(&self, key: &Bound<'_, PyAny>) -> PyResult<AnnotationId> {
+        let Some(by_key) = &self.by_key else { return Ok(AnnotationId(0)) };
+        let Some(row) = by_key.bind(key.py()).get_item(key)? else { return Ok(AnnotationId(0)) };
+        let row: usize = row.extract()?;
+        if row >= self.count {
+            return Err(PyValueError::new_err(format!(
+                "submit_graph: the key {} has the options of number {row}, and there are {}",
+                key.repr()?,
+                self.count
+            )));
+        }
+        Ok(AnnotationId::from_index(row))
+    }
 }
 
 impl Compiler {
@@ -136,21 +157,24 @@ impl Compiler {
         Ok(())
     }
 
-    /// Says which part of its inputs the next task reads.
-    fn read_part(&mut self, py: Python<'_>, template: &Template) -> PyResult<()> {
-        let Some(parts) = &mut self.parts else { return Ok(()) };
-        let part = crate::cluster::parts::part_of(py, template)?;
-        if part == parts.last {
-            return Ok(());
+    /// Says that the task of a key comes next, which may have annotations of its own and read one
+    /// part of its inputs.
+    fn begin_task(&mut self, key: &Bound<'_, PyAny>, template: &Template) -> PyResult<()> {
+        let Some(rows) = &mut self.rows else { return Ok(()) };
+        let mut row = rows.of_key(key)?;
+        if let Some(part) = crate::cluster::parts::part_of(key.py(), template)? {
+            let annotations = &mut self.annotations;
+            let base = row;
+            row = *rows.by_part.entry((base, part)).or_insert_with(|| {
+                let base = annotations.get(base.index()).cloned().unwrap_or_default();
+                annotations.push(TaskOptions { part: Some(part), ..base });
+                AnnotationId::from_index(annotations.len() - 1)
+            });
         }
-        parts.last = part;
-        let annotations = &mut self.annotations;
-        let row = *parts.rows.entry(part).or_insert_with(|| {
-            let base = annotations.first().cloned().unwrap_or_default();
-            annotations.push(TaskOptions { part, ..base });
-            AnnotationId::from_index(annotations.len() - 1)
-        });
-        self.builder.begin_layer("", Some(row));
+        if row != rows.last {
+            rows.last = row;
+            self.builder.begin_layer("", Some(row));
+        }
         Ok(())
     }
 
@@ -197,7 +221,7 @@ impl Compiler {
                     _ => None,
                 });
             }
-            self.read_part(py, &template)?;
+            self.begin_task(&key, &template)?;
             let operation = match native_task(py, &template) {
                 Some(task) => Op::ArrayTask { task, key: key.unbind() },
                 None => Op::Template { template, key: key.unbind() },
@@ -262,37 +286,44 @@ pub fn compile_graph<'py>(
 }
 
 /// Compiles a dict graph for the workers of a cluster: each wanted key has a task of its own, also
-/// where it is data, a future, or another name of a task.
+/// where it is data, a future, or another name of a task. `options` are the rows of annotations, and
+/// `rows` says which keys have another one than the first.
 ///
 /// # Errors
-/// As [`compile_graph`].
+/// As [`compile_graph`]; `ValueError` for a row that there is not.
 pub fn compile_for_cluster<'py>(
     graph: Bound<'py, PyDict>,
     keys: &[Bound<'py, PyAny>],
-    options: TaskOptions,
+    options: Vec<TaskOptions>,
+    rows: Option<Py<PyDict>>,
 ) -> PyResult<Compiled> {
     let py = graph.py();
     let mut reader = GraphReader::new(graph, None);
     let wanted = keys.iter().map(|key| reader.want(key)).collect::<PyResult<Vec<_>>>()?;
     let mut compiler = Compiler::default();
-    compiler.annotations.push(options);
+    compiler.rows = Some(ClusterRows {
+        by_key: rows,
+        count: options.len(),
+        by_part: FxHashMap::default(),
+        last: AnnotationId(0),
+    });
+    compiler.annotations = options;
     compiler.builder.begin_layer("", Some(AnnotationId(0)));
-    let rows = FxHashMap::from_iter([(None, AnnotationId(0))]);
-    compiler.parts = Some(PartRows { rows, last: None });
     let tasks = compiler.push_graph(py, &mut reader)?;
-    compiler.builder.begin_layer("", Some(AnnotationId(0)));
     let mut taken: FxHashSet<TaskId> = compiler.imports.iter().map(|(task, _)| *task).collect();
     let mut outputs = Vec::with_capacity(keys.len());
     for (entry, key) in wanted.into_iter().zip(keys) {
-        let key = key.clone().unbind();
-        outputs.push(Ok(match tasks.output(py, &reader, entry)? {
-            Err(value) => {
-                let template = Template::Value(value);
-                compiler.push(Op::Template { template, key }, [])
+        let (template, needs) = match tasks.output(py, &reader, entry)? {
+            Err(value) => (Template::Value(value), None),
+            Ok(task) if taken.insert(task) => {
+                outputs.push(Ok(task));
+                continue;
             }
-            Ok(task) if taken.insert(task) => task,
-            Ok(task) => compiler.push(Op::Template { template: Template::Input, key }, [task]),
-        }));
+            Ok(task) => (Template::Input, Some(task)),
+        };
+        compiler.begin_task(key, &template)?;
+        let key = key.clone().unbind();
+        outputs.push(Ok(compiler.push(Op::Template { template, key }, needs)));
     }
     compiler.finish(py, outputs)
 }

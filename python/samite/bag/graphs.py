@@ -8,7 +8,7 @@ from typing import Any
 
 from samite._task_spec import Alias, DataNode, Dict, List, Task, TaskRef
 from samite.bag.streaming import LONGEST_CHAIN, apply_chain, make_step, run_chain
-from samite.highlevelgraph import HighLevelGraph
+from samite.highlevelgraph import HighLevelGraph, MaterializedLayer
 
 
 def step(func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -81,8 +81,11 @@ def graph_of(name: str, layer: Mapping[Any, Any], dependencies: Iterable[Any]) -
     return HighLevelGraph.from_collections(name, layer, dependencies=list(dependencies))
 
 
-def optimize(dsk: Any, keys: Any, fuse_keys: Any = None, **kwargs: Any) -> dict[Any, Any]:
+def optimize(dsk: Any, keys: Any, fuse_keys: Any = None, **kwargs: Any) -> Any:
     """Drop the tasks that ``keys`` do not need and join the steps of chains.
+
+    The result is a dict; where layers are annotated, it is a graph of layers, and only steps with
+    the same annotations are joined.
 
     Parameters
     ----------
@@ -97,7 +100,34 @@ def optimize(dsk: Any, keys: Any, fuse_keys: Any = None, **kwargs: Any) -> dict[
     wanted = set(flatten(keys if isinstance(keys, list) else [keys]))
     graph = cull(convert_legacy_graph(ensure_dict(dsk)), wanted)
     kept = wanted | set(flatten(list(fuse_keys) if fuse_keys else []))
-    return renew_folders(join_chains(graph, kept))
+    layers = dsk.layers if isinstance(dsk, HighLevelGraph) else {}
+    if not any(layer.annotations for layer in layers.values()):
+        return renew_folders(join_chains(graph, kept))
+    layer_of = {key: name for name, layer in layers.items() for key in layer}
+    for key, node in graph.items():
+        own = layers[layer_of[key]].annotations or {}
+        for needed in node.dependencies:
+            if needed in layer_of and (layers[layer_of[needed]].annotations or {}) != own:
+                kept.add(needed)
+    return _in_layers(renew_folders(join_chains(graph, kept)), layers, layer_of)
+
+
+def _in_layers(
+    graph: Mapping[Any, Any], layers: Mapping[str, Any], layer_of: Mapping[Any, str]
+) -> HighLevelGraph:
+    """The tasks of a graph in the layers that they are from, with the annotations of these."""
+    parts: dict[str, dict[Any, Any]] = {}
+    needs: dict[str, set[str]] = {}
+    for key, node in graph.items():
+        name = layer_of[key]
+        parts.setdefault(name, {})[key] = node
+        needed = {layer_of[one] for one in node.dependencies if one in layer_of}
+        needs.setdefault(name, set()).update(needed - {name})
+    made = {
+        name: MaterializedLayer(part, annotations=layers[name].annotations or {})
+        for name, part in parts.items()
+    }
+    return HighLevelGraph(made, needs)
 
 
 def join_chains(graph: Mapping[Any, Any], kept: set[Any]) -> dict[Any, Any]:

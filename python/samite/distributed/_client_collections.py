@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from samite.distributed._client_base import ClientBase
-from samite.distributed._options import task_options
+from samite.distributed._options import options_of, task_options
 from samite.distributed.future import Future
 
 
@@ -39,7 +39,7 @@ class CollectionsMixin(ClientBase):
         optimize_graph:
             Whether graphs are optimized first.
         workers, allow_other_workers, resources, retries, priority:
-            As in :meth:`submit`, for all tasks.
+            As in :meth:`submit`, for all tasks that are not annotated with another value.
         traverse:
             Whether to look for collections in containers.
 
@@ -95,16 +95,7 @@ class CollectionsMixin(ClientBase):
         -------
         Collections of the same kind, whose graphs hold futures.
         """
-        from samite._expr import CompositeExpr
-        from samite.base import (
-            _fused,
-            _nativized,
-            _rebuild,
-            _rebuild_composite,
-            collections_to_expr,
-            is_dask_collection,
-        )
-        from samite.core import flatten
+        from samite.base import is_dask_collection, persisted_by
 
         options = task_options(
             workers, allow_other_workers, resources, retries, priority, fifo_timeout, actors
@@ -119,18 +110,9 @@ class CollectionsMixin(ClientBase):
                 )
         if not given:
             return type(collections)()
-        exprs = collections_to_expr(given, optimize_graph)
-        expr = _fused(_nativized(exprs, final=False).optimize())
-        keys = list(dict.fromkeys(flatten(expr.__dask_keys__())))
-        futures = self._submit_graph(expr, keys, options)
-        graph = dict(zip(keys, futures, strict=True))
-        persisted: list[Any] = []
-        for collection, child, own in zip(given, exprs.operands, expr.__dask_keys__(), strict=True):
-            if isinstance(child, CompositeExpr):
-                persisted.append(_rebuild_composite(collection, child, graph))
-            else:
-                part = {key: graph[key] for key in flatten(own)}
-                persisted.append(_rebuild(collection, part))
+        persisted = persisted_by(
+            lambda expr, keys: self._submit_graph(expr, keys, options), given, optimize_graph
+        )
         return persisted[0] if single else type(collections)(persisted)
 
     def get(
@@ -196,10 +178,8 @@ class CollectionsMixin(ClientBase):
         annotations = getattr(dsk, "__dask_annotations__", None)
         by_kind = annotations() if annotations is not None else None
         graph = as_dict(dsk)
-        annotated = _by_key(graph, by_kind) if by_kind else None
-        if annotated:
-            options = _with_annotations(annotated, options)
-        self._connected().submit_graph(graph, keys, options)
+        sets, rows = _sets_of_options(graph, by_kind, options) if by_kind else (None, None)
+        self._connected().submit_graph(graph, keys, options, sets, rows)
         return Future._many(keys, self)
 
     def normalize_collection(self, collection: Any) -> Any:
@@ -233,40 +213,66 @@ def _nested(keys: Any, futures: Mapping[Any, Any]) -> Any:
     return futures[keys]
 
 
-def _with_annotations(
-    annotated: Mapping[Any, Mapping[str, Any]], options: dict[str, Any]
-) -> dict[str, Any]:
-    """Options of a submission whose tasks are annotated; what the call itself says wins.
-
-    A submission has one set of options: tasks that were added around the annotated ones, such as
-    those that put a result together, are treated like them.
-
-    Raises
-    ------
-    NotImplementedError
-        If tasks have different annotations.
-    """
-    sets = list(annotated.values())
-    if any(other != sets[0] for other in sets):
-        raise NotImplementedError(
-            "tasks of one computation have different annotations, which a cluster cannot heed yet: "
-            f"{sets[0]} and {next(other for other in sets if other != sets[0])}; compute them apart"
-        )
-    known = {name: sets[0][name] for name in _HEEDED if name in sets[0]}
-    return {**task_options(**known), **options}
-
-
 # The annotations that a scheduler heeds; others are for people.
 _HEEDED = ("workers", "allow_other_workers", "resources", "retries", "priority")
 
 
-def _by_key(
-    graph: Mapping[Any, Any], by_kind: Mapping[str, Mapping[Any, Any]]
-) -> dict[Any, dict[str, Any]]:
-    """The annotations of each task that has some."""
-    found: dict[Any, dict[str, Any]] = {}
-    for kind, values in by_kind.items():
-        for key, value in values.items():
+def _sets_of_options(
+    graph: Mapping[Any, Any],
+    by_kind: Mapping[str, Mapping[Any, Any]],
+    options: Mapping[str, Any],
+) -> tuple[list[dict[str, Any]], dict[Any, int]]:
+    """The different options of annotated tasks, and which of them each such key has, from 1.
+
+    What a task is annotated with wins over ``options``, which are those of the whole computation.
+
+    Raises
+    ------
+    TypeError
+        If an annotation has a value of the wrong type; the message names the task.
+    """
+    annotated: dict[Any, dict[str, Any]] = {}
+    for kind in _HEEDED:
+        for key, value in by_kind.get(kind, {}).items():
             if value is not None and key in graph:
-                found.setdefault(key, {})[kind] = value
-    return found
+                annotated.setdefault(key, {})[kind] = value
+    sets: list[dict[str, Any]] = []
+    rows: dict[Any, int] = {}
+    numbers: dict[tuple[Any, ...], int] = {}
+    # Tasks of one layer share the values of their annotations, so that these are looked at once.
+    known: dict[tuple[Any, ...], int] = {}
+    for key, own in annotated.items():
+        same = tuple((kind, id(value)) for kind, value in own.items())
+        row = known.get(same)
+        if row is None:
+            try:
+                made = {**options, **_own_options(own, options)}
+            except TypeError as wrong:
+                raise TypeError(f"the annotations of the task {key!r}: {wrong}") from None
+            row = known[same] = numbers.setdefault(_hashable(made), len(sets) + 1)
+            if row > len(sets):
+                sets.append(made)
+        rows[key] = row
+    return sets, rows
+
+
+def _hashable(options: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Equal for equal options."""
+    return (
+        tuple(options.get("workers", ())),
+        options.get("allow_other_workers"),
+        frozenset(options.get("resources", {}).items()),
+        options.get("retries"),
+        options.get("priority"),
+    )
+
+
+def _own_options(own: Mapping[str, Any], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The options of one task, whose kinds are chosen each by itself."""
+    inherited = {kind: options[kind] for kind in _HEEDED[:2] if kind in options}
+    made = options_of({**inherited, **own})
+    # That a task is annotated with zero says something where the computation says more.
+    for kind in ("retries", "priority"):
+        if kind in own:
+            made.setdefault(kind, 0)
+    return made

@@ -34,6 +34,42 @@ def worker_list(workers: Any) -> list[str] | None:
     return [getattr(worker, "worker_address", None) or str(worker) for worker in workers]
 
 
+def options_of(annotations: Mapping[str, Any]) -> dict[str, Any]:
+    """What the engine takes, from annotations; those that no scheduler heeds are left out.
+
+    Raises
+    ------
+    TypeError
+        If one has a value of the wrong type.
+    """
+    options: dict[str, Any] = {}
+    workers = worker_list(annotations.get("workers"))
+    if workers is not None:
+        options["workers"] = workers
+        options["allow_other_workers"] = bool(annotations.get("allow_other_workers"))
+    resources = annotations.get("resources")
+    if resources is not None:
+        if not isinstance(resources, Mapping):
+            raise TypeError(f"resources= must be a dict of amounts, got {resources!r}")
+        for name, amount in resources.items():
+            if not isinstance(amount, Number):
+                raise TypeError(
+                    f"resources: the amount of {name!r} must be a number, got {amount!r}"
+                )
+        options["resources"] = dict(resources)
+    retries = annotations.get("retries")
+    if retries:
+        if not isinstance(retries, int) or retries < 0:
+            raise TypeError(f"retries= must be a whole number from zero up, got {retries!r}")
+        options["retries"] = retries
+    priority = annotations.get("priority")
+    if priority:
+        if not isinstance(priority, Number):
+            raise TypeError(f"priority= must be a number, got {priority!r}")
+        options["priority"] = priority
+    return options
+
+
 def task_options(
     workers: Any = None,
     allow_other_workers: Any = None,
@@ -57,32 +93,15 @@ def task_options(
         raise TypeError("allow_other_workers= must be True or False")
     if allow_other_workers and workers is None and "workers" not in annotated:
         raise ValueError("Only use allow_other_workers= if using workers=")
-    options: dict[str, Any] = {}
-    workers = worker_list(annotated.get("workers") if workers is None else workers)
-    if workers is not None:
-        options["workers"] = workers
-        allowed = allow_other_workers or annotated.get("allow_other_workers")
-        options["allow_other_workers"] = bool(allowed)
-    resources = annotated.get("resources") if resources is None else resources
-    if resources is not None:
-        if not isinstance(resources, Mapping):
-            raise TypeError(f"resources= must be a dict of amounts, got {resources!r}")
-        for name, amount in resources.items():
-            if not isinstance(amount, Number):
-                raise TypeError(
-                    f"resources: the amount of {name!r} must be a number, got {amount!r}"
-                )
-        options["resources"] = dict(resources)
-    retries = annotated.get("retries") if not retries else retries
-    if retries:
-        if not isinstance(retries, int) or retries < 0:
-            raise TypeError(f"retries= must be a whole number from zero up, got {retries!r}")
-        options["retries"] = retries
-    priority = annotated.get("priority") if not priority else priority
-    if priority:
-        if not isinstance(priority, Number):
-            raise TypeError(f"priority= must be a number, got {priority!r}")
-        options["priority"] = priority
+    options = options_of(
+        {
+            "workers": annotated.get("workers") if workers is None else workers,
+            "allow_other_workers": allow_other_workers or annotated.get("allow_other_workers"),
+            "resources": annotated.get("resources") if resources is None else resources,
+            "retries": retries or annotated.get("retries"),
+            "priority": priority or annotated.get("priority"),
+        }
+    )
     if fifo_timeout is not None:
         from samite.utils import parse_timedelta
 

@@ -161,15 +161,23 @@ impl ClusterClient {
         gil::released(|| self.link.client.submit(submission)).map_err(raised)
     }
 
-    /// Submits a dict graph; `outputs` are those of its keys that are wanted.
-    #[pyo3(signature = (graph, outputs, options=None))]
+    /// Submits a dict graph; `outputs` are those of its keys that are wanted. `options` are those of
+    /// all tasks, but for the keys in `rows`, which have one of `sets`, counted from 1.
+    #[pyo3(signature = (graph, outputs, options=None, sets=None, rows=None))]
     fn submit_graph<'py>(
         &self,
         graph: Bound<'py, PyDict>,
         outputs: &Bound<'py, PyList>,
         options: Option<&Bound<'py, PyDict>>,
+        sets: Option<&Bound<'py, PyList>>,
+        rows: Option<Bound<'py, PyDict>>,
     ) -> PyResult<()> {
-        let submission = submit::graph(graph, outputs, submit::Options::new(options)?)?;
+        let annotated = match (sets, rows) {
+            (Some(sets), Some(rows)) => submit::Annotated::new(sets, rows)?,
+            _ => submit::Annotated::default(),
+        };
+        let options = submit::Options::new(options)?;
+        let submission = submit::graph(graph, outputs, options, annotated)?;
         gil::released(|| self.link.client.submit(submission)).map_err(raised)
     }
 

@@ -167,16 +167,38 @@ fn calls_of_futures(
     batched(py, plan, &operations, texts(keys)?, imports, annotations).map(Some)
 }
 
+/// Options of some of the tasks of a graph.
+#[derive(Default)]
+pub struct Annotated {
+    /// The sets of options that there are beside the one of all tasks.
+    sets: Vec<TaskOptions>,
+    /// The place in `sets` of each key that has one, counted from 1.
+    rows: Option<Py<PyDict>>,
+}
+
+impl Annotated {
+    pub fn new(sets: &Bound<'_, PyList>, rows: Bound<'_, PyDict>) -> PyResult<Self> {
+        let sets = sets
+            .iter()
+            .map(|set| Ok(Options::new(Some(set.cast::<PyDict>()?))?.tasks))
+            .collect::<PyResult<_>>()?;
+        Ok(Self { sets, rows: Some(rows.unbind()) })
+    }
+}
+
 /// The submission of a dict graph.
 pub fn graph<'py>(
     graph: Bound<'py, PyDict>,
     outputs: &Bound<'py, PyList>,
     options: Options,
+    annotated: Annotated,
 ) -> PyResult<Submission> {
     let py = graph.py();
     let keys: Vec<Bound<'py, PyAny>> = outputs.iter().collect();
+    let Annotated { mut sets, rows } = annotated;
+    sets.insert(0, options.tasks);
     let Compiled { plan, operations, annotations, imports, .. } =
-        compile_for_cluster(graph, &keys, options.tasks)?;
+        compile_for_cluster(graph, &keys, sets, rows)?;
     let plan = Arc::unwrap_or_clone(plan);
     batched(py, plan, &operations, texts(outputs)?, imports, annotations)
 }
