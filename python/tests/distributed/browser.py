@@ -55,12 +55,15 @@ class Browser:
         self._ended = False
         threading.Thread(target=self._read, daemon=True).start()
         self._session: str | None = None
+        # To start takes a second, or a minute where the processors are much in demand.
+        self._patience = 10 * PATIENCE
         pages = self._send("Target.getTargets")["targetInfos"]
         page = next(one["targetId"] for one in pages if one["type"] == "page")
         attached = self._send("Target.attachToTarget", targetId=page, flatten=True)
         self._session = attached["sessionId"]
         for domain in ("Runtime", "Log", "Network", "Page"):
             self._send(f"{domain}.enable")
+        self._patience = 3 * PATIENCE
 
     def _read(self) -> None:
         held = b""
@@ -98,7 +101,7 @@ class Browser:
         os.write(self._commands, json.dumps(message).encode() + b"\0")
         with self._changed:
             done = self._changed.wait_for(
-                lambda: message["id"] in self._answers or self._ended, 3 * PATIENCE
+                lambda: message["id"] in self._answers or self._ended, self._patience
             )
             assert done and not self._ended, f"the browser does not answer {method}"
             answer = self._answers.pop(message["id"])

@@ -9,7 +9,11 @@ import pytest
 
 from samite.distributed import Client, LocalCluster
 
-pytestmark = pytest.mark.skipif(browser.PROGRAM is None, reason="needs chromium")
+pytestmark = [
+    pytest.mark.skipif(browser.PROGRAM is None, reason="needs chromium"),
+    # A browser takes long to start where the processors are much in demand.
+    pytest.mark.timeout(400),
+]
 
 THREADS = 2
 
@@ -63,15 +67,21 @@ def client(cluster):
         yield made
 
 
-@pytest.fixture
-def page(cluster, tmp_path):
-    made = browser.Browser(tmp_path / "profile")
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    made = browser.Browser(tmp_path_factory.mktemp("browser") / "profile")
     try:
-        made.open(cluster.dashboard_link)
-        made.until("document.getElementById('link').textContent !== 'connecting'")
         yield made
     finally:
         made.close()
+
+
+@pytest.fixture
+def page(cluster, chromium):
+    chromium.faults.clear()
+    chromium.open(cluster.dashboard_link)
+    chromium.until("document.getElementById('link').textContent !== 'connecting'")
+    return chromium
 
 
 def count(name: str) -> str:
@@ -127,12 +137,8 @@ def test_each_part_is_a_page_of_its_own(cluster, client, page):
     assert page.faults == []
 
 
-def test_the_page_says_that_its_scheduler_is_gone(tmp_path):
-    page = browser.Browser(tmp_path / "profile")
-    try:
-        with LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
-            page.open(cluster.dashboard_link)
-            page.until(f"{count('workers')} === 1")
-        page.until("document.getElementById('link').className === 'lost'")
-    finally:
-        page.close()
+def test_the_page_says_that_its_scheduler_is_gone(chromium):
+    with LocalCluster(n_workers=1, processes=False, dashboard_address="127.0.0.1:0") as cluster:
+        chromium.open(cluster.dashboard_link)
+        chromium.until(f"{count('workers')} === 1")
+    chromium.until("document.getElementById('link').className === 'lost'")
