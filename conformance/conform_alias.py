@@ -247,8 +247,10 @@ class Alias:
         who, names = asker(), FILL.get(module, ())
         if who is None or attr.startswith("__"):
             # A pickle of a helper is loaded by nobody that could be asked.
-            if names == "*" and hasattr(cls.source(module), attr):
-                return getattr(cls.source(module), attr)
+            if module == "distributed.utils_test" and not attr.startswith("__"):
+                value = getattr(cls.source(module), attr, absent)
+                if value is not absent:
+                    return value
             raise AttributeError(f"module {module!r} has no attribute {attr!r}")
         if names == "*" or attr in names or (who == "helper" and module in PURE):
             value = getattr(cls.source(module), attr, absent)
