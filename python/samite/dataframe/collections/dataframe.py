@@ -224,4 +224,6 @@ def _note_near_names(error: KeyError, key: Any, columns: Any) -> None:
     ]
     hint = f"did you mean {', '.join(map(repr, dict.fromkeys(near)))}?" if near else ""
     shown = ", ".join(map(repr, names[:20])) + (", ..." if len(names) > 20 else "")
-    error.add_note(f"df[...]: the columns are {shown}{'; ' if hint else ''}{hint}")
+    from samite._unpicklable import add_note
+
+    add_note(error, f"df[...]: the columns are {shown}{'; ' if hint else ''}{hint}")
