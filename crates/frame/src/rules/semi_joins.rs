@@ -11,11 +11,6 @@ use datafusion::error::Result;
 use datafusion::logical_expr::{Expr, Join, LogicalPlan, Projection};
 use datafusion::optimizer::{OptimizerConfig, OptimizerRule};
 
-use super::estimate;
-
-/// How much smaller the side of a semi-join has to be that changes places with the other.
-const SMALLER: f64 = 2.0;
-
 #[derive(Debug)]
 pub(super) struct SemiJoins;
 
@@ -32,41 +27,8 @@ impl OptimizerRule for SemiJoins {
         plan.transform_down(|plan| match first(&plan)? {
             Some(moved) => Ok(Transformed::yes(moved)),
             None => Ok(Transformed::no(plan)),
-        })?
-        .transform_data(|plan| {
-            plan.transform_down(|plan| match turned(&plan)? {
-                Some(turned) => Ok(Transformed::yes(turned)),
-                None => Ok(Transformed::no(plan)),
-            })
         })
     }
-}
-
-/// The semi-join with its sides changed, where the one whose rows only tell which rows of the other
-/// stay is much the smaller one: the engine keeps the left one in memory.
-fn turned(plan: &LogicalPlan) -> Result<Option<LogicalPlan>> {
-    let LogicalPlan::Join(semi) = plan else { return Ok(None) };
-    if semi.join_type != JoinType::LeftSemi || semi.null_aware {
-        return Ok(None);
-    }
-    let (Some(mine), Some(theirs)) = (estimate::rows(&semi.left), estimate::rows(&semi.right))
-    else {
-        return Ok(None);
-    };
-    if theirs * SMALLER > mine {
-        return Ok(None);
-    }
-    let on = semi.on.iter().map(|(mine, theirs)| (theirs.clone(), mine.clone())).collect();
-    Ok(Some(LogicalPlan::Join(Join::try_new(
-        semi.right.clone(),
-        semi.left.clone(),
-        on,
-        semi.filter.clone(),
-        JoinType::RightSemi,
-        semi.join_constraint,
-        semi.null_equality,
-        false,
-    )?)))
 }
 
 /// The plan with its semi-join below the join that it is over.
