@@ -31,6 +31,8 @@ struct Run {
     /// The inputs of which it keeps a part that was fetched.
     keeps: Vec<TaskKey>,
     phase: Phase,
+    /// Whether it was begun for an earlier scheduler, whose numbers of runs mean nothing now.
+    continued: bool,
 }
 
 #[derive(Debug)]
@@ -138,6 +140,7 @@ impl Machine {
                     part,
                     keeps: Vec::new(),
                     phase: Phase::Queued,
+                    continued: false,
                 };
                 self.run(task, run, &sources, outputs);
             }
@@ -196,7 +199,7 @@ impl Machine {
     fn run(&mut self, task: TaskKey, mut new: Run, sources: &[Source], outputs: &mut Vec<Output>) {
         let (attempt, priority) = (new.attempt, new.priority);
         if let Some(run) = self.runs.get(&task) {
-            if run.attempt >= attempt {
+            if run.attempt == attempt || (run.attempt > attempt && !run.continued) {
                 return;
             }
             self.forget(task, outputs);
@@ -364,8 +367,11 @@ impl Machine {
         runs.sort_unstable();
         let mut going = Vec::new();
         for task in runs {
-            match self.runs.get(&task) {
-                Some(run) if run.phase == Phase::Executing => going.push((task, run.attempt)),
+            match self.runs.get_mut(&task) {
+                Some(run) if run.phase == Phase::Executing => {
+                    run.continued = true;
+                    going.push((task, run.attempt));
+                }
                 _ => self.forget(task, outputs),
             }
         }
