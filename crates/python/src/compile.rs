@@ -300,14 +300,13 @@ pub fn compile_for_cluster<'py>(
     let py = graph.py();
     let mut reader = GraphReader::new(graph, None);
     let wanted = keys.iter().map(|key| reader.want(key)).collect::<PyResult<Vec<_>>>()?;
-    let mut compiler = Compiler::default();
-    compiler.rows = Some(ClusterRows {
+    let rows = ClusterRows {
         by_key: rows,
         count: options.len(),
         by_part: FxHashMap::default(),
         last: AnnotationId(0),
-    });
-    compiler.annotations = options;
+    };
+    let mut compiler = Compiler { rows: Some(rows), annotations: options, ..Compiler::default() };
     compiler.builder.begin_layer("", Some(AnnotationId(0)));
     let tasks = compiler.push_graph(py, &mut reader)?;
     let mut taken: FxHashSet<TaskId> = compiler.imports.iter().map(|(task, _)| *task).collect();

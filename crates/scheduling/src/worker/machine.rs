@@ -491,11 +491,11 @@ impl Machine {
             Phase::Executing => self.executing.get(&(*task, run.attempt)) == Some(&false),
         });
         let mut kept: FxHashMap<Portion, u32> = FxHashMap::default();
-        for run in self.runs.values() {
-            for task in &run.keeps {
-                *kept.entry(Portion { task: *task, part: run.part }).or_insert(0) += 1;
-            }
-        }
+        let keeps = self
+            .runs
+            .values()
+            .flat_map(|run| run.keeps.iter().map(|task| Portion { task: *task, part: run.part }));
+        keeps.for_each(|portion| *kept.entry(portion).or_insert(0) += 1);
         let begun = self.fetches.values().filter(|fetch| fetch.begun).count();
         let fault = if !runs_fit {
             "a run is not where its phase says"
