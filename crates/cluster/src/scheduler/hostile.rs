@@ -109,7 +109,11 @@ fn from_client(random: &mut Random) -> FromClient {
         3 | 4 => FromClient::Submit(Box::new(submission(random))),
         5 => FromClient::Retain(random.keys()),
         6 => FromClient::Release(random.keys()),
-        7 => FromClient::Cancel { keys: random.keys(), reason: String::from("because") },
+        7 => FromClient::Cancel {
+            keys: random.keys(),
+            reason: String::from("because"),
+            force: random.below(2) == 0,
+        },
         8 => FromClient::Retry(random.keys()),
         9 => FromClient::Locate { id, keys: random.keys() },
         10 => FromClient::Fetch { id, keys: random.keys() },

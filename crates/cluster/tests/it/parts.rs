@@ -45,7 +45,7 @@ fn a_value_in_parts_can_be_had_whole() {
         let cluster = Cluster::start(way, 2, 1);
         let client = cluster.client();
         let whole = submit(&client, "whole", Work::Parts(4, 100));
-        assert_eq!(numbers(&client, &[whole.clone()]), [300 + 2 + 3]);
+        assert_eq!(numbers(&client, std::slice::from_ref(&whole)), [300 + 2 + 3]);
         // Read by a task of another graph, whole and in part.
         let mut graph = Graph::with_options(TaskOptions::default());
         let import = graph.import("whole");

@@ -53,7 +53,7 @@ fn a_task_that_runs_goes_on_through_a_restart() {
         request(&client, "nthreads", Plain::None) != Plain::Map(Vec::new())
     });
     cluster.restart(folder.path());
-    assert_eq!(numbers(&client, &[slow.clone()]), [3]);
+    assert_eq!(numbers(&client, std::slice::from_ref(&slow)), [3]);
     let story = request(&client, "story", Plain::map([("keys", Plain::text(&*slow))]));
     assert!(story.items().len() <= 2, "it ran once: {story:?}");
 }
@@ -65,8 +65,8 @@ fn errors_and_releases_survive() {
     let client = cluster.client();
     let bad = submit(&client, "bad", Work::Fail(String::from("it broke")));
     let gone = submit(&client, "gone", Work::Add(1));
-    assert!(failure(&fetch(&client, &[bad.clone()])[0]).contains("it broke"));
-    assert_eq!(numbers(&client, &[gone.clone()]), [1]);
+    assert!(failure(&fetch(&client, std::slice::from_ref(&bad))[0]).contains("it broke"));
+    assert_eq!(numbers(&client, std::slice::from_ref(&gone)), [1]);
     client.release(&[gone]);
     wait_until("the release", || {
         request(&client, "counts", Plain::None).get("memory").and_then(Plain::as_int) == Some(0)
@@ -122,7 +122,7 @@ fn a_scheduler_that_ends_in_order_leaves_nothing_behind() {
     let cluster = Cluster::journaled(folder.path(), 1, 1);
     let client = cluster.client();
     let one = submit(&client, "one", Work::Add(1));
-    assert_eq!(numbers(&client, &[one.clone()]), [1]);
+    assert_eq!(numbers(&client, std::slice::from_ref(&one)), [1]);
     cluster.scheduler.close(PATIENCE);
     drop(cluster);
     wait_until("the client's end", || matches!(client.status(&one), Status::Cancelled { .. }));
