@@ -9,9 +9,11 @@ use crate::support::*;
 pub(crate) fn on_disk(client: &Client) -> i64 {
     let info = request(client, "scheduler_info", Plain::None);
     let Some(Plain::Map(workers)) = info.get("workers") else { return 0 };
-    let metrics = workers.first().and_then(|(_, worker)| worker.get("metrics"));
-    let spilled = metrics.and_then(|metrics| metrics.get("spilled_bytes"));
-    spilled.and_then(|spilled| spilled.get("disk")).and_then(Plain::as_int).unwrap_or(0)
+    let of_worker = |worker: &Plain| {
+        let spilled = worker.get("metrics")?.get("spilled_bytes")?;
+        spilled.get("disk").and_then(Plain::as_int)
+    };
+    workers.iter().filter_map(|(_, worker)| of_worker(worker)).sum()
 }
 
 #[test]
