@@ -37,6 +37,9 @@ PAINTED = """(() => {
   return seen.size;
 })()"""
 
+# The document may not be there yet.
+CONNECTED = "!['connecting', undefined].includes(document.getElementById('link')?.textContent)"
+
 _go_on = threading.Event()
 
 
@@ -49,8 +52,13 @@ def makes_memory(size):
     return bytes(size)
 
 
-def fails_with_markup(number):
-    raise ValueError("<img src=x onerror=alert(1)>")
+def fails_with_markup():
+    def fails(number):
+        raise ValueError("<img src=x onerror=alert(1)>")
+
+    # Tasks are shown by the names of their functions.
+    fails.__name__ = "<img src=x onerror=alert(2)>"
+    return fails
 
 
 @pytest.fixture
@@ -80,7 +88,7 @@ def chromium(tmp_path_factory):
 def page(cluster, chromium):
     chromium.faults.clear()
     chromium.open(cluster.dashboard_link)
-    chromium.until("document.getElementById('link').textContent !== 'connecting'")
+    chromium.until(CONNECTED)
     return chromium
 
 
@@ -118,7 +126,7 @@ def test_the_page_shows_tasks_workers_and_memory_move(cluster, client, page):
 
 
 def test_names_and_errors_are_text_and_never_markup(client, page):
-    failed = client.submit(fails_with_markup, 1, key="<img src=x onerror=alert(2)>-1")
+    failed = client.submit(fails_with_markup(), 1, key="<img src=x onerror=alert(3)>-1")
     with pytest.raises(ValueError):
         failed.result()
     page.until(f"{count('erred')} === 1")
@@ -130,7 +138,7 @@ def test_names_and_errors_are_text_and_never_markup(client, page):
 def test_each_part_is_a_page_of_its_own(cluster, client, page):
     for part in ("task-stream", "progress", "workers", "cluster-memory"):
         page.open(cluster.dashboard_link.replace("/status", f"/individual-{part}"))
-        page.until("document.getElementById('link').textContent !== 'connecting'")
+        page.until(CONNECTED)
         shown = """[...document.querySelectorAll('section')]
           .filter(one => one.getBoundingClientRect().height > 0).map(one => one.id)"""
         assert page.until(f"({shown}).length === 1 && ({shown})") == [part]
