@@ -108,6 +108,13 @@ def in_fresh_python(code: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=True, env=env).stdout
 
 
+def test_modules_of_tests_have_names_of_their_own():
+    # pytest imports them by these names, from several folders into one process.
+    names = [path.name for path in (ROOT / "python" / "tests").rglob("*.py")]
+    twice = {name for name in names if name.startswith("test_") and names.count(name) > 1}
+    assert not twice
+
+
 def test_import_is_light():
     loaded = json.loads(
         in_fresh_python("import json, sys, samite; print(json.dumps(sorted(sys.modules)))")
