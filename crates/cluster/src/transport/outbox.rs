@@ -339,7 +339,9 @@ impl Outbox {
         if state.writing {
             state.last_sent = Some(Instant::now());
         }
-        (mem::take(&mut state.permits), state.waiting_bytes, state.closing)
+        // What was ended at once does not look as if it had been closed in order.
+        let closing = state.closing && state.failure.is_none();
+        (mem::take(&mut state.permits), state.waiting_bytes, closing)
     }
 }
 

@@ -76,8 +76,11 @@ async fn greet(shared: &Shared, mut connection: Connection) -> Greeted {
     };
     let hello = vec![ToScheduler::Worker(FromWorker::Hello(hello))];
     let Ok(parcel) = encoded::write(&hello) else { return Greeted::Stranger };
-    if shared.local || connection.sender.post(parcel).is_err() {
+    if shared.local {
         return Greeted::Stranger;
+    }
+    if connection.sender.post(parcel).is_err() {
+        return Greeted::Nobody;
     }
     let answer = tokio::time::timeout(ANSWER, connection.receiver.receive()).await;
     let Ok(Ok(Some(parcel))) = answer else { return Greeted::Nobody };
