@@ -161,12 +161,18 @@ fn the_journal_stays_small() {
         assert_eq!(numbers(&client, &keys), vec![round; 200]);
         client.release(&keys);
     }
+    let length = || {
+        let sizes = std::fs::read_dir(folder.path()).unwrap();
+        sizes.map(|entry| entry.unwrap().metadata().unwrap().len()).sum::<u64>()
+    };
+    // It is written behind the work, as fast as the disk is; and what is not on the disk when the
+    // scheduler is killed comes again from the client.
+    wait_until("a journal of most of the rounds", || length() > 500_000);
     cluster.restart(folder.path());
     let last = submit(&client, "last", Work::Add(2));
     assert_eq!(numbers(&client, &[last]), [2]);
-    let sizes = std::fs::read_dir(folder.path()).unwrap();
-    let total: u64 = sizes.map(|entry| entry.unwrap().metadata().unwrap().len()).sum();
-    assert!(total < 100_000, "{total} bytes after a restart with one result");
+    let after = length();
+    assert!(after < 250_000, "{after} bytes after a restart with one result");
 }
 
 fn run(seed: u64) {
