@@ -6,6 +6,8 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+from samite._unpicklable import explained
+
 # Types whose pickles cannot hold a reference to `__main__`, where plain pickle is exact and fast.
 _PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
@@ -22,13 +24,7 @@ def dump(obj: Any) -> list[Any]:
     ------
     The exception of the pickler, with a note that says which part of the object is to blame.
     """
-    try:
-        return dump_plainly(obj)
-    except Exception as error:
-        from samite._unpicklable import add_note, explain
-
-        add_note(error, f"{explain(obj, dump_plainly)}.")
-        raise
+    return explained(obj, dump_plainly)
 
 
 def dump_plainly(obj: Any) -> list[Any]:

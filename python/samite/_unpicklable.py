@@ -37,6 +37,20 @@ def explain(obj: Any, dump: Callable[[Any], Any]) -> str:
     return said
 
 
+def explained(obj: Any, dump: Callable[[Any], Any]) -> Any:
+    """``dump(obj)``.
+
+    Raises
+    ------
+    The exception of ``dump``, with a note that says which part of the object is to blame.
+    """
+    try:
+        return dump(obj)
+    except Exception as error:
+        add_note(error, f"{explain(obj, dump)}.")
+        raise
+
+
 def add_note(error: BaseException, note: str) -> None:
     """Add a note to an exception, where this Python has notes."""
     if hasattr(error, "add_note"):

@@ -80,9 +80,6 @@ pub trait Executor: Send + Sync + 'static {
     /// Where it cannot be read: a module is missing, most often.
     fn load(&self, payload: &Encoded) -> Result<Loaded, Failure>;
 
-    /// The name of a task, where its operation knows one.
-    fn name(&self, operation: &Loaded, index: u32) -> Option<Arc<str>>;
-
     /// Runs one operation. `inputs` are the values of the task's dependencies, in order.
     ///
     /// # Errors

@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
 
+from samite._unpicklable import explained
+
 if TYPE_CHECKING:
     from samite.distributed.worker import Worker
 
@@ -18,13 +20,7 @@ def dump_bytes(obj: Any) -> bytes:
     ------
     The exception of the pickler, with a note that says which part of the object is to blame.
     """
-    try:
-        return _pickled(obj)
-    except Exception as error:
-        from samite._unpicklable import add_note, explain
-
-        add_note(error, f"{explain(obj, _pickled)}.")
-        raise
+    return explained(obj, _pickled)
 
 
 def _pickled(obj: Any) -> bytes:

@@ -102,10 +102,6 @@ impl Executor for Plainly {
         Ok(Arc::new(batch))
     }
 
-    fn name(&self, _: &Loaded, index: u32) -> Option<Arc<str>> {
-        Some(Arc::from(format!("work-{index}")))
-    }
-
     fn run(
         &self,
         operation: &Loaded,

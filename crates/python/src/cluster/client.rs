@@ -92,7 +92,14 @@ fn erred_exception(py: Python<'_>, key: &str, origin: &str, erred: &Erred) -> Py
             cancelled(py, key, "data-lost", Some(&message))
         }
         Erred::Cancelled => {
-            let message = format!("{key} needs {origin}, which was cancelled or released");
+            let message = if origin.is_empty() {
+                format!(
+                    "{key} needs a result that this cluster does not know: it was cancelled or \
+                     released, or it is of another cluster"
+                )
+            } else {
+                format!("{key} needs {origin}, which was cancelled or released")
+            };
             cancelled(py, key, "dependency", Some(&message))
         }
     }

@@ -265,10 +265,6 @@ impl Executor for PyExecutor {
         })
     }
 
-    fn name(&self, operation: &Loaded, index: u32) -> Option<Arc<str>> {
-        operation.downcast_ref::<Batch>()?.key(index).cloned()
-    }
-
     fn run(
         &self,
         operation: &Loaded,

@@ -155,17 +155,8 @@ def lowered_shuffle(
     return TaskShuffle(frame, keys, how, count, ignore_index, dict(options or {}))
 
 
-class TaskShuffle(FrameExpr):
-    """Rows moved by tasks, in rounds.
-
-    In each round partitions are split by ranges of their rows' targets, and the pieces of some
-    neighbours for the same range are joined. Ranges get smaller and neighbours more with each
-    round, so that no task has more than ``max_branch`` results or inputs. The rows of a partition
-    keep the order that they had in ``frame``.
-    """
-
-    _parameters = ["frame", "keys", "how", "count", "ignore_index", "options", "chosen"]
-    _defaults = {"ignore_index": False, "options": None, "chosen": None}
+class _Moved(FrameExpr):
+    """Rows of ``frame`` in ``count`` partitions, of which only ``chosen`` ones may be wanted."""
 
     @functools.cached_property
     def _meta(self) -> Any:
@@ -177,6 +168,19 @@ class TaskShuffle(FrameExpr):
 
     def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
         return with_chosen(self, parent)
+
+
+class TaskShuffle(_Moved):
+    """Rows moved by tasks, in rounds.
+
+    In each round partitions are split by ranges of their rows' targets, and the pieces of some
+    neighbours for the same range are joined. Ranges get smaller and neighbours more with each
+    round, so that no task has more than ``max_branch`` results or inputs. The rows of a partition
+    keep the order that they had in ``frame``.
+    """
+
+    _parameters = ["frame", "keys", "how", "count", "ignore_index", "options", "chosen"]
+    _defaults = {"ignore_index": False, "options": None, "chosen": None}
 
     def _layer(self) -> Mapping[Any, Any]:
         return chosen_tasks(self._whole_layer(), self._name, self.chosen)
@@ -241,7 +245,7 @@ class TaskShuffle(FrameExpr):
         return layer
 
 
-class PartShuffle(FrameExpr):
+class PartShuffle(_Moved):
     """Rows moved between the workers of a cluster, each once.
 
     A task for each partition of ``frame`` makes a value in parts, one for each new partition; the
@@ -251,17 +255,6 @@ class PartShuffle(FrameExpr):
 
     _parameters = ["frame", "keys", "how", "count", "ignore_index", "chosen"]
     _defaults = {"ignore_index": False, "chosen": None}
-
-    @functools.cached_property
-    def _meta(self) -> Any:
-        meta = self.frame._meta
-        return meta.reset_index(drop=True) if self.ignore_index else meta
-
-    def _divisions(self) -> Sequence[Any]:
-        return (None,) * ((self.count if self.chosen is None else len(self.chosen)) + 1)
-
-    def _simplify_up(self, parent: Expr, dependents: Mapping[str, Any]) -> Any:
-        return with_chosen(self, parent)
 
     def _layer(self) -> Mapping[Any, Any]:
         frame, keys, name, meta = self.frame, self.keys, self._name, self._meta
