@@ -15,6 +15,7 @@ use rustc_hash::FxHashMap;
 use crate::encoded;
 use crate::error::ClusterError;
 use crate::executor::Executor;
+use crate::inline::{self, Here};
 use crate::peers::Peers;
 use crate::plain::{Fault, Plain};
 use crate::protocol::{Carried, FromClient, Hello, Key, Location, Submission, ToClient};
@@ -82,6 +83,8 @@ pub struct Client {
 
 /// Releases wait this long for others.
 const RELEASE_AFTER: Duration = Duration::from_millis(5);
+/// A submission of so many results is placed by the thread that makes it, in one process.
+const FEW: usize = 32;
 /// How often a wait looks whether it is to go on.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -151,7 +154,7 @@ impl Client {
             .spawn(move || executor.thread(&mut || answer(&mailbox)))
             .map_err(ClusterError::Thread)?;
         let reader = shared.clone();
-        runtime.spawn(async move {
+        let reading = async move {
             loop {
                 let lost = loop {
                     match receiver.receive().await {
@@ -172,7 +175,8 @@ impl Client {
                 }
             }
             reader.shut_down();
-        });
+        };
+        inline::spawn(runtime, local, reading);
         Ok(Self { shared })
     }
 
@@ -206,8 +210,10 @@ impl Client {
     /// # Errors
     /// [`ClusterError::Closed`].
     pub fn submit(&self, submission: Submission) -> Result<(), ClusterError> {
+        // The caller has more to do than to place many tasks.
+        let _here = (submission.outputs.len() <= FEW).then(Here::begin);
         let mut table = self.shared.table.lock();
-        submission.outputs.iter().for_each(|key| table.submitted(key));
+        table.submitted_all(&submission.outputs);
         self.shared.send(&mut table, FromClient::Submit(Box::new(submission)))
     }
 
@@ -384,6 +390,7 @@ impl Client {
         let message = FromClient::Request { id, name: name.to_owned(), arguments };
         self.shared.asked(id, name, &message, answer);
         {
+            let _here = Here::begin();
             let mut table = self.shared.table.lock();
             self.shared.send(&mut table, message)?;
         }

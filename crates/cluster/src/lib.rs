@@ -5,6 +5,7 @@
 mod encoded;
 mod error;
 mod executor;
+mod inline;
 mod parts;
 mod peers;
 mod plain;

@@ -34,6 +34,7 @@ use tokio::sync::oneshot;
 use crate::encoded;
 use crate::error::ClusterError;
 use crate::http::{HttpError, HttpOptions, HttpServer, Retire, Snapshot, Worker as ShownWorker};
+use crate::inline;
 use crate::journal::Durable;
 use crate::protocol::{FromClient, FromWorker};
 use crate::security::Security;
@@ -249,7 +250,9 @@ async fn accept(mut listener: Listener, desk: Arc<Desk>, numbers: Arc<AtomicU64>
             Ok(connection) => {
                 let number = numbers.fetch_add(1, Ordering::Relaxed);
                 let id = ConnectionId(number);
-                tokio::spawn(read(id, connection, desk.clone()));
+                let Ok(runtime) = runtime() else { return };
+                let local = connection.peer.is_local;
+                inline::spawn(runtime, local, read(id, connection, desk.clone()));
             }
             Err(crate::transport::TransportError::Closed { .. }) => return,
             // One peer failed; the listener goes on.

@@ -21,6 +21,7 @@ use samite_scheduling::WorkerOptions;
 use crate::encoded;
 use crate::error::ClusterError;
 use crate::executor::Executor;
+use crate::inline::{self, Abort};
 use crate::peers::Peers;
 use crate::plain::Plain;
 use crate::protocol::{FromWorker, Hello, ToWorker};
@@ -133,7 +134,7 @@ impl Shared {
 /// A worker that runs in this process, on threads of its own.
 pub struct WorkerServer {
     shared: Arc<Shared>,
-    tasks: Vec<tokio::task::AbortHandle>,
+    tasks: Vec<Abort>,
     threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
@@ -223,7 +224,7 @@ impl WorkerServer {
         running::take(&shared, first);
         shared.send(vec![ToScheduler::Worker(FromWorker::Reported)]);
         let mut tasks = Vec::new();
-        tasks.push(runtime.spawn(serving::accept(shared.clone(), listener)).abort_handle());
+        tasks.push(runtime.spawn(serving::accept(shared.clone(), listener)).abort_handle().into());
         let reader = shared.clone();
         let reading = async move {
             loop {
@@ -247,8 +248,8 @@ impl WorkerServer {
             }
             reader.shut_down();
         };
-        tasks.push(runtime.spawn(reading).abort_handle());
-        tasks.push(runtime.spawn(status::report(shared.clone())).abort_handle());
+        tasks.push(inline::spawn(runtime, local, reading));
+        tasks.push(runtime.spawn(status::report(shared.clone())).abort_handle().into());
         let server = Self { shared, tasks, threads: Mutex::default() };
         for number in 0..options.slots.max(1) {
             let shared = server.shared.clone();
@@ -279,7 +280,7 @@ impl WorkerServer {
     /// clusters that lose workers.
     pub fn kill(&self) {
         self.shared.end(Sender::abort);
-        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        self.tasks.iter().for_each(Abort::abort);
     }
 
     /// Leaves the cluster, and waits for the threads as long as this.
@@ -288,7 +289,7 @@ impl WorkerServer {
             self.shared.send(vec![ToScheduler::Worker(FromWorker::Leaving)]);
         }
         self.shared.shut_down();
-        self.tasks.iter().for_each(tokio::task::AbortHandle::abort);
+        self.tasks.iter().for_each(Abort::abort);
         let end = Instant::now() + timeout;
         for thread in std::mem::take(&mut *self.threads.lock()) {
             while !thread.is_finished() && Instant::now() < end {

@@ -49,6 +49,9 @@ helper!(
     /// Pickles a batch of tasks, or says which part of which task cannot be.
     dump_batch, "samite._worker", "dump_batch");
 helper!(
+    /// Pickles calls of one function, or says which part of which cannot be.
+    dump_calls, "samite._worker", "dump_calls");
+helper!(
     /// A value in parts.
     parts_class, "samite._parts", "Parts");
 helper!(

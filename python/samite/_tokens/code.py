@@ -10,6 +10,7 @@ from __future__ import annotations
 import functools
 import types
 
+from samite._functions import remembered
 from samite.tokenize import (
     _mapping_form,
     _normalize,
@@ -48,7 +49,14 @@ def _function_by_value(x: types.FunctionType) -> tuple:
 @_register(types.FunctionType)
 def _function(x: types.FunctionType) -> tuple:
     name = importable_name(x)
-    return _function_by_value(x) if name is None else ("global", *name)
+    if name is not None:
+        return ("global", *name)
+    known = remembered(x)
+    if known is None:
+        return _function_by_value(x)
+    if known.form is None:
+        known.form = _function_by_value(x)
+    return known.form
 
 
 @_register(types.CellType)

@@ -121,7 +121,12 @@ def collections_as_futures(
     client: Client, args: tuple[Any, ...], kwargs: dict[str, Any]
 ) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
     """Arguments of a call with the collections among them computed on the cluster first."""
+    from samite._functions import is_plain
     from samite.base import is_dask_collection
+
+    if is_plain(args) and is_plain(kwargs.values()):
+        yield args, kwargs
+        return
 
     def lazy(obj: Any) -> bool:
         return is_dask_collection(obj) and not isinstance(obj, Future)

@@ -89,11 +89,18 @@ def task_options(
     from samite.base import get_annotations
 
     annotated = get_annotations()
+    if fifo_timeout != "100 ms" and fifo_timeout is not None:
+        from samite.utils import parse_timedelta
+
+        parse_timedelta(fifo_timeout)
+    if not annotated and workers is resources is None and allow_other_workers in (False, None):
+        if not (retries or priority):
+            return {}
     if allow_other_workers not in (True, False, None):
         raise TypeError("allow_other_workers= must be True or False")
     if allow_other_workers and workers is None and "workers" not in annotated:
         raise ValueError("Only use allow_other_workers= if using workers=")
-    options = options_of(
+    return options_of(
         {
             "workers": annotated.get("workers") if workers is None else workers,
             "allow_other_workers": allow_other_workers or annotated.get("allow_other_workers"),
@@ -102,11 +109,6 @@ def task_options(
             "priority": priority or annotated.get("priority"),
         }
     )
-    if fifo_timeout is not None:
-        from samite.utils import parse_timedelta
-
-        parse_timedelta(fifo_timeout)
-    return options
 
 
 def check_options(where: str, given: Mapping[str, Any]) -> None:

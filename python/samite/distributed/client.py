@@ -213,6 +213,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         return self.cluster
 
     def _connect(self) -> None:
+        from samite.distributed.scheduler import local_scheduler
         from samite.distributed.security import security_of
 
         self.status = "connecting"
@@ -224,9 +225,12 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             address = self.cluster.scheduler_address
         else:
             address = normalize_address(self._address)
+        near = address
+        if self.cluster is not None and self._security is getattr(self.cluster, "security", None):
+            near = getattr(local_scheduler(address), "_near_address", address)
         try:
             self._engine = _engine.ClusterClient(
-                address,
+                near,
                 name=self.name or self.id,
                 security=security_of(self._security, address, "client"),
                 timeout=self._timeout if self._timeout is not None else 30.0,
@@ -496,7 +500,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         with no_collection(len(calls)):
             for begin, end in pieces_of(len(calls)):
                 keys, part = make_keys(begin, end), calls[begin:end]
-                texts = keys if all(type(one) is str for one in keys) else list(map(key_text, keys))
+                texts = keys if set(map(type, keys)) == {str} else list(map(key_text, keys))
                 if actor:
                     pairs = zip(texts, part, strict=True)
                     part = [(func, text, args, kwargs) for text, args in pairs]

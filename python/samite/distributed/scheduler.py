@@ -106,7 +106,7 @@ class Scheduler(Server):
         self._asker: Any = None
         self._asking = threading.Lock()
         self._watcher: asyncio.Task[None] | None = None
-        self.address = self._listen
+        self.address = self._near_address = self._listen
         self.id = ""
 
     async def _start(self) -> None:
@@ -117,10 +117,15 @@ class Scheduler(Server):
         if self.journal is not None:
             options["journal"] = self.journal
         security = None if self.security is None else self.security._of_role("scheduler")
+        listen = [self._listen]
+        # Clients of this process need no socket. With a journal they connect again to the address
+        # that the scheduler has after it was killed.
+        if self.journal is None and not self._listen.startswith("inproc:"):
+            listen.append("inproc://")
         self._engine = await in_executor(
-            lambda: _engine.ClusterScheduler([self._listen], security=security, options=options)
+            lambda: _engine.ClusterScheduler(listen, security=security, options=options)
         )
-        self.address = self._engine.addresses[0]
+        self.address, self._near_address = self._engine.addresses[0], self._engine.addresses[-1]
         self.id = self._engine.id
         if self._dashboard:
             await in_executor(self._show_pages)

@@ -11,6 +11,7 @@ use samite_scheduling::Portion;
 use super::{Client, LOOK, Places, Relayed, Status};
 use crate::error::ClusterError;
 use crate::executor::{Failure, Owner};
+use crate::inline::Here;
 use crate::protocol::{Carried, Erred, FromClient, Key};
 use crate::threads::{deadline, wait_for};
 use crate::transport::Address;
@@ -248,6 +249,7 @@ impl Client {
     }
 
     fn tell(&self, message: FromClient) -> Result<(), ClusterError> {
+        let _here = Here::begin();
         let mut table = self.shared.table.lock();
         self.shared.send(&mut table, message)
     }

@@ -70,6 +70,12 @@ impl Table {
         }
     }
 
+    /// As [`submitted`](Self::submitted), for all results of a graph.
+    pub(super) fn submitted_all(&mut self, keys: &[Key]) {
+        self.entries.reserve(keys.len());
+        keys.iter().for_each(|key| self.submitted(key));
+    }
+
     /// One more holder; whether the scheduler is to be told.
     pub(super) fn retain(&mut self, key: &Key) -> bool {
         let entry = self.entry(key);

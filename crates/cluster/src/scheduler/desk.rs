@@ -13,6 +13,7 @@ use parking_lot::{Condvar, Mutex};
 
 use super::Inbox;
 use super::core::Core;
+use crate::inline::Here;
 use crate::threads::runtime;
 
 /// How many parcels are handled before tasks are placed and answers leave.
@@ -53,6 +54,8 @@ impl Desk {
         if *self.ended.lock() {
             return Err(Ended);
         }
+        // Members in this process read what they are sent here, once nothing is locked.
+        let _here = Here::begin();
         self.waiting.lock().push_back(item);
         self.handle();
         Ok(())

@@ -16,6 +16,7 @@ use super::store::{Found, Taken};
 use super::{Shared, fetching, serving, store};
 use crate::encoded::Encoded;
 use crate::executor::{Failure, Loaded, Owner, TaskContext};
+use crate::inline::Here;
 use crate::protocol::{Carried, FromWorker, RunWork, ToWorker};
 use crate::scheduler::ToScheduler;
 
@@ -139,6 +140,10 @@ pub(super) fn work(shared: &Arc<Shared>) {
                     next = run(shared, job);
                 }
             });
+            // What ends the series is reported here, where whoever waits for it can have what a
+            // series keeps for itself, such as the interpreter.
+            let _here = Here::begin();
+            follow_up(shared, shared.core.lock());
         }
     });
 }
@@ -210,12 +215,10 @@ fn run(shared: &Arc<Shared>, job: Job) -> Option<Job> {
         Err(Failure::Reschedule) => core.tell(Input::ExecutionRescheduled { task, attempt }),
     }
     if shared.is_closed() {
-        follow_up(shared, core);
         return None;
     }
-    let next = core.jobs.pop_front();
-    let patient = next.is_some()
-        && core.fetches.is_empty()
+    let next = core.jobs.pop_front()?;
+    let patient = core.fetches.is_empty()
         && core.reports.len() < REPORTS
         && core.last_sent.elapsed() < PATIENCE;
     if patient {
@@ -229,7 +232,7 @@ fn run(shared: &Arc<Shared>, job: Job) -> Option<Job> {
     } else {
         follow_up(shared, core);
     }
-    next
+    Some(next)
 }
 
 /// The inputs of a task, from disk where they are there. One that cannot be read is lost.

@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
 use samite::cluster::client::{Client, Outcome, Status};
 use samite::cluster::transport::Address;
-use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key};
+use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key, Plain};
 use samite::runtime::Value;
 
 use crate::cluster::executor::{self, PyExecutor};
@@ -101,6 +101,28 @@ fn erred_exception(py: Python<'_>, key: &str, origin: &str, erred: &Erred) -> Py
                 format!("{key} needs {origin}, which was cancelled or released")
             };
             cancelled(py, key, "dependency", Some(&message))
+        }
+    }
+}
+
+/// Waits for the answer to a request to take values.
+fn scattered(
+    py: Python<'_>,
+    receiver: &std::sync::mpsc::Receiver<Result<Plain, Fault>>,
+    end: Option<std::time::Instant>,
+) -> PyResult<Result<Plain, Fault>> {
+    loop {
+        match gil::released(|| receiver.recv_timeout(Duration::from_millis(50))) {
+            Ok(answer) => return Ok(answer),
+            Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
+                return Err(raised(samite::cluster::ClusterError::Closed));
+            }
+            Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
+                py.check_signals()?;
+                if end.is_some_and(|end| end <= std::time::Instant::now()) {
+                    return Err(PyTimeoutError::new_err("no worker took the data in time"));
+                }
+            }
         }
     }
 }
@@ -332,41 +354,35 @@ impl ClusterClient {
     ) -> PyResult<()> {
         let client = &self.link.client;
         let keys = texts(keys);
-        let mut carried = Vec::with_capacity(values.len());
-        let mut sizes = Vec::with_capacity(values.len());
-        for value in values {
-            let value: Value = PyValue::value(value);
-            sizes.push(value.nbytes() as u64);
-            carried.push(if client.is_local() {
-                Carried::Local(value)
-            } else {
-                match client.executor().encode(&value) {
-                    Ok(encoded) => Carried::Encoded(encoded),
-                    Err(Failure::Raised { text, error }) => {
-                        return Err(executor::exception(py, &text, &error));
-                    }
-                    Err(Failure::Reschedule) => continue,
-                }
-            });
-        }
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
-        let answer = Box::new(move |answer| _ = sender.send(answer));
-        client
-            .scatter(keys.clone(), carried, sizes, workers.unwrap_or_default(), broadcast, answer)
-            .map_err(raised)?;
+        let values: Vec<Value> = values.into_iter().map(PyValue::value).collect();
+        let workers = workers.unwrap_or_default();
         let end = timeout.map(|timeout| std::time::Instant::now() + seconds(timeout));
+        let mut local = client.is_local();
         let answer = loop {
-            match gil::released(|| receiver.recv_timeout(Duration::from_millis(50))) {
-                Ok(answer) => break answer,
-                Err(std::sync::mpsc::RecvTimeoutError::Disconnected) => {
-                    return Err(raised(samite::cluster::ClusterError::Closed));
-                }
-                Err(std::sync::mpsc::RecvTimeoutError::Timeout) => {
-                    py.check_signals()?;
-                    if end.is_some_and(|end| end <= std::time::Instant::now()) {
-                        return Err(PyTimeoutError::new_err("no worker took the data in time"));
+            let mut carried = Vec::with_capacity(values.len());
+            for value in &values {
+                carried.push(if local {
+                    Carried::Local(value.clone())
+                } else {
+                    match client.executor().encode(value) {
+                        Ok(encoded) => Carried::Encoded(encoded),
+                        Err(Failure::Raised { text, error }) => {
+                            return Err(executor::exception(py, &text, &error));
+                        }
+                        Err(Failure::Reschedule) => continue,
                     }
-                }
+                });
+            }
+            let sizes = values.iter().map(|value| value.nbytes() as u64).collect();
+            let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+            let answer = Box::new(move |answer| _ = sender.send(answer));
+            client
+                .scatter(keys.clone(), carried, sizes, workers.clone(), broadcast, answer)
+                .map_err(raised)?;
+            match scattered(py, &receiver, end)? {
+                // Not all of the workers are in this process.
+                Err(fault) if local && &*fault.kind == "NotEncoded" => local = false,
+                answer => break answer,
             }
         };
         answer.map_err(|fault| faulty(py, &fault))?;

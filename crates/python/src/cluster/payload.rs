@@ -104,7 +104,7 @@ pub fn dump_calls<'py>(
     kwargs: Option<&Bound<'py, PyDict>>,
     keys: Bound<'py, PyList>,
 ) -> PyResult<Bound<'py, PyAny>> {
-    helpers::dump_batch(func.py())?.call1(("calls", func, args, kwargs, keys))
+    helpers::dump_calls(func.py())?.call1((func, args, kwargs, keys))
 }
 
 /// A task of a batch that came to a worker.

@@ -14,6 +14,7 @@ use crate::cluster::{executor, frames, future, payload};
 use crate::compile::{Compiled, compile_for_cluster};
 use crate::program::Op;
 use crate::read_graph::GraphReader;
+use crate::unpack::is_plain;
 
 /// What the user asked for all tasks of a submission: the keyword arguments of `Client.submit`.
 pub struct Options {
@@ -90,6 +91,7 @@ pub fn calls(
         return Err(PyValueError::new_err("there must be a key for each call"));
     }
     if future::exist()
+        && !(args.iter().all(|args| holds_nothing(&args)) && kwargs.is_none())
         && let Some(submission) = calls_of_futures(keys, func, args, kwargs, &options)?
     {
         return Ok(submission);
@@ -122,6 +124,11 @@ pub fn calls(
         imports: Vec::new(),
         annotations: vec![tasks],
     })
+}
+
+/// Whether these arguments are plain values, among which there is no future.
+fn holds_nothing(args: &Bound<'_, PyAny>) -> bool {
+    args.cast::<PyTuple>().is_ok_and(|args| args.iter_borrowed().all(|arg| is_plain(&arg)))
 }
 
 /// As [`calls`], where some of the arguments are or hold futures; `None` where none do.
