@@ -9,13 +9,14 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use rustc_hash::FxHashMap;
 
 use crate::encoded;
 use crate::error::ClusterError;
 use crate::executor::Executor;
 use crate::inline::{self, Here};
+use crate::patience::Patience;
 use crate::peers::Peers;
 use crate::plain::{Fault, Plain};
 use crate::protocol::{Carried, FromClient, Hello, Key, Location, Submission, ToClient};
@@ -57,6 +58,7 @@ struct Shared {
     scheduler_id: String,
     table: Mutex<Table>,
     changed: Condvar,
+    patience: Patience,
     /// Replaced when the client connects anew, under the table's lock.
     sender: Mutex<Sender>,
     /// How it connects anew; `None` where that makes no sense.
@@ -135,6 +137,7 @@ impl Client {
             scheduler_id: scheduler,
             table: Mutex::default(),
             changed: Condvar::new(),
+            patience: Patience::default(),
             sender: Mutex::new(connection.sender),
             attaching,
             local,
@@ -263,32 +266,37 @@ impl Client {
         let end = deadline(timeout);
         let mut table = self.shared.table.lock();
         let mut done = 0;
-        loop {
+        let mut over = |table: &Table| {
             if first {
-                if keys.is_empty() || keys.iter().any(|key| !table.is_pending(key)) {
-                    return true;
-                }
-            } else {
-                while done < keys.len() && !table.is_pending(&keys[done]) {
-                    done += 1;
-                }
-                if done == keys.len() {
-                    return true;
-                }
+                return keys.is_empty() || keys.iter().any(|key| !table.is_pending(key));
+            }
+            while done < keys.len() && !table.is_pending(&keys[done]) {
+                done += 1;
+            }
+            done == keys.len()
+        };
+        if over(&table) {
+            return true;
+        }
+        let patience = &self.shared.patience;
+        let began = patience.begin();
+        MutexGuard::unlocked(&mut table, || patience.look(&began));
+        let there = loop {
+            if over(&table) {
+                break true;
             }
             let now = Instant::now();
             if end.is_some_and(|end| end <= now) {
-                return false;
+                break false;
             }
             let pause = end.map_or(LOOK, |end| LOOK.min(end - now));
             let timed_out = self.shared.changed.wait_for(&mut table, pause).timed_out();
-            if timed_out {
-                let go_on = parking_lot::MutexGuard::unlocked(&mut table, &mut *go_on);
-                if !go_on {
-                    return false;
-                }
+            if timed_out && !MutexGuard::unlocked(&mut table, &mut *go_on) {
+                break false;
             }
-        }
+        };
+        patience.end(&began);
+        there
     }
 
     /// Calls back once for each result, when it is there or will not be.
@@ -538,6 +546,7 @@ impl Shared {
                 }
             }
         }
+        self.patience.tell();
         drop(table);
         self.changed.notify_all();
         calls.into_iter().for_each(|call| self.call(call));

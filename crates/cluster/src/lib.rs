@@ -7,6 +7,7 @@ mod error;
 mod executor;
 mod inline;
 mod parts;
+mod patience;
 mod peers;
 mod plain;
 mod protocol;

@@ -22,6 +22,7 @@ use crate::encoded;
 use crate::error::ClusterError;
 use crate::executor::Executor;
 use crate::inline::{self, Abort};
+use crate::patience::Patience;
 use crate::peers::Peers;
 use crate::plain::Plain;
 use crate::protocol::{FromWorker, Hello, ToWorker};
@@ -73,6 +74,7 @@ struct Shared {
     core: Mutex<Core>,
     /// Told when there is something to run.
     work: Condvar,
+    patience: Patience,
     executor: Arc<dyn Executor>,
     peers: Peers,
     /// Replaced when the worker connects anew, under the core's lock.
@@ -210,6 +212,7 @@ impl WorkerServer {
         let shared = Arc::new(Shared {
             core: Mutex::new(Core::new(worker, &options, folder)),
             work: Condvar::new(),
+            patience: Patience::default(),
             executor,
             peers: Peers::new(security.clone()),
             scheduler: Mutex::new(connection.sender),

@@ -89,7 +89,10 @@ def page(cluster, chromium):
     chromium.faults.clear()
     chromium.open(cluster.dashboard_link)
     chromium.until(CONNECTED)
-    return chromium
+    yield chromium
+    # The page is left before its scheduler ends, which would be a fault of the next page's.
+    chromium.open("about:blank")
+    chromium.until("location.href === 'about:blank'")
 
 
 def count(name: str) -> str:

@@ -74,8 +74,10 @@ pub(super) struct Core {
     pub(super) inline: Option<Carried>,
     /// The failure that goes with the next report of one.
     pub(super) failure: Option<(String, Encoded)>,
-    /// Threads that wait for a job.
+    /// Threads that wait for a job and sleep.
     pub(super) idle: usize,
+    /// Threads that wait for a job and look for it.
+    pub(super) looking: usize,
     /// Threads that may still end, since tasks that left the pool have come back.
     pub(super) surplus: usize,
 }
@@ -98,6 +100,7 @@ impl Core {
             inline: None,
             failure: None,
             idle: 0,
+            looking: 0,
             surplus: 0,
         }
     }

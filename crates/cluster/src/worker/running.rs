@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::MutexGuard;
 use samite_graph::OperationId;
 use samite_runtime::Value;
 use samite_scheduling::worker::Input;
@@ -27,7 +28,7 @@ const REPORTS: usize = 64;
 const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Does what follows from changes of the core, once its lock is gone.
-pub(super) fn follow_up(shared: &Arc<Shared>, mut core: parking_lot::MutexGuard<'_, Core>) {
+pub(super) fn follow_up(shared: &Arc<Shared>, mut core: MutexGuard<'_, Core>) {
     if let Some((bytes, pressure)) = core.values.changed_pressure() {
         let worker = core.machine.id();
         let event = Event::MemoryChanged { worker, bytes, pressure };
@@ -37,7 +38,10 @@ pub(super) fn follow_up(shared: &Arc<Shared>, mut core: parking_lot::MutexGuard<
     let fetches = std::mem::take(&mut core.fetches);
     let reports = std::mem::take(&mut core.reports);
     let leavings = std::mem::take(&mut core.leavings);
-    let wake = core.jobs.len().min(core.idle);
+    if !core.jobs.is_empty() {
+        shared.patience.tell();
+    }
+    let wake = core.jobs.len().saturating_sub(core.looking).min(core.idle);
     if !reports.is_empty() {
         core.last_sent = Instant::now();
         // Under the lock, so that messages leave in the order in which they were made.
@@ -151,6 +155,7 @@ pub(super) fn work(shared: &Arc<Shared>) {
 /// Waits for a job; `None` once the worker is closed.
 fn wait(shared: &Arc<Shared>) -> Option<Job> {
     let mut core = shared.core.lock();
+    let mut began = None;
     loop {
         if shared.is_closed() {
             return None;
@@ -160,7 +165,16 @@ fn wait(shared: &Arc<Shared>) -> Option<Job> {
             return None;
         }
         if let Some(job) = core.jobs.pop_front() {
+            began.inspect(|began| shared.patience.end(began));
             return Some(job);
+        }
+        // In a process of its own it is woken by a thread that needs the processor.
+        if began.is_none() && shared.local {
+            let begun = began.insert(shared.patience.begin());
+            core.looking += 1;
+            MutexGuard::unlocked(&mut core, || shared.patience.look(begun));
+            core.looking -= 1;
+            continue;
         }
         core.idle += 1;
         shared.work.wait(&mut core);
