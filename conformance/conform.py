@@ -51,6 +51,8 @@ from pathlib import Path
 
 import item_lists
 
+# distributed's commit whose tests are run: the last one before the release of requirements/.
+DISTRIBUTED_COMMIT = "40fcd99a8"
 SUITES = {  # globs below site-packages; "!" takes files out again
     "array": ["dask/array/tests/test_*.py", "dask/array/_array_expr/tests/test_*.py"],
     "bag": ["dask/bag/tests/test_*.py"],
@@ -91,7 +93,7 @@ def stage(args, work):
         "import conform_alias\n"
         f"globals().update(conform_alias.fixtures({str(Path(wheel['dask'], 'conftest.py'))!r}))\n"
     )
-    if args.distributed_tests:
+    if args.distributed_tests and args.suite == "distributed":
         stage_distributed(args, tests)
     if args.files:  # other projects' tests are run where they are
         files = [Path(file).resolve() for file in args.files]
@@ -112,7 +114,9 @@ def stage(args, work):
 
 def stage_distributed(args, tests):
     """The tests of distributed come out of its repository: its wheel ships none."""
-    git = ["git", "--git-dir", args.distributed_tests, "archive", args.ref, "distributed"]
+    folder = Path(args.distributed_tests)
+    folder = folder / ".git" if (folder / ".git").exists() else folder
+    git = ["git", "--git-dir", folder, "archive", args.ref, "distributed"]
     archive = subprocess.run(git, check=True, stdout=subprocess.PIPE).stdout
     untar = ["tar", "-x", "-C", tests, "--wildcards", "--exclude", "__init__.py", "*/tests/*"]
     subprocess.run(untar, input=archive, check=True)
@@ -362,9 +366,12 @@ def arguments():
     parser.add_argument(
         "--distributed-tests",
         metavar="GIT_DIR",
-        help="distributed's git folder: its wheel ships no tests",
+        default=os.environ.get("SAMITE_DISTRIBUTED_TESTS"),
+        help="a clone of distributed, whose wheel ships no tests (SAMITE_DISTRIBUTED_TESTS)",
     )
-    parser.add_argument("--ref", default="HEAD", help="the commit to take from --distributed-tests")
+    parser.add_argument(
+        "--ref", default=DISTRIBUTED_COMMIT, help="the commit to take from --distributed-tests"
+    )
     parser.add_argument(
         "--shim", action="store_true", help="clusters by the public API even for dask"
     )

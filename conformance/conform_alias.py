@@ -153,6 +153,9 @@ class Proxy(types.ModuleType):
     def __dir__(self):
         return sorted({*self.__dict__, *dir(self._target)})
 
+    def __reduce__(self):  # functions that are pickled by value take their modules along
+        return importlib.import_module, (self.__name__,)
+
 
 class Alias:
     """The import hook (finder and loader) behind `dask.*` and `distributed.*`."""
@@ -225,6 +228,8 @@ class Alias:
             module = cls.sources[name] = types.ModuleType(name)
             module.__dict__.update(__file__=str(path), __package__=name.rpartition(".")[0])
             exec(compile(path.read_text(), str(path), "exec"), module.__dict__)
+            if name == "distributed.utils_test":  # the wheel has no certificates
+                module.certs_dir = str(Path(State.tests, "distributed/tests"))
             if State.client:
                 shims().leave_scheduler_open(module)
         return cls.sources[name]

@@ -105,10 +105,24 @@ def frame_values_eq(
 VALUE_ASSERTS = {"dask.array.utils": array_values_eq, "dask.dataframe.utils": frame_values_eq}
 
 
-def local_cluster(n=2, threads=1, **kwargs):
-    maker = importlib.import_module("distributed").LocalCluster
-    kwargs = {"processes": False, "dashboard_address": ":0", **kwargs}
-    return maker(n_workers=n, threads_per_worker=threads, **kwargs)
+def spec_cluster(workers, worker_class, scheduler=None, **options):
+    """An open cluster over TCP, as distributed's tests expect one; `workers` are their options."""
+    distributed = importlib.import_module("distributed")
+    scheduler = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": ":0", **scheduler}
+    if not scheduler.get("security"):
+        scheduler["security"] = options["security"] = False
+    else:
+        scheduler["protocol"] = "tls"
+        options["security"] = scheduler["security"]
+    made = {
+        name: {
+            "cls": worker_class or distributed.Worker,
+            "options": {"security": scheduler["security"], **given},
+        }
+        for name, given in enumerate(workers)
+    }
+    scheduler = {"cls": distributed.Scheduler, "options": scheduler}
+    return distributed.SpecCluster(made, scheduler, **options)
 
 
 def as_sync_test(fn, given, body, timeout):
@@ -156,33 +170,41 @@ def leave_scheduler_open(module):
         )
 
 
-def gen_cluster(nthreads=None, client=False, timeout=30, client_kwargs=None, config=None, **_):
+def gen_cluster(
+    nthreads=(("127.0.0.1", 1), ("127.0.0.1", 2)),
+    client=False,
+    Worker=None,
+    timeout=30,
+    client_kwargs=None,
+    scheduler_kwargs=None,
+    worker_kwargs=None,
+    config=None,
+    security=None,
+    **_,
+):
     """Async tests called with (client,) scheduler, worker, worker...: whatever the cluster has."""
-    threads = [worker[1] for worker in nthreads] if nthreads is not None else [1, 2]
+    workers = [
+        {"host": host or "127.0.0.1", "nthreads": number, **(worker_kwargs or {}), **dict(*more)}
+        for host, number, *more in nthreads
+    ]
 
     def decorate(fn):
         async def body(fixtures):
-            stack = contextlib.AsyncExitStack()
-            async with stack:
+            async with contextlib.AsyncExitStack() as stack:
                 stack.enter_context(importlib.import_module("dask").config.set(config or {}))
+                scheduler = {"security": security, **(scheduler_kwargs or {})}
                 cluster = await stack.enter_async_context(
-                    local_cluster(len(threads), max(threads or [1]), asynchronous=True)
+                    spec_cluster(workers, Worker, scheduler, asynchronous=True)
                 )
-                given = [
-                    getattr(cluster, "scheduler", None),
-                    *getattr(cluster, "workers", {}).values(),
-                ]
+                given = [cluster.scheduler, *cluster.workers.values()]
                 if client:
                     maker = importlib.import_module("distributed").Client
-                    given.insert(
-                        0,
-                        await stack.enter_async_context(
-                            maker(cluster, asynchronous=True, **client_kwargs or {})
-                        ),
-                    )
+                    options = {"asynchronous": True, "security": security, **(client_kwargs or {})}
+                    client_of_test = maker(cluster.scheduler.address, **options)
+                    given.insert(0, await stack.enter_async_context(client_of_test))
                 await fn(*given, **fixtures)
 
-        return as_sync_test(fn, int(client) + 1 + len(threads), body, timeout)
+        return as_sync_test(fn, int(client) + 1 + len(workers), body, timeout)
 
     return decorate
 
@@ -192,15 +214,34 @@ def gen_test(timeout=30, **_):
 
 
 @contextlib.contextmanager
-def cluster(nworkers=2, **_):
-    with local_cluster(nworkers, processes=True) as made:
-        workers = getattr(made, "workers", {}).values()
-        address = made.scheduler_address
+def cluster(
+    nworkers=2,
+    nanny=False,
+    worker_kwargs=None,
+    scheduler_kwargs=None,
+    config=None,
+    security=None,
+    **_,
+):
+    """Workers in processes of their own: the addresses, and the processes for those that kill."""
+    import psutil
+
+    distributed = importlib.import_module("distributed")
+    workers = [{"host": "127.0.0.1", "nthreads": 1, **(worker_kwargs or {})}] * nworkers
+    with (
+        importlib.import_module("dask").config.set(config or {}),
+        spec_cluster(
+            workers, distributed.Nanny, {"security": security, **(scheduler_kwargs or {})}
+        ) as made,
+    ):
         yield (
-            {"address": address},
+            {"address": made.scheduler_address},
             [
-                {"address": getattr(w, "worker_address", None) or getattr(w, "address", "")}
-                for w in workers
+                {
+                    "address": worker.worker_address,
+                    "proc": functools.partial(psutil.Process, worker.pid),
+                }
+                for worker in made.workers.values()
             ],
         )
 
@@ -217,9 +258,29 @@ def cluster_shim():
         with importlib.import_module("distributed").Client(cluster_fixture[0]["address"]) as c:
             yield c
 
+    def client_secondary(cluster_fixture):
+        with importlib.import_module("distributed").Client(cluster_fixture[0]["address"]) as c:
+            yield c
+
+    def security():
+        return importlib.import_module("distributed.utils_test").tls_only_security()
+
+    def tls_cluster(security):
+        with cluster(security=security) as made:
+            yield made
+
+    def tls_client(tls_cluster, security):
+        maker = importlib.import_module("distributed").Client
+        with maker(tls_cluster[0]["address"], security=security) as c:
+            yield c
+
     fixtures = {
         "cluster_fixture": cluster_fixture,
         "client": client,
+        "client_secondary": client_secondary,
+        "security": security,
+        "tls_cluster": tls_cluster,
+        "tls_client": tls_client,
         "c": lambda client: client,
         "client_no_amm": lambda client: client,
         "s": lambda cluster_fixture: cluster_fixture[0],

@@ -46,9 +46,13 @@ def write(path, items, heading) -> None:
 
 
 def outcomes(path) -> dict[str, dict]:
-    """Every item of a --json file with its outcome, reason and seconds."""
-    modules = json.loads(Path(path).read_text())["modules"]
-    return {item: test for module in modules.values() for item, test in module["tests"].items()}
+    """Every item of a --json file, or of a folder of them, with its outcome, reason and seconds."""
+    path = Path(path)
+    found = {}
+    for file in sorted(path.glob("*.json")) if path.is_dir() else [path]:
+        for module in json.loads(file.read_text())["modules"].values():
+            found.update(module["tests"])
+    return found
 
 
 def passed(path) -> dict[str, float]:

@@ -84,7 +84,9 @@ DEFAULTS: dict = {
             "maximum": float("inf"),
             "wait-count": 3,
         },
-        "admin": {"log-length": 10_000},
+        "admin": {"log-length": 10_000, "large-graph-warning-threshold": "10MB"},
+        "client": {"direct-to-workers": None},
+        "dashboard": {"link": "{scheme}://{host}:{port}/status"},
     },
     "admin": {
         "async-client-fallback": None,
@@ -96,7 +98,7 @@ DEFAULTS: dict = {
                 r"samite[\\\/]_[a-z_]+\.py",
                 r"samite[\\\/]array[\\\/]core\.py",
                 r"samite[\\\/]dataframe[\\\/](core|methods)\.py",
-                r"samite[\\\/]distributed[\\\/](client|scheduler|utils|worker)\.py",
+                r"samite[\\\/]distributed[\\\/][a-z_]+\.py",
                 r"tornado[\\\/]gen\.py",
                 r"pandas[\\\/]core[\\\/]",
             ]

@@ -249,6 +249,12 @@ impl Client {
         }
     }
 
+    /// The results that futures hold here, and how many hold each.
+    #[must_use]
+    pub fn held(&self) -> Vec<(Key, usize)> {
+        self.shared.table.lock().held()
+    }
+
     /// What is known of a result.
     pub fn status(&self, key: &Key) -> Status {
         self.shared.table.lock().status(key)

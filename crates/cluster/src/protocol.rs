@@ -68,6 +68,14 @@ pub struct Submission {
     pub annotations: Vec<TaskOptions>,
 }
 
+impl Submission {
+    /// The bytes of what workers load.
+    #[must_use]
+    pub fn nbytes(&self) -> usize {
+        self.operations.iter().map(|operation| operation.payload.nbytes()).sum()
+    }
+}
+
 /// Who a member is: the first message of a connection to the scheduler.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum Hello {

@@ -53,3 +53,12 @@ def read_scheduler_file(path: str, timeout: float | None) -> tuple[str, Any]:
 
     secrets = content.get("security")
     return content["address"], Security._of_file(secrets) if secrets else None
+
+
+def dashboard_link(host: str, port: int) -> str:
+    """Where a scheduler's page is, by the setting ``distributed.dashboard.link``, in which
+    ``{scheme}``, ``{host}``, ``{port}`` and variables of the environment are filled in."""
+    from samite import config
+
+    link = config.get("distributed.dashboard.link", "{scheme}://{host}:{port}/status")
+    return link.format(**{**os.environ, "scheme": "http", "host": host, "port": port})

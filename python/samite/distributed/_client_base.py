@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from samite.distributed._steps import Step, run_awaiting, run_blocking
 from samite.distributed.exceptions import ClosedClientError
 from samite.distributed.future import finished, key_text
+from samite.utils import shorten_traceback
 
 if TYPE_CHECKING:
     from samite.distributed.future import Future
@@ -42,8 +43,13 @@ class ClientBase:
         ) -> None: ...
         async def _restarted_there(self, workers: list[str] | None) -> dict[str, bool]: ...
 
-    def _connected(self) -> Any:
+    def _connected(self, message: str = "anything") -> Any:
         """The engine's client.
+
+        Parameters
+        ----------
+        message:
+            What is to be sent, for the error.
 
         Raises
         ------
@@ -57,7 +63,10 @@ class ClientBase:
                     "the client is asynchronous and has not been started: await it first, or use "
                     "it in an async with block"
                 )
-            raise ClosedClientError(f"the client {self.id} is closed, or was never connected")
+            raise ClosedClientError(
+                f"Can't send {message}: the client {self.id} is closed, or was never connected; "
+                "make another one"
+            )
         return engine
 
     @property
@@ -86,7 +95,8 @@ class ClientBase:
     def _run(self, coroutine: Coroutine[Any, Any, Any], asynchronous: bool | None = None) -> Any:
         if self._asynchronous if asynchronous is None else asynchronous:
             return run_awaiting(coroutine)
-        return run_blocking(coroutine)
+        with shorten_traceback():
+            return run_blocking(coroutine)
 
     @staticmethod
     def _seconds(timeout: Any) -> float | None:

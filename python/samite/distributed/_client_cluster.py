@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from samite.distributed._addresses import dashboard_link
 from samite.distributed._client_base import ClientBase
 from samite.distributed._options import no_default, worker_list
-from samite.distributed._steps import in_thread, sleep
+from samite.distributed._steps import in_thread, run_blocking, sleep
+from samite.distributed._views import HeldResult, Info, SchedulerOfClient
 from samite.distributed.exceptions import WorkerStartTimeoutError
+from samite.distributed.future import Future, key_text
 
 
 class ClusterMixin(ClientBase):
@@ -16,17 +19,26 @@ class ClusterMixin(ClientBase):
     # ---- state ----------------------------------------------------------------------------------
 
     def scheduler_info(self, n_workers: int = -1, **kwargs: Any) -> Any:
-        """The scheduler's address, and what is known about each worker."""
+        """The scheduler's address, and what is known about each worker.
 
-        async def asked() -> dict[str, Any]:
-            info = dict(await self._request("scheduler_info", {}))
-            workers = dict(info.get("workers", {}))
-            if n_workers >= 0:
-                workers = dict(list(workers.items())[:n_workers])
-            info["workers"] = workers
-            return info
+        On an asynchronous client it is there at once, and may be awaited as well.
 
-        return self._run(asked(), kwargs.get("asynchronous"))
+        Parameters
+        ----------
+        n_workers:
+            About how many workers at most; -1 is all of them.
+        """
+        info = dict(self._connected().request("scheduler_info", {}, self._timeout))
+        workers = dict(info.get("workers", {}))
+        limits = [worker.get("memory_limit") or 0 for worker in workers.values()]
+        info["n_workers"] = len(workers)
+        info["total_threads"] = sum(worker.get("nthreads", 0) for worker in workers.values())
+        info["total_memory"] = sum(limits)
+        if n_workers >= 0:
+            workers = dict(list(workers.items())[:n_workers])
+        info["workers"] = workers
+        asynchronous = kwargs.get("asynchronous")
+        return Info(info) if asynchronous or self._asynchronous else info
 
     def nthreads(self, workers: Any = None, **kwargs: Any) -> Any:
         """The number of threads of each worker."""
@@ -98,7 +110,7 @@ class ClusterMixin(ClientBase):
         Parameters
         ----------
         filename:
-            Where to, without its suffix.
+            Where to, without its suffix: a path, or a URL that `fsspec` knows.
         format:
             ``"msgpack"`` (compressed), ``"yaml"`` or ``"json"``.
 
@@ -188,7 +200,38 @@ class ClusterMixin(ClientBase):
         host = self.scheduler_address.rpartition("://")[2].rpartition(":")[0]
         if self.scheduler_address.startswith(("inproc://", "unix://")):
             host = "127.0.0.1"
-        return f"http://{host}:{port}/status"
+        return dashboard_link(host, port)
+
+    @property
+    def scheduler(self) -> SchedulerOfClient:
+        """The scheduler, as far as a client knows it."""
+        return SchedulerOfClient(self)
+
+    @property
+    def futures(self) -> dict[str, HeldResult]:
+        """What is known of each result that futures of this client hold, by key."""
+        engine = self._engine
+        return {} if engine is None else {key: HeldResult(engine, key) for key, _ in engine.held()}
+
+    @property
+    def refcount(self) -> dict[str, int]:
+        """How many futures of this client hold each result, by key; zero for all others."""
+        from collections import defaultdict
+
+        return defaultdict(int, {} if self._engine is None else dict(self._engine.held()))
+
+    def _type_of(self, future: Future[Any]) -> Any:
+        """The type of a finished result, from a worker that has it; None where none tells."""
+        key = key_text(future.key)
+        engine = self._connected()
+        try:
+            holders = list(engine.request("who_has", {"keys": [key]}, 5.0).get(key, ()))
+            if not holders:
+                return None
+            asked = self._run_there(_type_there, (key,), {}, holders[:1], False, "ignore")
+            return next(iter(run_blocking(asked).values()), None)
+        except (OSError, TimeoutError):
+            return None
 
     def write_scheduler_file(self, scheduler_file: str) -> None:
         """Write a file by which other clients and workers find the scheduler. It holds the
@@ -493,3 +536,8 @@ def _call_with_scheduler(function: Any, scheduler: Any, args: Any, kwargs: Any) 
 
         return asyncio.run(result)
     return result
+
+
+def _type_there(key: str, dask_worker: Any) -> type:
+    """The type of a result, on a worker that has it."""
+    return type(dask_worker.data[key])

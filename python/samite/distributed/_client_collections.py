@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from samite.distributed._client_base import ClientBase
-from samite.distributed._options import options_of, task_options
+from samite.distributed._keys import check_key
+from samite.distributed._options import options_of, task_options, warn_of_size
 from samite.distributed.future import Future
 
 
@@ -177,9 +178,12 @@ class CollectionsMixin(ClientBase):
 
         annotations = getattr(dsk, "__dask_annotations__", None)
         by_kind = annotations() if annotations is not None else None
+        for key in keys:
+            check_key(key)
         graph = as_dict(dsk)
         sets, rows = _sets_of_options(graph, by_kind, options) if by_kind else (None, None)
-        self._connected().submit_graph(graph, keys, options, sets, rows)
+        engine = self._connected("update-graph")
+        warn_of_size(engine.submit_graph(graph, keys, options, sets, rows))
         return Future._many(keys, self)
 
     def normalize_collection(self, collection: Any) -> Any:

@@ -14,6 +14,7 @@ from samite.distributed._steps import in_thread
 from samite.distributed._waiting import check_not_iterator, futures_of
 from samite.distributed.exceptions import FutureCancelledError, FuturesCancelledError
 from samite.distributed.future import Future, key_text
+from samite.utils import shorten_traceback
 
 
 class DataMixin(ClientBase):
@@ -53,10 +54,12 @@ class DataMixin(ClientBase):
             from samite.distributed._steps import run_awaiting
 
             return run_awaiting(self._gathered(futures, errors, direct))
-        return self._gather_now(futures, errors, direct)
+        with shorten_traceback():
+            return self._gather_now(futures, errors, direct)
 
     async def _gathered(self, futures: Any, errors: str, direct: Any) -> Any:
         found = _leaves(futures)
+        self._check_own(found)
         if found:
             await self._wait_step(found, None)
         return await in_thread(lambda: self._gather_now(futures, errors, direct))
@@ -65,11 +68,12 @@ class DataMixin(ClientBase):
         if direct is None:
             direct = self._direct is not False
         if type(futures) is list and errors == "raise":
-            if all(type(one) is Future for one in futures):
+            if all(type(one) is Future and one._client is self for one in futures):
                 return self._values(futures, direct)
         found = _leaves(futures)
         if not found:
             return futures
+        self._check_own(found)
         distinct = {key_text(future.key): future for future in found}
         if errors == "raise":
             values = self._values(list(distinct.values()), direct)
@@ -79,6 +83,17 @@ class DataMixin(ClientBase):
         got = self._connected().values(keys, None, direct)
         good = {key: one[1] for key, one in zip(keys, got, strict=True) if one[0] == "ok"}
         return _filled(futures, good)
+
+    def _check_own(self, futures: list[Future[Any]]) -> None:
+        """Refuse futures of other clients, whose results this one does not hold."""
+        others = {id(one): one for one in futures if one.client not in (None, self)}
+        if others:
+            names = sorted({str(one.client.id) for one in others.values()})
+            raise ValueError(
+                f"Cannot gather Futures created by another client: {len(others)} of "
+                f"{len(futures)} are of {', '.join(names)}, and this client is {self.id}. Use the "
+                "client that made them."
+            )
 
     def _values(self, futures: list[Future[Any]], direct: bool = True) -> list[Any]:
         keys = [key if type(key) is str else str(key) for key in [future.key for future in futures]]
@@ -159,7 +174,9 @@ class DataMixin(ClientBase):
         if isinstance(data, Mapping):
             keys, values = list(data), list(data.values())
         else:
-            values = list(data) if kind in (list, tuple, set, frozenset) else [data]
+            named = isinstance(data, tuple) and hasattr(data, "_fields")
+            several = named or kind in (list, tuple, set, frozenset)
+            values = list(data) if several else [data]
             keys = [_data_key(value, hash) for value in values]
         copies = 1
         if broadcast is True:
@@ -174,11 +191,13 @@ class DataMixin(ClientBase):
             wanted = _given(n=None if copies == _EVERY_WORKER else copies, workers=workers)
             await self._request("replicate", {"keys": texts, **wanted}, seconds)
         futures = Future._many(keys, self)
+        for future, value in zip(futures, values, strict=True):
+            future._type = type(value)
         if isinstance(data, Mapping):
             return dict(zip(keys, futures, strict=True))
-        if kind in (list, tuple, set, frozenset):
-            return kind(futures)
-        return futures[0]
+        if named:
+            return kind(*futures)
+        return kind(futures) if several else futures[0]
 
     # ---- where data is --------------------------------------------------------------------------
 
@@ -258,6 +277,8 @@ class DataMixin(ClientBase):
     def _keys(self, futures: Any) -> list[str] | None:
         if futures is None:
             return None
+        if isinstance(futures, Future):
+            futures = [futures]
         if isinstance(futures, (str, tuple)) and not any(
             isinstance(one, Future) for one in futures
         ):

@@ -21,6 +21,13 @@ _numbers = iter(range(1, 1 << 62))
 
 _current_client: ContextVar[Client | None] = ContextVar("samite-client", default=None)
 
+
+def context_client() -> Client | None:
+    """The client that a block of code made current, unless it was closed since."""
+    client = _current_client.get()
+    return None if client is None or client.status == "closed" else client
+
+
 # The clients of tasks, by the address of their scheduler and whether coroutines use them: workers
 # make one when a task asks for it.
 _task_clients: dict[tuple[str, bool], Client] = {}
@@ -67,7 +74,7 @@ temp_default_client = client_as_current
 
 def current_client() -> Client | None:
     """The client of this block, of this task, or the default one; None where there is none."""
-    client = _current_client.get()
+    client = context_client()
     if client is not None:
         return client
     if _on_worker():
@@ -84,6 +91,14 @@ def _on_worker() -> bool:
     return coroutine_worker.get() is not None
 
 
+def client_here(client: Any) -> Any:
+    """A client that waits as one has to here: tasks of workers in this process may be given objects
+    of a client whose methods are awaited, which functions cannot do."""
+    if client is not None and client.asynchronous and _on_worker() and not _on_event_loop():
+        return current_client() or client
+    return client
+
+
 def client_for_unpickling() -> Client | None:
     """The client that a future is bound to which was just unpickled."""
     return current_client()
@@ -97,7 +112,7 @@ def default_client(c: Client | None = None) -> Client:
     ValueError
         If there is no client.
     """
-    client = c or _current_client.get() or global_client()
+    client = c or context_client() or global_client()
     if client is None:
         raise ValueError(
             "No clients found\n"
@@ -131,7 +146,7 @@ def get_client(address: Any = None, timeout: Any = None, resolve_address: bool =
         If there is none, or that of a task has another scheduler.
     """
     wanted = getattr(address, "address", address)
-    if _on_worker() and _current_client.get() is None:
+    if _on_worker() and context_client() is None:
         client = _client_of_task(timeout)
         if not wanted or client._same_scheduler(wanted):
             return client

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import uuid
 from collections.abc import Callable, Iterator
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from samite.distributed.future import Future
@@ -26,8 +27,11 @@ def name_of(func: Any) -> str:
 
 def check_key(key: Any) -> None:
     """Raise ``TypeError`` for what cannot be a key."""
-    if not isinstance(key, (str, bytes, int, float, tuple)):
+    if not isinstance(key, (str, bytes, Number, tuple)):
         raise TypeError(f"a key is text, a number or a tuple of those, not {type(key).__name__}")
+    if isinstance(key, tuple):
+        for part in key:
+            check_key(part)
 
 
 def key_of_call(func: Any, args: Any, kwargs: Any, pure: bool) -> str:

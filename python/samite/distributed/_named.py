@@ -31,11 +31,11 @@ class Named:
     @property
     def client(self) -> Any:
         """The client that asks the scheduler; None where there is none."""
-        if self._client is None or self._client.status == "closed":
-            from samite.distributed._current import current_client
+        from samite.distributed._current import client_here, current_client
 
+        if self._client is None or self._client.status == "closed":
             self._client = current_client()
-        return self._client
+        return client_here(self._client)
 
     @property
     def _text(self) -> str:

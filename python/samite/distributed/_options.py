@@ -111,6 +111,26 @@ def task_options(
     )
 
 
+def warn_of_size(nbytes: int) -> None:
+    """Warn where a graph takes more than the setting
+    ``distributed.admin.large-graph-warning-threshold``."""
+    from samite import config
+    from samite.utils import format_bytes, parse_bytes
+
+    # No setting that makes sense is below this, and most graphs are.
+    if nbytes < 100_000:
+        return
+    threshold = config.get("distributed.admin.large-graph-warning-threshold", "10MB")
+    if nbytes > parse_bytes(threshold):
+        import warnings
+
+        warnings.warn(
+            f"Sending large graph of size {format_bytes(nbytes)}, which may slow things down. Send "
+            "large values to the workers with Client.scatter first, or let tasks load them.",
+            stacklevel=3,
+        )
+
+
 def check_options(where: str, given: Mapping[str, Any]) -> None:
     """Refuse keyword arguments that nobody takes."""
     if given:

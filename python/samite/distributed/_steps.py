@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
+from samite.utils import shorten_traceback
+
 T = TypeVar("T")
 Done = Callable[[bool, Any], None]
 
@@ -120,7 +122,8 @@ def _begun(step: Step) -> Awaitable[Any]:
 
 async def run_awaiting(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run to the end inside the running event loop."""
-    return await _InLoop(coroutine)
+    with shorten_traceback():
+        return await _InLoop(coroutine)
 
 
 def in_thread(function: Callable[[], Any]) -> Step:

@@ -122,8 +122,8 @@ def wait(fs: Any, timeout: Any = None, return_when: str = ALL_COMPLETED) -> Any:
     if isinstance(timeout, Future) or return_when not in (ALL_COMPLETED, FIRST_COMPLETED):
         if isinstance(timeout, Future):
             raise TypeError(
-                f"timeout= is a number of seconds, got {type(timeout)}. Did you write wait(x, y) "
-                "instead of wait([x, y])?"
+                f"timeout= is a number of seconds, got {type(timeout)}. Several futures are given "
+                "as a list: wait([x, y]), not wait(x, y)."
             )
         raise NotImplementedError(
             f"return_when= is 'ALL_COMPLETED' or 'FIRST_COMPLETED', got {return_when!r}"

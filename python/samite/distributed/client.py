@@ -35,7 +35,7 @@ from samite.distributed._keys import (
     no_collection,
     pieces_of,
 )
-from samite.distributed._options import no_default, task_options
+from samite.distributed._options import no_default, task_options, warn_of_size
 from samite.distributed._steps import in_thread, run_awaiting, sleep
 from samite.distributed._waiting import as_completed, fire_and_forget, futures_of, wait
 from samite.distributed.core import Status
@@ -127,12 +127,15 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         self._engine: Any = None
         self._asynchronous = bool(asynchronous)
         self._as_default = set_as_default
+        if direct_to_workers is None:
+            direct_to_workers = config.get("distributed.client.direct-to-workers", None)
         self._direct = direct_to_workers
         self._own_cluster = False
         self._kwargs = kwargs
         self._security = security
         self._callbacks = _Callbacks()
         self._config_before: Any = None
+        self._context_tokens: list[Any] = []
         self._fire: dict[str, Any] = {}
         self._topics: dict[str, Any] = {}
         self.scheduler_file = None
@@ -313,21 +316,38 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
     def __enter__(self) -> Client:
         if self._asynchronous:
             raise TypeError("an asynchronous client is used with 'async with'")
+        self._enter_context()
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.close()
+        try:
+            self._leave_context()
+        finally:
+            self.close()
 
     async def __aenter__(self) -> Client:
-        if not self._asynchronous:
-            return self
-        return await run_awaiting(self._started())
+        if self._asynchronous:
+            await run_awaiting(self._started())
+        self._enter_context()
+        return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._asynchronous:
-            await self.close()
-        else:
-            self.close()
+        try:
+            self._leave_context()
+        finally:
+            if self._asynchronous:
+                await self.close()
+            else:
+                self.close()
+
+    def _enter_context(self) -> None:
+        """Be the current client of the block that begins."""
+        if self._as_default:
+            self._context_tokens.append(_current._current_client.set(self))
+
+    def _leave_context(self) -> None:
+        if self._context_tokens:
+            _current._current_client.reset(self._context_tokens.pop())
 
     def __await__(self) -> Generator[Any, Any, Client]:
         return run_awaiting(self._started()).__await__()
@@ -408,9 +428,10 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         else:
             func = callable_on_worker(func)
         options["name"] = name_of(func)
-        engine = self._connected()
+        engine = self._connected("update-graph")
         with collections_as_futures(self, args, kwargs) as (args, kwargs):
-            engine.submit_calls([text], func, [args], kwargs or None, options)
+            nbytes = engine.submit_calls([text], func, [args], kwargs or None, options)
+        warn_of_size(nbytes)
         return Future(key, self)
 
     def map(
@@ -497,6 +518,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
 
             call, shared_kwargs = create_actor, {}
         made: list[Future[Any]] = []
+        nbytes = 0
         with no_collection(len(calls)):
             for begin, end in pieces_of(len(calls)):
                 keys, part = make_keys(begin, end), calls[begin:end]
@@ -504,8 +526,10 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 if actor:
                     pairs = zip(texts, part, strict=True)
                     part = [(func, text, args, kwargs) for text, args in pairs]
-                self._connected().submit_calls(texts, call, part, shared_kwargs or None, options)
+                engine = self._connected("update-graph")
+                nbytes += engine.submit_calls(texts, call, part, shared_kwargs or None, options)
                 made += Future._many(keys, self)
+        warn_of_size(nbytes)
         return made
 
     def cancel(
@@ -551,6 +575,11 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
 
         return self._run(retried(), asynchronous)
 
+    @property
+    def direct_to_workers(self) -> bool:
+        """Whether results are fetched from workers, and not through the scheduler."""
+        return self._direct is not False
+
     def futures_of(self, futures: Any) -> list[Future[Any]]:
         """The futures inside of collections and containers; see :func:`futures_of`."""
         return futures_of(futures, self)
@@ -568,7 +597,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         ValueError
             If there is none.
         """
-        client = _current._current_client.get()
+        client = _current.context_client()
         if client is None and allow_global:
             return default_client()
         if client is None:
@@ -591,24 +620,19 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             return f"<{name}: No scheduler connected.>"
         if self._asynchronous:
             return f"<{name}: {self.scheduler_address!r}>"
-        try:
-            info = self._engine.request("scheduler_info", {}, 5.0)
-        except (OSError, TimeoutError, RuntimeError):
-            return f"<{name}: {self.scheduler_address!r}>"
-        workers = info.get("workers", {})
-        threads = sum(worker.get("nthreads", 0) for worker in workers.values())
-        limits = [worker.get("memory_limit") for worker in workers.values()]
-        text = f"<{name}: {self.scheduler_address!r} processes={len(workers)} threads={threads}"
-        if limits and all(limits):
-            from samite.utils import format_bytes
+        from samite.distributed._views import totals
 
-            text += f", memory={format_bytes(sum(limits))}"
-        return text + ">"
+        found = totals(self)
+        if found is None:
+            return f"<{name}: {self.scheduler_address!r}>"
+        workers, threads, memory = found
+        text = f"<{name}: {self.scheduler_address!r} processes={workers} threads={threads}"
+        return f"{text}, memory={memory}>" if memory else f"{text}>"
 
     def _repr_html_(self) -> str:
-        from html import escape
+        from samite.distributed._views import client_as_html
 
-        return f"<b>{type(self).__name__}</b> <code>{escape(repr(self))}</code>"
+        return client_as_html(self)
 
 
 # Open clients are closed when the interpreter exits, before threads and modules go.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from typing import Any
 
 __all__ = ["load_cluster_dump", "write_dump"]
@@ -11,8 +12,9 @@ __all__ = ["load_cluster_dump", "write_dump"]
 _SUFFIX = {"msgpack": ".msgpack.gz", "yaml": ".yaml", "json": ".json"}
 
 
-def write_dump(filename: str, state: Any, format: str, storage_options: dict[str, Any]) -> str:
+def write_dump(filename: Any, state: Any, format: str, storage_options: dict[str, Any]) -> str:
     """Write a state; the name of the file."""
+    filename = os.fspath(filename)
     path = filename if filename.endswith(_SUFFIX[format]) else filename + _SUFFIX[format]
     if format == "msgpack":
         import msgpack
@@ -35,7 +37,7 @@ def write_dump(filename: str, state: Any, format: str, storage_options: dict[str
     return path
 
 
-def load_cluster_dump(url: str, **kwargs: Any) -> Any:
+def load_cluster_dump(url: Any, **kwargs: Any) -> Any:
     """Read a file that :meth:`Client.dump_cluster_state` wrote.
 
     Raises
@@ -43,6 +45,7 @@ def load_cluster_dump(url: str, **kwargs: Any) -> Any:
     ValueError
         If its name says no format that is known.
     """
+    url = os.fspath(url)
     if url.endswith(".msgpack.gz"):
         import msgpack
 

@@ -11,6 +11,7 @@ __all__ = [
     "FutureCancelledError",
     "FuturesCancelledError",
     "KilledWorker",
+    "NoWorkers",
     "NoValidWorkerError",
     "Reschedule",
     "SchedulerClosed",
@@ -27,6 +28,10 @@ class Reschedule(Exception):
 
 class ClosedClientError(Exception):
     """An operation needs a connection, and the client was closed."""
+
+
+class NoWorkers(TimeoutError):
+    """There is no worker, and none came while it was waited for one."""
 
 
 class SchedulerClosed(IOError):
@@ -103,7 +108,9 @@ class WorkerStartTimeoutError(TimeoutError):
         self.timeout = timeout
 
     def __str__(self) -> str:
+        from samite.utils import format_time
+
         return (
             f"Only {self.available_workers}/{self.expected_workers} workers arrived after "
-            f"{self.timeout}"
+            f"{format_time(self.timeout)}"
         )

@@ -9,6 +9,7 @@ from samite import _engine
 from samite.distributed import _hints
 from samite.distributed._steps import Step, in_thread
 from samite.distributed.exceptions import FutureCancelledError
+from samite.utils import shorten_traceback
 
 if TYPE_CHECKING:
     from samite.distributed.client import Client
@@ -37,7 +38,7 @@ class Future(_engine.FutureBase, Generic[T]):
         The client that asks for it; by default the current one.
     """
 
-    __slots__ = ("_client", "_hidden", "key")
+    __slots__ = ("_client", "_hidden", "_type", "key")
 
     # A future is hashed and compared by identity.
     key: Any
@@ -134,7 +135,8 @@ class Future(_engine.FutureBase, Generic[T]):
         client = self._bound
         if client.asynchronous:
             return client._run(self._result(timeout))
-        return client._gather_one(self, client._seconds(timeout))
+        with shorten_traceback():
+            return client._gather_one(self, client._seconds(timeout))
 
     async def _result(self, timeout: Any = None) -> Any:
         client = self._bound
@@ -198,12 +200,12 @@ class Future(_engine.FutureBase, Generic[T]):
 
     @property
     def type(self) -> Any:
-        """The type of the value, where it is here; else None."""
-        if self.status != "finished":
-            return None
-        client = self._bound
-        known = getattr(client._engine, "value_type", None)
-        return known(key_text(self.key)) if known is not None else None
+        """The type of the value, which the worker that holds it is asked for; None where there is
+        no value, or where its type cannot be loaded here."""
+        known = getattr(self, "_type", None)
+        if known is None and self.status == "finished":
+            known = self._type = self._bound._type_of(self)
+        return known
 
     def __await__(self) -> Generator[Any, Any, T]:
         from samite.distributed._steps import run_awaiting
@@ -217,7 +219,12 @@ class Future(_engine.FutureBase, Generic[T]):
         return ("samite.Future", key_text(self.key))
 
     def __repr__(self) -> str:
-        return f"<Future: {self.status}, key: {self.key}>"
+        known = getattr(self, "_type", None)
+        if known is None:
+            return f"<Future: {self.status}, key: {self.key}>"
+        from samite.utils import typename
+
+        return f"<Future: {self.status}, type: {typename(known)}, key: {self.key}>"
 
     def _repr_html_(self) -> str:
         from html import escape

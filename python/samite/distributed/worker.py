@@ -452,10 +452,21 @@ def stacks_of_tasks(keys: list[str] | None = None) -> dict[str, tuple[str, ...]]
 def print(
     *args: Any, sep: str | None = " ", end: str | None = "\n", file: Any = None, flush: bool = False
 ) -> None:
-    """Print here and, inside of a task, at the clients that hear of the topic ``"print"``."""
+    """Print here and, inside of a task, at the clients that hear of the topic ``"print"``.
+
+    Raises
+    ------
+    TypeError
+        Inside of a task, for another ``file`` than standard output and standard error.
+    """
     import builtins
     import sys
 
+    if _engine.current_task() is not None and file not in (None, sys.stdout, sys.stderr):
+        raise TypeError(
+            "print: a task prints to None, sys.stdout or sys.stderr, which clients have too; "
+            f"file= is {file!r}"
+        )
     builtins.print(*args, sep=sep, end=end, file=file, flush=flush)
     if _engine.current_task() is None:
         return

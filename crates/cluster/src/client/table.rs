@@ -109,6 +109,14 @@ impl Table {
         (keys(submitted), keys(others))
     }
 
+    /// The results that futures hold here, and how many hold each.
+    pub(super) fn held(&self) -> Vec<(Key, usize)> {
+        let held = self.entries.iter().filter(|(_, entry)| entry.holders > 0);
+        let mut held: Vec<_> = held.map(|(key, entry)| (key.clone(), entry.holders)).collect();
+        held.sort_unstable();
+        held
+    }
+
     /// Whether the scheduler is to keep a result.
     pub(super) fn is_wanted(&self, key: &Key) -> bool {
         self.entries.get(key).is_some_and(|entry| entry.wanted)

@@ -174,7 +174,7 @@ impl ClusterClient {
         self.link.client.is_closed()
     }
 
-    /// Submits a call of `func` for each of `args`.
+    /// Submits a call of `func` for each of `args`; the bytes that go to the scheduler.
     #[pyo3(signature = (keys, func, args, kwargs=None, options=None))]
     fn submit_calls(
         &self,
@@ -183,15 +183,18 @@ impl ClusterClient {
         args: &Bound<'_, PyList>,
         kwargs: Option<&Bound<'_, PyDict>>,
         options: Option<&Bound<'_, PyDict>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<usize> {
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
         let options = submit::Options::new(options)?;
         let submission = submit::calls(keys, func, args, kwargs, options)?;
-        gil::released(|| self.link.client.submit(submission)).map_err(raised)
+        let nbytes = submission.nbytes();
+        gil::released(|| self.link.client.submit(submission)).map_err(raised)?;
+        Ok(nbytes)
     }
 
     /// Submits a dict graph; `outputs` are those of its keys that are wanted. `options` are those of
-    /// all tasks, but for the keys in `rows`, which have one of `sets`, counted from 1.
+    /// all tasks, but for the keys in `rows`, which have one of `sets`, counted from 1. The bytes
+    /// that go to the scheduler.
     #[pyo3(signature = (graph, outputs, options=None, sets=None, rows=None))]
     fn submit_graph<'py>(
         &self,
@@ -200,14 +203,16 @@ impl ClusterClient {
         options: Option<&Bound<'py, PyDict>>,
         sets: Option<&Bound<'py, PyList>>,
         rows: Option<Bound<'py, PyDict>>,
-    ) -> PyResult<()> {
+    ) -> PyResult<usize> {
         let annotated = match (sets, rows) {
             (Some(sets), Some(rows)) => submit::Annotated::new(sets, rows)?,
             _ => submit::Annotated::default(),
         };
         let options = submit::Options::new(options)?;
         let submission = submit::graph(graph, outputs, options, annotated)?;
-        gil::released(|| self.link.client.submit(submission)).map_err(raised)
+        let nbytes = submission.nbytes();
+        gil::released(|| self.link.client.submit(submission)).map_err(raised)?;
+        Ok(nbytes)
     }
 
     /// Counts one more holder of each result.
@@ -218,6 +223,12 @@ impl ClusterClient {
     /// Counts one holder less of each result.
     fn release(&self, keys: Vec<String>) {
         self.link.client.release(&texts(keys));
+    }
+
+    /// The keys that futures hold here, and how many hold each.
+    fn held(&self) -> Vec<(String, usize)> {
+        let held = self.link.client.held().into_iter();
+        held.map(|(key, holders)| (key.to_string(), holders)).collect()
     }
 
     /// `"pending"`, `"finished"`, `"error"`, `"cancelled"` or `"lost"`.

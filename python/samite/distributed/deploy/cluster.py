@@ -11,6 +11,7 @@ from collections.abc import Callable, Coroutine, Generator
 from typing import Any
 
 from samite import _engine
+from samite.distributed._addresses import dashboard_link
 from samite.distributed._servers import in_executor
 from samite.distributed.core import Status
 from samite.distributed.exceptions import WorkerStartTimeoutError
@@ -232,7 +233,7 @@ class Cluster:
             return ""
         scheme, _, place = self._address.rpartition("://")
         host = place.rpartition(":")[0] if scheme in ("tcp", "tls") else "127.0.0.1"
-        return f"http://{host}:{port}/status"
+        return dashboard_link(host, port)
 
     def get_client(self) -> Any:
         """The current client, where it is one of this cluster; otherwise a new one."""

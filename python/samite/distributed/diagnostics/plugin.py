@@ -84,7 +84,7 @@ def kind_of(plugin: Any) -> str:
         If it is no plugin.
     """
     if isinstance(plugin, type):
-        raise TypeError(f"register_plugin takes an object, not a class: {plugin.__name__}(...)")
+        raise TypeError(f"register_plugin takes an instance, not a class: {plugin.__name__}(...)")
     if isinstance(plugin, NannyPlugin):
         return "nanny"
     if isinstance(plugin, SchedulerPlugin):
@@ -253,6 +253,8 @@ class UploadDirectory(WorkerPlugin):
     FileNotFoundError
         If there is no such folder.
     NotImplementedError
+        For the modes ``"all"`` and ``"scheduler"``.
+    ValueError
         For another mode.
     """
 
@@ -268,6 +270,10 @@ class UploadDirectory(WorkerPlugin):
         import io
         import zipfile
 
+        if mode not in ("all", "workers", "scheduler"):
+            raise ValueError(
+                f"UploadDirectory: mode is 'all', 'workers' or 'scheduler', not {mode!r}"
+            )
         if mode != "workers":
             raise NotImplementedError(
                 f"UploadDirectory(mode={mode!r}): the scheduler has no Python; use mode='workers'"
