@@ -301,6 +301,18 @@ def array_tasks(
 class NativeValue:
     """A value of the engine that Python code only passes on, such as a partial result."""
 
+    def __reduce__(self) -> tuple[Any, ...]: ...
+    @staticmethod
+    def _of(kind: int, frames: list[Any]) -> NativeValue: ...
+    def __sizeof__(self) -> int: ...
+
+def graph_tasks(
+    graph: dict[Any, Any], keys: list[Any]
+) -> tuple[list[tuple[Any, tuple[Any, ...] | None, list[int]]], list[int]]:
+    """The tasks that keys of a graph need, each after those whose values it takes: its key, its
+    spec (`samite._worker.evaluate`) or None for the value of a future, and the places of those
+    tasks. Then the places of the wanted ones."""
+
 @final
 class ArrayTask:
     """One task of an expression: a callable that the engine runs without the interpreter."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable
 from functools import partial
 from typing import Any
@@ -62,7 +63,8 @@ def get_scheduler(
     Parameters
     ----------
     scheduler:
-        A name, a function ``(graph, keys, **kwargs)``, an executor, or a client with ``get``.
+        A name, a function ``(graph, keys, **kwargs)``, an executor, or a client with ``get``: one
+        of Samite's, or of `dask.distributed`.
     collections:
         Collections, whose own choice is taken if they agree.
 
@@ -120,9 +122,13 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
             from samite.distributed._current import get_client
 
             return get_client().get
+        if name == "ray":
+            from samite.distributed._ray_cluster import RayCluster
+
+            return RayCluster().get
         raise ValueError(
-            f"unknown scheduler {scheduler!r}; expected one of {sorted(named_schedulers)}, a "
-            "function, an executor or a client"
+            f"unknown scheduler {scheduler!r}; expected one of "
+            f"{sorted([*named_schedulers, 'ray'])}, a function, an executor or a client"
         )
     if "Client" in type(scheduler).__name__ and hasattr(scheduler, "get"):
         if getattr(scheduler, "asynchronous", False) and not _is_ours(scheduler):
@@ -130,6 +136,10 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
                 "a client in asynchronous mode cannot be waited for here; use its own "
                 "compute and persist with await"
             )
+        if _is_dasks(scheduler):
+            from samite.distributed._dask_cluster import DaskCluster
+
+            return DaskCluster(scheduler).get
         return scheduler.get
     if _is_executor(scheduler):
         from samite.threaded import get_with_executor
@@ -145,6 +155,12 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
 
 def _is_ours(client: Any) -> bool:
     return type(client).__module__.startswith("samite.distributed")
+
+
+def _is_dasks(client: Any) -> bool:
+    """Whether a client is one of `dask.distributed`, which is not imported to find out."""
+    theirs = sys.modules.get("distributed")
+    return theirs is not None and isinstance(client, getattr(theirs, "Client", ()))
 
 
 def _is_executor(obj: Any) -> bool:

@@ -199,8 +199,8 @@ def compute(
         Whether graphs are optimized first.
     scheduler:
         ``"threads"``, ``"processes"``, ``"synchronous"``, a function ``(graph, keys, **kwargs)``,
-        an executor of `concurrent.futures`, or a cluster's client. By default that of the
-        collections.
+        an executor of `concurrent.futures`, a client of a cluster of Samite's or Dask's, or
+        ``"ray"``. By default that of the collections.
     **kwargs:
         For the scheduler; ours take ``num_workers``, ``memory_limit`` (bytes, or text such as
         ``"2 GiB"``) and ``pool``.
@@ -381,7 +381,7 @@ def persist(
         return args
     schedule = get_scheduler(scheduler=scheduler, collections=collections)
     client = getattr(schedule, "__self__", None)
-    if client is not None and "Client" in type(client).__name__ and hasattr(client, "persist"):
+    if hasattr(client, "persist"):
         return repack(client.persist(collections, optimize_graph=optimize_graph, **kwargs))
     with shorten_traceback():
         results = _run_arrays(schedule, collections, kwargs, persist=True)

@@ -9,6 +9,7 @@ pub mod payload;
 pub mod plain;
 pub mod servers;
 pub mod submit;
+pub mod tasks;
 
 use pyo3::prelude::*;
 
@@ -19,6 +20,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<servers::ClusterScheduler>()?;
     module.add_class::<servers::ClusterWorker>()?;
     module.add_class::<servers::TaskWorker>()?;
+    module.add_function(wrap_pyfunction!(tasks::graph_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_task, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_worker, module)?)?;
     module.add_function(wrap_pyfunction!(servers::secede, module)?)?;

@@ -84,9 +84,11 @@ def get_scheduler_lock(collection: Any = None, scheduler: Any = None) -> Any:
     get = get_scheduler(collections=collections, scheduler=scheduler)
     if get == multiprocessing.get:
         return multiprocessing.get_context().Manager().Lock()
+    client = getattr(get, "__self__", None)
+    # On a Dask cluster, a scheduler of ours is what has its client.
+    client = getattr(client, "client", client)
     for package in ("samite.distributed", "distributed"):
         cluster = sys.modules.get(package)
-        client = getattr(get, "__self__", None)
         if cluster is not None and isinstance(client, getattr(cluster, "Client", ())):
             return cluster.Lock()
     return SerializableLock()

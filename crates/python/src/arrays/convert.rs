@@ -7,9 +7,11 @@ use numpy::npyffi::{self, NPY_TYPES};
 use numpy::{PyArrayDescr, PyArrayDescrMethods, PyUntypedArray, PyUntypedArrayMethods};
 use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 use samite::array::{ArrayError, Buffer, Chunk, DType, Scalar};
 use samite::runtime::{OperationError, Value};
 
+use crate::cluster::tasks;
 use crate::error;
 use crate::gil;
 
@@ -310,6 +312,27 @@ pub fn to_scalar(value: &Bound<'_, PyAny>, dtype: DType) -> PyResult<Scalar> {
 #[pyclass(frozen, module = "samite._engine")]
 pub struct NativeValue {
     pub value: Value,
+}
+
+#[pymethods]
+impl NativeValue {
+    fn __reduce__<'py>(
+        &self,
+        py: Python<'py>,
+    ) -> PyResult<(Bound<'py, PyAny>, tasks::Packed<'py>)> {
+        Ok((py.get_type::<Self>().getattr("_of")?, tasks::packed(py, &self.value)?))
+    }
+
+    /// The value of what its pickle holds.
+    #[staticmethod]
+    fn _of(py: Python<'_>, kind: u8, frames: &Bound<'_, PyList>) -> PyResult<Self> {
+        Ok(Self { value: tasks::unpacked(py, kind, frames)? })
+    }
+
+    /// What schedulers of other makers count as its memory.
+    fn __sizeof__(&self) -> usize {
+        self.value.nbytes()
+    }
 }
 
 /// The inputs of a native operation: Python objects that are plain arrays become chunks.

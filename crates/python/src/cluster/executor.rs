@@ -248,6 +248,38 @@ fn pieces_of(parts: &Parts) -> Result<Pieces, Failure> {
     Ok(Pieces::new(pieces.collect::<Result<_, Failure>>()?))
 }
 
+/// The encoding of a value of the engine; `None` for one that knows Python.
+pub fn encode_native(value: &Value) -> Result<Option<Encoded>, Failure> {
+    let any = value.as_any();
+    if let Some(chunk) = any.downcast_ref::<Chunk>() {
+        return encode_chunk(chunk).map(Some);
+    }
+    if let Some(partial) = any.downcast_ref::<Partial>() {
+        let frames = vec![Bytes::from(partial.encode().map_err(internal)?)];
+        return Ok(Some(Encoded { kind: kind::PARTIAL, frames }));
+    }
+    if let Some(bundle) = any.downcast_ref::<Bundle>() {
+        let frames = vec![Bytes::from(bundle.encode().map_err(internal)?)];
+        return Ok(Some(Encoded { kind: kind::BUNDLE, frames }));
+    }
+    if let Some(pieces) = any.downcast_ref::<Pieces>() {
+        return Ok(Some(parts_of(pieces)?.encode(kind::PARTS)));
+    }
+    Ok(any.is::<Unit>().then(|| Encoded { kind: kind::UNIT, frames: Vec::new() }))
+}
+
+/// The value that [`encode_native`] encoded.
+pub fn decode_native(encoded: Encoded) -> Result<Value, Failure> {
+    if encoded.kind == kind::PICKLE {
+        return Err(internal("a pickle of Python's came in place of a value of the engine"));
+    }
+    let value = PyExecutor.decode(encoded, Owner::ReadOnly)?;
+    match value.as_any().downcast_ref::<Parts>() {
+        Some(parts) => Ok(Arc::new(pieces_of(parts)?)),
+        None => Ok(value),
+    }
+}
+
 impl Executor for PyExecutor {
     fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
         if payload.kind == kind::CHUNK {
@@ -314,23 +346,12 @@ impl Executor for PyExecutor {
     }
 
     fn encode(&self, value: &Value) -> Result<Encoded, Failure> {
+        if let Some(encoded) = encode_native(value)? {
+            return Ok(encoded);
+        }
         let any = value.as_any();
-        if let Some(chunk) = any.downcast_ref::<Chunk>() {
-            return encode_chunk(chunk);
-        }
-        if let Some(partial) = any.downcast_ref::<Partial>() {
-            let frames = vec![Bytes::from(partial.encode().map_err(internal)?)];
-            return Ok(Encoded { kind: kind::PARTIAL, frames });
-        }
-        if let Some(bundle) = any.downcast_ref::<Bundle>() {
-            let frames = vec![Bytes::from(bundle.encode().map_err(internal)?)];
-            return Ok(Encoded { kind: kind::BUNDLE, frames });
-        }
         if let Some(parts) = any.downcast_ref::<Parts>() {
             return Ok(parts.encode(kind::PARTS));
-        }
-        if any.is::<Unit>() {
-            return Ok(Encoded { kind: kind::UNIT, frames: Vec::new() });
         }
         if let Some(pickled) = any.downcast_ref::<PickledValue>() {
             let frames = pickled.frames().iter().map(|frame| Bytes::copy_from_slice(frame));

@@ -164,6 +164,13 @@ pub fn load<'py>(py: Python<'py>, frames: &[Bytes], owner: Owner) -> PyResult<Bo
     helpers::load_object(py)?.call1((list,))
 }
 
+/// A frame as what Python code pickles: an array over its memory, which travels as a buffer of its
+/// own; or bytes, where it is short.
+pub fn to_python<'py>(py: Python<'py>, frame: &Bytes) -> Bound<'py, PyAny> {
+    let long = if frame.len() < SHORT { None } else { over(py, frame, Owner::ReadOnly) };
+    long.unwrap_or_else(|| PyBytes::new(py, frame).into_any())
+}
+
 /// An array of bytes over a frame's memory; `None` without NumPy.
 fn over<'py>(py: Python<'py>, frame: &Bytes, owner: Owner) -> Option<Bound<'py, PyAny>> {
     py.import(intern!(py, "numpy")).ok()?;
