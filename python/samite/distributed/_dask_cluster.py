@@ -12,10 +12,11 @@ from typing import Any
 
 from samite import _engine
 from samite.distributed._remote_tasks import (
+    RUN_TASK,
     RemoteResult,
     TaskWriter,
     annotations_of,
-    entry,
+    missing_there,
     nested,
     tasks_of,
 )
@@ -88,19 +89,24 @@ class DaskCluster:
 
         graph = dict(x.__dask_graph__())
         futures = [value.handle for value in graph.values() if isinstance(value, RemoteResult)]
-        distributed.wait(futures, timeout=timeout, **kwargs)
+        with self.client.as_current():
+            distributed.wait(futures, timeout=timeout, **kwargs)
         return x
 
     def _submit(self, dsk: Any, keys: list[Any], kwargs: Mapping[str, Any]) -> list[Any]:
+        import pkgutil
         import uuid
 
         import distributed
+        from dask.utils import apply
 
         from samite.utils import key_split
 
         sets, rows = annotations_of(dsk, kwargs)
         tasks, wanted = tasks_of(dsk, keys)
-        run, enter, version = uuid.uuid4().hex, entry(), _engine.__version__
+        run, version = uuid.uuid4().hex, _engine.__version__
+        # Found by its name when the task runs: the scheduler need not have Samite.
+        function = (pkgutil.resolve_name, RUN_TASK)
         # Of each set of annotations, its tasks.
         layers: list[dict[Any, Any]] = [{} for _ in sets]
         names: list[Any] = []
@@ -118,11 +124,8 @@ class DaskCluster:
             payload, references = writer.write(task)
             name = (f"{key_split(task.key)}-{run}", place)
             inputs = [names[need] for need in task.needs]
-            layers[rows.get(task.key, 0)][name] = (
-                *(enter, "run_task", version, payload, len(references)),
-                *references,
-                *inputs,
-            )
+            arguments = [version, payload, len(references), *references, *inputs]
+            layers[rows.get(task.key, 0)][name] = (apply, function, arguments)
             names.append(name)
         options = {name: kwargs[name] for name in _FOR_ALL if kwargs.get(name) is not None}
         graph = _graph_of(layers, sets)
@@ -145,9 +148,12 @@ class DaskCluster:
             distributed.secede()
         try:
             return self.client.gather(futures)
-        except BaseException as error:
-            if not isinstance(error, Exception):
-                self.client.cancel(futures, force=True)
+        except ModuleNotFoundError as error:
+            raise missing_there(error) or error from error.__cause__
+        except Exception:
+            raise
+        except BaseException:
+            self.client.cancel(futures, force=True)
             raise
         finally:
             if inside:

@@ -12,12 +12,13 @@ from typing import Any
 
 from samite import _engine
 from samite.distributed._remote_tasks import (
+    RUN_REPORTING,
     RemoteResult,
     RemoteTask,
     TaskFailed,
     TaskWriter,
     annotations_of,
-    entry,
+    missing_there,
     nested,
     tasks_of,
 )
@@ -69,7 +70,7 @@ class RayCluster:
         distinct = list(dict.fromkeys(flatten(keys))) if isinstance(keys, list) else [keys]
         ray = _connected()
         with _Run(ray, dsk, distinct, kwargs) as run:
-            found = run.values(run.results())
+            found = run.got(run.results())
         return nested(keys, dict(zip(distinct, found, strict=True)))
 
     def persist(
@@ -116,13 +117,14 @@ class _Run:
         sets, self.rows = annotations_of(dsk, kwargs)
         # A call has two results: the task's, and one that says that it is there, which costs
         # nothing to look at.
-        remote = ray.remote(num_returns=2, max_retries=3)(_reporting_entry())
+        remote = ray.remote(num_returns=2)(_task())
         self.tasks, self.wanted = tasks_of(dsk, keys)
         names = _annotated_names(self.tasks, self.rows)
         self.calls = [
             remote.options(**_options(options, names.get(row, "the computation")))
             for row, options in enumerate(sets)
         ]
+        self.retries = [options.get("retries", 0) for options in sets]
         self.writer = TaskWriter(ray.put, ray.ObjectRef)
         self.under_way: list[Any] = []
         self.most = max(_LEAST, int(_AHEAD * ray.cluster_resources().get("CPU", 1)))
@@ -154,10 +156,6 @@ class _Run:
             self._look_at_some()
         return [handles[place] for place in self.wanted]
 
-    def values(self, handles: list[Any]) -> list[Any]:
-        """The values of references."""
-        return self._got(handles)
-
     def _submitted(self, task: RemoteTask, handles: list[Any]) -> Any:
         if task.spec is None:
             result = task.result()
@@ -170,40 +168,51 @@ class _Run:
             self._look_at_some()
         payload, references = self.writer.write(task)
         inputs = [handles[need] for need in task.needs]
-        call = self.calls[self.rows.get(task.key, 0)]
-        value, done = call.remote(
-            "run_reporting", _engine.__version__, payload, len(references), *references, *inputs
+        row = self.rows.get(task.key, 0)
+        value, done = self.calls[row].remote(
+            RUN_REPORTING,
+            self.retries[row],
+            _engine.__version__,
+            payload,
+            len(references),
+            *references,
+            *inputs,
         )
         self.under_way.append(done)
         return value
 
     def _look_at_some(self) -> None:
-        """Wait until some of the calls under way have ended.
+        """Wait until some of the calls under way have ended, of which none may have failed."""
+        ended, self.under_way = self.ray.wait(
+            self.under_way, num_returns=max(1, len(self.under_way) // 4), fetch_local=False
+        )
+        self.got(ended)
+
+    def got(self, handles: list[Any]) -> list[Any]:
+        """The values of references.
 
         Raises
         ------
         What a task has raised.
         """
-        ended, self.under_way = self.ray.wait(
-            self.under_way, num_returns=max(1, len(self.under_way) // 4), fetch_local=False
-        )
-        self._got(ended)
-
-    def _got(self, handles: list[Any]) -> list[Any]:
         try:
-            return self.ray.get(handles)
+            values = self.ray.get(handles)
         except self.ray.exceptions.RayTaskError as error:
-            cause = error.cause
-        if isinstance(cause, TaskFailed):
-            raise cause.original()
-        raise cause
+            raise missing_there(error.cause) or error.cause from None
+        for value in values:
+            if isinstance(value, TaskFailed):
+                raise value.original()
+        return values
 
 
-def _reporting_entry() -> Any:
-    enter = entry()
+def _task() -> Any:
+    """What Ray calls: a function by its name, and its arguments. It is pickled by value, so that
+    Ray's workers can say that they have no Samite."""
 
-    def samite_task(*arguments: Any) -> tuple[Any, None]:
-        return enter(*arguments), None
+    def samite_task(name: str, *arguments: Any) -> Any:
+        import pkgutil
+
+        return pkgutil.resolve_name(name)(*arguments)
 
     samite_task.__module__ = "samite_task"
     return samite_task
@@ -222,8 +231,6 @@ def _options(annotations: Mapping[str, Any], who: str) -> dict[str, Any]:
             "names; annotate it with resources= that only some of its nodes have"
         )
     options: dict[str, Any] = {}
-    if annotations.get("retries"):
-        options.update(max_retries=annotations["retries"], retry_exceptions=True)
     resources = dict(annotations.get("resources") or {})
     for name, option in (("CPU", "num_cpus"), ("GPU", "num_gpus")):
         if name in resources:

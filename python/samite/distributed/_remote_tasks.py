@@ -53,6 +53,9 @@ class RemoteResult(FutureBase):
             "cannot refer to; compute the collection first, or write it to files"
         )
 
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return "samite.remote", self._samite_key
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self._samite_key}>"
 
@@ -257,7 +260,7 @@ _Pickler: Any = None
 # ---- running ------------------------------------------------------------------------------------
 
 
-def run_task(version: str, payload: bytes, shared: int, values: Sequence[Any]) -> Any:
+def run_task(version: str, payload: bytes, shared: int, *values: Any) -> Any:
     """Run a task on a worker.
 
     Parameters
@@ -318,15 +321,11 @@ def _loaded(record: Sequence[Any]) -> Any:
     return loaded
 
 
-class TaskFailed(Exception):
-    """A task's exception on its way through a cluster that would change it."""
+class TaskFailed:
+    """A task's exception, as the value of the task and of all that would have taken it."""
 
-    def __init__(self, text: str, frames: Sequence[bytes]) -> None:
-        super().__init__(text, frames)
+    def __init__(self, frames: Sequence[bytes]) -> None:
         self.frames = frames
-
-    def __str__(self) -> str:
-        return str(self.args[0])
 
     def original(self) -> BaseException:
         """The exception that the task raised, with its traceback."""
@@ -336,51 +335,44 @@ class TaskFailed(Exception):
         return remote_failure(load(self.frames))
 
 
-def run_reporting(version: str, payload: bytes, shared: int, values: Sequence[Any]) -> Any:
-    """As :func:`run_task`.
+def run_reporting(
+    retries: int, version: str, payload: bytes, shared: int, *values: Any
+) -> tuple[Any, TaskFailed | None]:
+    """As :func:`run_task`, for a cluster that would change exceptions and does not try again.
 
-    Raises
-    ------
-    TaskFailed
-        In place of what the task raised.
+    Returns
+    -------
+    The value, and None; a failure, twice, where the task or one before it has failed.
     """
     from samite._worker import dump_failure
 
-    try:
-        return run_task(version, payload, shared, values)
-    except Exception as error:
-        text = f"{type(error).__name__}: {error}"
-        frames = [bytes(frame) for frame in dump_failure(error)]
-    raise TaskFailed(text, frames)
+    for value in values:
+        if isinstance(value, TaskFailed):
+            return value, value
+    for attempt in range(retries + 1):
+        try:
+            return run_task(version, payload, shared, *values), None
+        except Exception as error:
+            if attempt < retries:
+                continue
+            failed = TaskFailed([bytes(frame) for frame in dump_failure(error)])
+    return failed, failed
 
 
-def _enter(how: str, version: str, payload: bytes, shared: int, *values: Any) -> Any:
-    import importlib
-
-    try:
-        tasks = importlib.import_module("samite.distributed._remote_tasks")
-    except ModuleNotFoundError as missing:
-        if (missing.name or "").partition(".")[0] != "samite":
-            raise
-        import socket
-        import sys
-
-        raise ModuleNotFoundError(
-            f"this task is one of samite {version}, which is not installed on the worker that got "
-            f"it, on host {socket.gethostname()!r} ({sys.executable}): install samite=={version} "
-            "wherever the cluster runs tasks",
-            name="samite",
-        ) from None
-    return getattr(tasks, how)(version, payload, shared, values)
+# Where the functions above are found on workers.
+RUN_TASK = f"{__name__}:{run_task.__name__}"
+RUN_REPORTING = f"{__name__}:{run_reporting.__name__}"
 
 
-def entry() -> Callable[..., Any]:
-    """What workers call: `f(how, version, payload, shared, *values)`, with the name of the function
-    of this module that is to run the task.
-
-    It is pickled by value, so that a scheduler need not have Samite, and a worker that has not can
-    say so.
-    """
-    made = types.FunctionType(_enter.__code__, {"__builtins__": __builtins__}, "samite_task")
-    made.__module__ = "samite_task"
-    return made
+def missing_there(error: BaseException) -> ModuleNotFoundError | None:
+    """What to say where a worker could not import this module; None for other errors."""
+    if not isinstance(error, ModuleNotFoundError) or not error.name:
+        return None
+    if not f"{__name__}.".startswith(f"{error.name}."):
+        return None
+    version = _engine.__version__
+    return ModuleNotFoundError(
+        f"a worker of the cluster has no samite {version} ({error}): install samite=={version} "
+        "wherever the cluster runs tasks",
+        name=error.name,
+    )
