@@ -61,6 +61,8 @@ def _holds_plain_columns(part: Any) -> bool:
     """Whether a part is a frame or series of pandas without Python objects, of which plain pickle
     makes the same as cloudpickle, sooner."""
     kind = type(part)
+    if kind.__module__ == "samite.dataframe.packing":
+        return part.others is None
     if not kind.__module__.startswith("pandas.core."):
         return False
     if kind.__name__ == "DataFrame":

@@ -269,6 +269,7 @@ def _register_sparse() -> None:
 # ---- pandas ----------------------------------------------------------------------------------
 
 _FRAME_OVERHEAD = 1000
+_LABEL = 100
 
 
 @sizeof.register_lazy("pandas")
@@ -295,7 +296,7 @@ def _register_pandas() -> None:
                 memory.add(key)
                 size += _ndarray_size(values) if values.dtype.kind != "O" else values.nbytes
                 if values.dtype.kind == "O":
-                    objects.append(values)
+                    objects.extend(values if values.ndim == 2 else [values])
             else:
                 blocks.add(id(values))
                 size += int(values.nbytes)
@@ -303,8 +304,16 @@ def _register_pandas() -> None:
 
     @sizeof.register(pd.DataFrame)
     def _frame(df: pd.DataFrame) -> int:
-        columns = [df.iloc[:, position].array for position in range(df.shape[1])]
-        return sizeof(df.index) + sizeof(df.columns) + values_size(columns)
+        # The labels are shared by all that was made from a frame.
+        labels = _FRAME_OVERHEAD + _LABEL * df.shape[1]
+        return sizeof(df.index) + labels + values_size(_arrays_of(df))
+
+    def _arrays_of(df: pd.DataFrame) -> list:
+        """The arrays of a frame: those of several columns at once, where pandas tells."""
+        blocks = getattr(getattr(df, "_mgr", None), "blocks", None)
+        if blocks is None:
+            return [df.iloc[:, position].array for position in range(df.shape[1])]
+        return [block.values for block in blocks]
 
     @sizeof.register(pd.Series)
     def _series(s: pd.Series) -> int:
@@ -312,6 +321,8 @@ def _register_pandas() -> None:
 
     @sizeof.register(pd.Index)
     def _index(i: pd.Index) -> int:
+        if isinstance(i.dtype, np.dtype) and i.dtype.kind in "iufb":
+            return int(i.values.nbytes) + _FRAME_OVERHEAD
         return values_size([i.array])
 
     @sizeof.register(pd.RangeIndex)

@@ -56,13 +56,20 @@ pub fn explain(plan: &Plan, options: &Options) -> Result<Execution<Explained>> {
 pub fn analyze(plan: &Plan, options: &Options) -> Result<Execution<(Batches, Vec<Figures>)>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
     spawn(options.threads, async move {
-        let plan = session.prepared(&plan).await?;
-        let physical = session.physical(&plan, false).await?;
-        let batches = session.run(&plan, physical.clone(), false).await?;
-        let mut figures = Vec::new();
-        gather(&physical, 0, &mut figures);
-        Ok((batches, figures))
+        match analyzed(&session, &plan).await {
+            Ok(found) => Ok(found),
+            Err(failed) => analyzed(&session.frugal_after(failed)?, &plan).await,
+        }
     })
+}
+
+async fn analyzed(session: &Session, plan: &Plan) -> Result<(Batches, Vec<Figures>)> {
+    let plan = session.prepared(plan).await?;
+    let physical = session.physical(&plan, false).await?;
+    let batches = session.run(&plan, physical.clone(), false).await?;
+    let mut figures = Vec::new();
+    gather(&physical, 0, &mut figures);
+    Ok((batches, figures))
 }
 
 fn gather(plan: &Arc<dyn ExecutionPlan>, depth: usize, figures: &mut Vec<Figures>) {

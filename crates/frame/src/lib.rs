@@ -13,6 +13,7 @@ mod explain;
 mod functions;
 mod lower;
 mod memory;
+mod owned;
 mod parquet;
 mod partitions;
 mod passes;

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::config::ConfigNonZeroUsize;
 use datafusion::execution::SessionState;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -23,7 +24,11 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsume
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
+use datafusion::physical_plan::limit::LocalLimitExec;
+use datafusion::physical_plan::sorts::sort::SortExec;
+use datafusion::physical_plan::{
+    ExecutionPlan, collect_partitioned, replace_children_if_necessary,
+};
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
@@ -31,6 +36,7 @@ use tokio::task::AbortHandle;
 
 use crate::error::{FrameError, Result};
 use crate::lower::{self, Lowering};
+use crate::owned;
 use crate::passes;
 use crate::plan::Plan;
 use crate::row_number;
@@ -122,7 +128,10 @@ impl<T> Drop for Execution<T> {
 pub fn start(plan: &Plan, options: &Options) -> Result<Execution<Batches>> {
     let (plan, session) = (plan.clone(), Session::new(options)?);
     spawn(options.threads, async move {
-        let outcome = session.rows(&plan).await;
+        let outcome = match session.rows(&plan).await {
+            Ok(rows) => Ok(rows),
+            Err(failed) => session.frugal_after(failed)?.rows(&plan).await,
+        };
         drop(plan);
         outcome
     })
@@ -200,14 +209,35 @@ fn template() -> SessionState {
 /// What one run has for itself.
 pub(crate) struct Session {
     state: SessionState,
-    large_text: bool,
+    options: Options,
+    /// Whether operators are chosen that spill, in the place of faster ones that do not.
+    frugal: bool,
     /// Removed after all that may write into it.
     _folder: tempfile::TempDir,
-    _witness: Option<Arc<dyn Any + Send + Sync>>,
 }
 
 impl Session {
     pub(crate) fn new(options: &Options) -> Result<Self> {
+        Self::with(options, false)
+    }
+
+    /// What may do with the budget that did not suffice for this session. Tables of joins and the
+    /// first rows of an order are kept in memory, until they are more than that: then both sides
+    /// of joins, and all rows of the order, are sorted.
+    pub(crate) fn frugal_after(&self, failed: FrameError) -> Result<Self> {
+        match failed {
+            FrameError::MemoryLimit { .. } if self.is_limited() && !self.frugal => {
+                Self::with(&self.options, true)
+            }
+            other => Err(other),
+        }
+    }
+
+    fn is_limited(&self) -> bool {
+        self.options.memory_limit.is_some()
+    }
+
+    fn with(options: &Options, frugal: bool) -> Result<Self> {
         let failed = |source| FrameError::File {
             path: options.spill_folder.clone().unwrap_or_else(std::env::temp_dir),
             source,
@@ -232,15 +262,10 @@ impl Session {
             environment = environment.with_memory_pool(pool);
         }
         let state = SessionStateBuilder::new_from_existing(template())
-            .with_config(config(options))
+            .with_config(config(options, frugal))
             .with_runtime_env(environment.build_arc()?)
             .build();
-        Ok(Self {
-            state,
-            large_text: options.large_text,
-            _folder: folder,
-            _witness: options.witness.clone(),
-        })
+        Ok(Self { state, options: options.clone(), frugal, _folder: folder })
     }
 
     pub(crate) fn state(&self) -> &SessionState {
@@ -250,8 +275,8 @@ impl Session {
     /// The rows of a plan.
     pub(crate) async fn rows(&self, plan: &Plan) -> Result<Batches> {
         let plan = self.prepared(plan).await?;
-        let physical = self.physical(&plan, self.large_text).await?;
-        self.run(&plan, physical, self.large_text).await
+        let physical = self.physical(&plan, self.options.large_text).await?;
+        self.run(&plan, physical, self.options.large_text).await
     }
 
     /// The plan after all passes, of which some compute parts of it.
@@ -301,7 +326,12 @@ impl Session {
         let logical = self.logical(plan, large_text)?;
         let state = self.state_for(plan);
         let optimized = state.optimize(&logical)?;
-        Ok(state.query_planner().create_physical_plan(&optimized, &state).await?)
+        let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+        Ok(match (self.is_limited(), self.frugal) {
+            (false, _) => physical,
+            (true, false) => owned::owned(physical)?,
+            (true, true) => owned::owned(all_sorted(physical)?)?,
+        })
     }
 
     /// The engine's logical plan with the types that go out.
@@ -335,6 +365,17 @@ impl Session {
     }
 }
 
+/// The plan with the first rows of an order taken from all of them, sorted, which may spill.
+fn all_sorted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
+    let children = plan.children().into_iter().cloned().map(all_sorted).collect::<Result<_>>()?;
+    let plan = replace_children_if_necessary(plan, children)?;
+    let Some(sort) = plan.downcast_ref::<SortExec>() else { return Ok(plan) };
+    Ok(match sort.fetch() {
+        Some(first) => Arc::new(LocalLimitExec::new(Arc::new(sort.with_fetch(None)), first)),
+        None => plan,
+    })
+}
+
 fn output_type(data_type: &DataType, large_text: bool) -> Option<DataType> {
     match data_type {
         DataType::Utf8View if large_text => Some(DataType::LargeUtf8),
@@ -357,7 +398,10 @@ fn output_schema(plan: &Plan, large_text: bool) -> SchemaRef {
     Arc::new(Schema::new(fields))
 }
 
-fn config(options: &Options) -> SessionConfig {
+/// Rows of a batch where memory is short: each operator that merges keeps one of each of its inputs.
+const FRUGAL_BATCH: usize = 1024;
+
+fn config(options: &Options, frugal: bool) -> SessionConfig {
     let mut config = SessionConfig::new().with_target_partitions(options.threads.max(1));
     let all = config.options_mut();
     // Rows stay in the order of their partitions: no batch is dealt out to another one.
@@ -380,5 +424,13 @@ fn config(options: &Options) -> SessionConfig {
     all.optimizer.hash_join_single_partition_threshold_rows = ROWS_OF_ONE_TABLE / threads;
     all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
     all.sql_parser.enable_ident_normalization = true;
+    if frugal {
+        // The engine sorts for joins only where it has several partitions.
+        all.execution.target_partitions = 2;
+        if let Ok(rows) = ConfigNonZeroUsize::try_new(FRUGAL_BATCH) {
+            all.execution.batch_size = rows;
+        }
+        all.optimizer.prefer_hash_join = false;
+    }
     config
 }

@@ -10,7 +10,7 @@ import pandas as pd
 
 from samite._parts import Parts
 from samite.dataframe.hashing import partition_numbers
-from samite.dataframe.joining import concat_partitions
+from samite.dataframe.packing import Packed, join, pack, unpacked
 
 # Partitions of fewer bytes than this are split into views of one copy.
 _SMALL = 1 << 17
@@ -111,11 +111,12 @@ def _searched(array: Any, bounds: list[Any], missing: np.ndarray) -> np.ndarray:
 def split_first(
     part: Any, keys: Any, how: Sequence[Any], count: int, width: int, ignore_index: bool
 ) -> list[Any]:
-    """A partition split by ranges of ``width`` targets; a piece has its rows and targets."""
+    """A partition split by ranges of ``width`` targets; a piece has its rows, packed where that can
+    be, and targets."""
     numbers = targets(part, keys, how, count)
     if ignore_index and not isinstance(part, pd.Index):
         part = part.reset_index(drop=True)
-    return split_further((part, numbers), 0, -(-count // width), width)
+    return split_further((pack(part), numbers), 0, -(-count // width), width)
 
 
 def split_parts(part: Any, keys: Any, how: Sequence[Any], count: int, ignore_index: bool) -> Parts:
@@ -126,15 +127,8 @@ def split_parts(part: Any, keys: Any, how: Sequence[Any], count: int, ignore_ind
     order = _stable_order(numbers, count)
     ordered = numbers[order]
     begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-    ends = [*begins[1:].tolist(), len(ordered)]
-    small = _size(part) < _SMALL
-    if small:
-        part = part.take(order)
-    parts = Parts()
-    for begin, end in zip(begins.tolist(), ends, strict=False):
-        rows = _rows(part, begin, end) if small else part.take(order[begin:end])
-        parts[int(ordered[begin])] = rows
-    return parts
+    rows = cut(pack(part), order, [*begins.tolist(), len(ordered)])
+    return Parts(zip(ordered[begins].tolist(), rows, strict=True))
 
 
 def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: int) -> list[Any]:
@@ -144,19 +138,27 @@ def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: 
     if pieces == 1:
         return [held]
     order = _stable_order(places, pieces)
-    bounds = np.searchsorted(places[order], np.arange(pieces + 1))
-    if _size(part) < _SMALL:
-        part, numbers = part.take(order), numbers[order]
-        return [
-            (_rows(part, start, stop), numbers[start:stop])
-            for start, stop in zip(bounds, bounds[1:], strict=False)
-        ]
-    # Pieces with memory of their own: one that has been used up is really gone.
-    result = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
-        chosen = order[start:stop]
-        result.append((part.take(chosen), numbers[chosen]))
-    return result
+    bounds = np.searchsorted(places[order], np.arange(pieces + 1)).tolist()
+    rows = cut(part, order, bounds)
+    ordered = numbers[order]
+    # A copy has memory of its own, and does not keep that of the other pieces.
+    return [
+        (piece, ordered[start:stop].copy())
+        for piece, start, stop in zip(rows, bounds, bounds[1:], strict=False)
+    ]
+
+
+def cut(part: Any, order: np.ndarray, bounds: list[int]) -> list[Any]:
+    """The rows of ``part`` at the positions ``order``, cut at ``bounds``."""
+    # Large pieces have memory of their own: one that has been used up is really gone.
+    large = _size(part) >= _SMALL
+    if isinstance(part, Packed):
+        pieces = part.take(order).cut(bounds)
+        return [piece.copy() for piece in pieces] if large else pieces
+    if large:
+        return [part.take(order[a:b]) for a, b in zip(bounds, bounds[1:], strict=False)]
+    part = part.take(order)
+    return [_rows(part, a, b) for a, b in zip(bounds, bounds[1:], strict=False)]
 
 
 def _stable_order(numbers: np.ndarray, count: int) -> np.ndarray:
@@ -168,6 +170,8 @@ def _stable_order(numbers: np.ndarray, count: int) -> np.ndarray:
 
 
 def _size(part: Any) -> int:
+    if isinstance(part, Packed):
+        return part.nbytes
     columns = part.shape[1] if part.ndim == 2 else 1
     return len(part) * (columns + 1) * 8
 
@@ -179,18 +183,19 @@ def _rows(part: Any, start: int, stop: int) -> Any:
 def join_held(pieces: list[Any], meta: Any) -> tuple[Any, np.ndarray]:
     """Pieces as one, with the targets of all rows."""
     return (
-        join_parts([part for part, _ in pieces], meta),
+        join([part for part, _ in pieces], meta),
         np.concatenate([numbers for _, numbers in pieces]),
     )
 
 
 def join_last(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
     """Pieces as one partition."""
-    return _joined([part for part, _ in pieces], meta, ignore_index)
+    return joined([part for part, _ in pieces], meta, ignore_index)
 
 
-def _joined(parts: list[Any], meta: Any, ignore_index: bool) -> Any:
-    whole = join_parts(parts, meta)
+def joined(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
+    """Pieces, packed or not, as one partition."""
+    whole = unpacked(join(pieces, meta))
     if ignore_index and not isinstance(whole, pd.Index):
         whole = whole.reset_index(drop=True)
     return whole
@@ -199,9 +204,4 @@ def _joined(parts: list[Any], meta: Any, ignore_index: bool) -> Any:
 def join_present(pieces: list[Any], meta: Any, ignore_index: bool) -> Any:
     """The parts that there are as one partition."""
     present = [piece for piece in pieces if piece is not None]
-    return _joined(present or [meta], meta, ignore_index)
-
-
-def join_parts(parts: list[Any], meta: Any) -> Any:
-    """Partitions in order as one; the first of empty ones if there are no others."""
-    return concat_partitions(parts, meta)
+    return joined(present or [meta], meta, ignore_index)

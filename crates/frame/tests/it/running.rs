@@ -3,11 +3,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use samite_frame::arrow::array::{ArrayRef, Int64Array};
+use samite_frame::arrow::array::{ArrayRef, AsArray, Int64Array, StringViewArray};
+use samite_frame::arrow::datatypes::Int64Type;
 use samite_frame::arrow::record_batch::RecordBatch;
 use samite_frame::{
-    AggregateFunction, Aggregation, FrameError, JoinColumn, JoinKind, Memory, Options, Plan,
-    SortKey, analyze, collect, start,
+    AggregateFunction, Aggregation, Batches, FrameError, JoinColumn, JoinKind, Memory, Options,
+    Plan, SortKey, analyze, collect, start,
 };
 
 use crate::options;
@@ -49,6 +50,64 @@ fn a_sort_of_more_than_the_budget_spills() {
     }
     assert!(figures.iter().any(|each| each.bytes > 0), "nothing was spilled: {figures:?}");
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// Rows of text whose batches are pieces of large arrays, as frames in memory have them.
+fn texts(count: i64) -> Plan {
+    let numbers = Int64Array::from_iter_values((0..count).map(|row| row * 7_919 % count));
+    let texts = numbers.values().iter().map(|number| format!("a text of some length {number:09}"));
+    let columns: [(&str, ArrayRef); 2] = [
+        ("n", Arc::new(numbers.clone())),
+        ("s", Arc::new(texts.map(Some).collect::<StringViewArray>())),
+    ];
+    let batch = RecordBatch::try_from_iter(columns).unwrap();
+    Plan::memory(Memory::new(&batch.schema(), vec![vec![batch]]).unwrap())
+}
+
+fn numbers_of(batches: &Batches) -> Vec<i64> {
+    let columns = batches.batches.iter().map(|batch| batch.column(0).clone());
+    columns.flat_map(|column| column.as_primitive::<Int64Type>().values().to_vec()).collect()
+}
+
+#[test]
+fn a_budget_counts_the_rows_of_pieces_and_no_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let limited = Options {
+        memory_limit: Some(24 << 20),
+        spill_folder: Some(folder.path().to_owned()),
+        ..options()
+    };
+    let count = 400_000;
+    for limit in [None, Some(10), Some(250_000)] {
+        let key = SortKey { column: "s".into(), descending: false, missing_first: false };
+        let plan = texts(count).sort(vec![key], limit, true).unwrap();
+        let found = numbers_of(&collect(&plan, &limited).unwrap());
+        let wanted: Vec<i64> = (0..limit.map_or(count, |limit| limit as i64)).collect();
+        assert_eq!(found, wanted, "{limit:?}");
+    }
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+#[test]
+fn a_join_of_more_than_the_budget_is_sorted() {
+    let count = 300_000;
+    let on = vec![("s".to_owned(), "s".to_owned())];
+    let output = vec![
+        ("n".to_owned(), JoinColumn::Left("n".into())),
+        ("m".to_owned(), JoinColumn::Right("n".into())),
+    ];
+    for (kind, rows) in [(JoinKind::Inner, count), (JoinKind::Outer, count)] {
+        let joined = texts(count).join(texts(count), kind, on.clone(), output.clone()).unwrap();
+        let sum = |column: &str| Aggregation {
+            name: column.into(),
+            function: AggregateFunction::Sum,
+            column: Some(column.into()),
+        };
+        let plan = joined.aggregate(vec![], vec![sum("n"), sum("m")], true).unwrap();
+        let limited = Options { memory_limit: Some(12 << 20), ..options() };
+        let found = collect(&plan, &limited).unwrap();
+        assert_eq!(numbers_of(&found), [rows * (rows - 1) / 2]);
+    }
 }
 
 #[test]

@@ -12,6 +12,7 @@ from samite._expr import Expr
 from samite.dataframe._native import results
 from samite.dataframe._native.node import NativeRows
 from samite.dataframe._native.rows import Column, NotNative, Reduced, Rows, settled
+from samite.dataframe._native.sizes import may_be_too_large
 from samite.dataframe._native.translate import Translation, is_worthwhile
 from samite.dataframe._native.types import matches
 from samite.dataframe.expressions.node import FrameExpr
@@ -167,6 +168,8 @@ def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]
     if same:
         return "partitions", expr.divisions
     if not expr.known_divisions:
+        if may_be_too_large(expr):
+            raise NotNative("rows that have to be in memory at once")
         return "split", expr.divisions
     raise NotNative("divisions that the plan does not keep")
 
