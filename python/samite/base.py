@@ -6,6 +6,7 @@ that Dask's collections, and those of libraries that know Dask, can be computed 
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -224,7 +225,7 @@ def compute(
         if not nodes:
             return args
         schedule = get_scheduler(scheduler=scheduler, collections=nodes[:1], get=get)
-        with shorten_traceback():
+        with shorten_traceback(), _no_leftovers(nodes):
             results = _run_nodes(schedule, nodes, kwargs)
         if results is not None:
             return fill(template, results)
@@ -232,7 +233,7 @@ def compute(
     if not collections:
         return args
     schedule = get_scheduler(scheduler=scheduler, collections=collections, get=get)
-    with shorten_traceback():
+    with shorten_traceback(), _no_leftovers(collections):
         results = _run_arrays(schedule, collections, kwargs, persist=False)
         if results is None:
             results = _run_apart(schedule, collections, kwargs, optimize_graph)
@@ -241,6 +242,18 @@ def compute(
         if results is None:
             results = _run_graphs(schedule, collections, kwargs, optimize_graph)
     return repack(results)
+
+
+@contextlib.contextmanager
+def _no_leftovers(collections: Iterable[Any]) -> Iterator[None]:
+    """Remove what lazy writes among the collections have made, should computing them fail."""
+    try:
+        yield
+    except BaseException:
+        staging = sys.modules.get("samite.bytes.staging")
+        if staging is not None:
+            staging.discard_lazy(lambda: (dict(c.__dask_graph__()) for c in collections))
+        raise
 
 
 def _run_graphs(
@@ -383,7 +396,7 @@ def persist(
     client = getattr(schedule, "__self__", None)
     if hasattr(client, "persist"):
         return repack(client.persist(collections, optimize_graph=optimize_graph, **kwargs))
-    with shorten_traceback():
+    with shorten_traceback(), _no_leftovers(collections):
         results = _run_arrays(schedule, collections, kwargs, persist=True)
         if results is not None:
             return repack(

@@ -126,6 +126,59 @@ def test_a_write_that_fails_on_threads_changes_nothing(tmp_path, writer):
     assert contents(tmp_path) == before
 
 
+LAZY_WRITERS = {
+    "parquet": lambda p: broken_frame().to_parquet(p / "new", compute=False),
+    "parquet, appending": lambda p: broken_frame().to_parquet(
+        p / "old", append=True, ignore_divisions=True, compute=False
+    ),
+    "parquet, overwriting": lambda p: broken_frame().to_parquet(
+        p / "old", overwrite=True, compute=False
+    ),
+    "orc": lambda p: broken_frame().to_orc(p / "new", compute=False),
+    "csv": lambda p: broken_frame().to_csv(p / "*.csv", compute=False)[3],
+    "csv, one file": lambda p: broken_frame().to_csv(
+        p / "a" / "one.csv", single_file=True, compute=False
+    ),
+    "hdf": lambda p: broken_frame().to_hdf(p / "one.h5", "/new", compute=False),
+    "hdf, many files": lambda p: broken_frame().to_hdf(p / "*.h5", "/rows", compute=False),
+}
+
+
+@pytest.mark.parametrize("scheduler", ["threads", "sync"])
+@pytest.mark.parametrize("writer", LAZY_WRITERS)
+def test_a_lazy_write_that_fails_leaves_nothing(tmp_path, writer, scheduler):
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    dd.from_pandas(OLD, npartitions=2).to_parquet(folder / "old")
+    lazy = LAZY_WRITERS[writer](folder)
+    before = contents(tmp_path)
+    # Each computation begins anew.
+    for _ in range(3):
+        with pytest.raises(RuntimeError, match="lost in the middle"):
+            samite.compute(lazy, scheduler=scheduler, num_workers=4)
+        time.sleep(0.02)
+        assert contents(tmp_path) == before
+
+
+def test_a_lazy_write_that_fails_leaves_nothing_of_other_processes(tmp_path):
+    lazy = broken_frame().to_parquet(tmp_path / "new", compute=False)
+    with pytest.raises(RuntimeError, match="lost in the middle"):
+        lazy.compute(scheduler="processes", num_workers=2)
+    assert contents(tmp_path) == {}
+
+
+def test_a_failure_elsewhere_does_not_end_a_lazy_write(tmp_path):
+    lazy = dd.from_pandas(FRAME, npartitions=4).to_parquet(tmp_path / "new", compute=False)
+    with pytest.raises(RuntimeError, match="lost in the middle"):
+        broken_frame().compute(scheduler="sync")
+    other = broken_frame().to_csv(tmp_path / "one.csv", single_file=True, compute=False)
+    with pytest.raises(RuntimeError, match="lost in the middle"):
+        samite.persist(other, scheduler="sync")
+    lazy.compute()
+    pd.testing.assert_frame_equal(dd.read_parquet(tmp_path / "new").compute(), FRAME)
+    assert [path.name for path in tmp_path.iterdir()] == ["new"]
+
+
 @pytest.mark.parametrize("kind", ["parquet", "csv", "one csv", "json"])
 def test_a_write_to_a_store_without_folders_that_fails_leaves_nothing(kind):
     memory = fsspec.filesystem("memory")

@@ -17,8 +17,12 @@ import dataclasses
 import os
 import shutil
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Sequence
+import weakref
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
+
+# Writes whose hidden folders a task of theirs makes, in this process.
+_lazy: weakref.WeakSet[Staging] = weakref.WeakSet()
 
 # In each hidden folder for as long as the write may go on. Object stores have no folders, and
 # some local file systems of fsspec make those that are missing.
@@ -68,6 +72,12 @@ class Staging:
             with self.fs.open(f"{folder}/{_MARKER}", "wb"):
                 pass
         return True
+
+    def lazy_open(self) -> Callable[[], bool]:
+        """:meth:`open` for a task of a lazy write. Should the computation fail,
+        :func:`discard_lazy` finds it."""
+        _lazy.add(self)
+        return self.open
 
     @contextlib.contextmanager
     def part(self, place: str) -> Iterator[str]:
@@ -160,6 +170,19 @@ class Staging:
             with contextlib.suppress(OSError):
                 self.discard()
             raise
+
+
+def discard_lazy(graphs: Callable[[], Iterable[Mapping[Any, Any]]]) -> None:
+    """Discard the lazy writes of graphs whose computation has failed. The graphs are made only
+    where there are such writes at all."""
+    if not _lazy:
+        return
+    for graph in graphs():
+        for task in graph.values():
+            staging = getattr(getattr(task, "func", None), "__self__", None)
+            if isinstance(staging, Staging):
+                with contextlib.suppress(OSError):
+                    staging.discard()
 
 
 def _inside(place: str, name: str) -> str:

@@ -125,7 +125,7 @@ def _to_single_file(
     if "x" in mode and fs.exists(path):
         raise FileExistsError(f"The file {path!r} is there already; use mode='w' to replace it")
     staging = Staging.for_files(fs, [path])
-    opened = None if compute else delayed(staging.open, pure=False)()
+    opened = None if compute else delayed(staging.lazy_open(), pure=False)()
     call = delayed(write_part, pure=False)
     later = {**options, "encoding": continued(options["encoding"])}
     written = [

@@ -272,7 +272,9 @@ def to_hdf(
     if isinstance(target, str):
         places = [os.path.abspath(place) for place in places]
         staging = Staging.for_files(filesystem("file"), places)
-    opened = delayed(staging.open, pure=False)() if staging is not None and not compute else None
+    opened = None
+    if staging is not None and not compute:
+        opened = delayed(staging.lazy_open(), pure=False)()
     write = delayed(_write, pure=False)
     results: list[Any] = []
     for position, (part, text, place) in enumerate(

@@ -45,7 +45,7 @@ class WriteParquet(FrameExpr):
         layer: dict[Any, Any] = {key: self._task(key, key[1]) for key in self.__dask_keys__()}
         if self.opens:
             opening = self._opening
-            layer[opening] = Task(opening, self.target.staging.open)
+            layer[opening] = Task(opening, self.target.staging.lazy_open())
         return layer
 
     @property
