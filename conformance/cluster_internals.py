@@ -110,13 +110,13 @@ class Reader(ast.NodeVisitor):
 
     def __init__(self, internal_names):
         self.internal_names = internal_names
-        self.objects = {}  # name of a variable: "scheduler" or "worker"
+        self.objects = {}  # name of a variable: "scheduler", "worker" or "cluster"
         self.found, self.used = set(), set()
 
     # -- names that stand for servers
 
     def kind(self, node):
-        """Which kind of server an expression stands for, or None."""
+        """Which kind of server, or a cluster of some, an expression stands for, or None."""
         if isinstance(node, ast.Name):
             return self.objects.get(node.id)
         if isinstance(node, (ast.Subscript, ast.Starred, ast.Await)):
@@ -125,15 +125,20 @@ class Reader(ast.NodeVisitor):
             kinds = {self.kind(item) for item in node.elts}
             return kinds.pop() if len(kinds) == 1 else None
         if isinstance(node, ast.Attribute):
-            if node.attr in ("scheduler", "workers") and self.kind(node.value) is None:
+            if node.attr in ("scheduler", "workers"):
                 base = ast.unparse(node.value)
-                if "cluster" in base or base == "self":
+                if self.kind(node.value) == "cluster" or "cluster" in base or base == "self":
                     return node.attr.removesuffix("s")
+            # The scheduler as clients have it: whose attributes are calls of its handlers.
+            if node.attr == "scheduler" and self.kind(node.value) is None:
+                return "scheduler" if isinstance(node.value, ast.Name) else None
             return None
         if isinstance(node, ast.Call):
             name = node.func.id if isinstance(node.func, ast.Name) else ""
             if name == "get_worker":
                 return "worker"
+            if name.endswith("Cluster"):
+                return "cluster"
             if name in SERVERS:
                 return "scheduler" if name.endswith("Scheduler") else "worker"
             if isinstance(node.func, ast.Attribute) and node.func.attr == "values":
@@ -197,7 +202,7 @@ class Reader(ast.NodeVisitor):
 
     def visit_Attribute(self, node):
         kind = self.kind(node.value)
-        if kind and node.attr not in OPEN_ATTRIBUTES:
+        if kind in ("scheduler", "worker") and node.attr not in OPEN_ATTRIBUTES:
             self.found.add(kind)
         private = node.attr.startswith("_") and not node.attr.startswith("__")
         if private and node.attr not in PROTOCOLS:
@@ -205,7 +210,7 @@ class Reader(ast.NodeVisitor):
         self.consume(node.value)
 
     def visit_Name(self, node):
-        if self.kind(node):
+        if self.kind(node) in ("scheduler", "worker"):
             self.found.add(self.kind(node))
         if node.id in self.internal_names:
             self.found.add("module")

@@ -13,6 +13,7 @@ import json
 import os
 import re
 import sys
+import threading
 import time
 import types
 from pathlib import Path
@@ -39,7 +40,7 @@ FILL = {  # module: names that are the wheel's where the package has none
     "distributed.utils_test": "*",
     "distributed.compatibility": "*",
     "dask.dataframe.utils": {"pyarrow_strings_enabled", "get_string_dtype"},
-    "distributed.utils": {"tmp_text", "is_valid_xml"},
+    "distributed.utils": {"is_valid_xml", "open_port", "tmp_text", "wait_for"},
     "distributed.system": {"MEMORY_LIMIT"},
     "dask.utils": {"tmpfile", "tmpdir", "tmp_cwd", "filetext", "filetexts", "changed_cwd"},
 }
@@ -160,6 +161,7 @@ class Proxy(types.ModuleType):
 class Alias:
     """The import hook (finder and loader) behind `dask.*` and `distributed.*`."""
 
+    lock = threading.RLock()
     sources: dict = {  # name: module executed from the wheel's source...
         # ...but for this one, whose source needs all of the wheel's dispatch for one small function
         "dask.dataframe.methods": types.SimpleNamespace(tolist=lambda index: index.tolist())
@@ -189,8 +191,8 @@ class Alias:
         pass
 
     def get_code(self, fullname):  # for `python -m dask`
-        run = f"import runpy; runpy.run_module({self.counterpart(fullname)!r}, run_name='__main__')"
-        return compile(run, "<conform>", "exec")
+        run = f"runpy.run_module({self.counterpart(fullname)!r}, None, '__main__', alter_sys=True)"
+        return compile(f"import runpy\n{run}", "<conform>", "exec")
 
     def build(self, fullname):
         if ORACLE.get(fullname) == "*":
@@ -221,6 +223,11 @@ class Alias:
     @classmethod
     def source(cls, name):
         """The wheel's module of this name, executed here, with `dask` meaning NAME."""
+        with cls.lock:  # a thread that comes meanwhile would see half of the module
+            return cls.executed(name)
+
+    @classmethod
+    def executed(cls, name):
         if name not in cls.sources:
             root, _, rest = name.partition(".")
             path = Path(State.wheel[root], *rest.split("."))

@@ -180,7 +180,16 @@ _PRIVATE = (_deprecated, _deprecated_kwarg, _derived_from, _skip_doctest)
 
 
 def get_default_shuffle_method() -> str:
-    """How data frames exchange rows: the setting ``dataframe.shuffle.method``, else ``"disk"``."""
+    """How data frames exchange rows: the setting ``dataframe.shuffle.method``, else ``"p2p"`` where
+    a client of a cluster is the default scheduler, and ``"disk"`` where none is."""
+    import sys
+
     from samite import config
 
-    return config.get("dataframe.shuffle.method", None) or "disk"
+    method = config.get("dataframe.shuffle.method", None)
+    if method is None and "samite.distributed._current" in sys.modules:
+        from samite.distributed._current import current_client
+
+        client = current_client()
+        method = "p2p" if client is not None and client._as_default else None
+    return method or "disk"

@@ -22,6 +22,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<servers::TaskWorker>()?;
     module.add_function(wrap_pyfunction!(tasks::graph_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_task, module)?)?;
+    module.add_function(wrap_pyfunction!(servers::running_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_worker, module)?)?;
     module.add_function(wrap_pyfunction!(servers::secede, module)?)?;
     module.add_function(wrap_pyfunction!(servers::rejoin, module)?)?;

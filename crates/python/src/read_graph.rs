@@ -346,6 +346,12 @@ impl<'py> Found<'_, 'py> {
         if let Ok(tuple) = item.cast_exact::<PyTuple>() {
             return Ok(self.all_with_futures(tuple.iter())?.map(Template::Tuple));
         }
+        if let Ok(tuple) = item.cast::<PyTuple>()
+            && tuple.hasattr(intern!(tuple.py(), "_fields"))?
+        {
+            let items = self.all_with_futures(tuple.iter())?;
+            return items.map(|items| named_tuple(tuple, items)).transpose();
+        }
         if let Ok(set) = item.cast_exact::<PySet>() {
             return Ok(self.all_with_futures(set.iter())?.map(Template::Set));
         }
@@ -481,6 +487,12 @@ impl<'py> Found<'_, 'py> {
         }
         if let Ok(tuple) = value.cast_exact::<PyTuple>() {
             return Ok(self.legacy_items(tuple.iter())?.map(Template::Tuple));
+        }
+        if let Ok(tuple) = value.cast::<PyTuple>()
+            && tuple.hasattr(intern!(tuple.py(), "_fields"))?
+        {
+            let items = self.legacy_items(tuple.iter())?;
+            return items.map(|items| named_tuple(tuple, items)).transpose();
         }
         if let Ok(set) = value.cast_exact::<PySet>() {
             return Ok(self.legacy_items(set.iter())?.map(Template::Set));
@@ -657,4 +669,17 @@ pub fn fill_holes(template: &mut Template, fill: &mut dyn FnMut() -> Option<Py<P
             opaque.keys.iter_mut().for_each(|(_, item)| fill_holes(item, fill));
         }
     }
+}
+
+/// A named tuple of other items, made without its class's constructor, which may take others.
+fn named_tuple(tuple: &Bound<'_, PyTuple>, items: Vec<Template>) -> PyResult<Template> {
+    let py = tuple.py();
+    let func = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
+    let class = Template::Value(tuple.get_type().into_any().unbind());
+    let args = vec![class, Template::Tuple(items)];
+    Ok(Template::Call(Box::new(Call {
+        func: Template::Value(func.unbind()),
+        args,
+        kwargs: Vec::new(),
+    })))
 }

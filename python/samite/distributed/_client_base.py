@@ -64,8 +64,7 @@ class ClientBase:
                     "it in an async with block"
                 )
             raise ClosedClientError(
-                f"Can't send {message}: the client {self.id} is closed, or was never connected; "
-                "make another one"
+                f"Can't send {message}: this client is closed, or was never connected; make another"
             )
         return engine
 

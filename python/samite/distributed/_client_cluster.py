@@ -392,7 +392,7 @@ class ClusterMixin(ClientBase):
             if there >= wanted:
                 return
             if deadline is not None and time.monotonic() > deadline:
-                raise WorkerStartTimeoutError(there, wanted, seconds or 0.0)
+                raise WorkerStartTimeoutError(there, wanted, timeout)
             await sleep(pause)
             pause = min(pause * 1.5, 0.1)
 

@@ -46,7 +46,8 @@ class CollectionsMixin(ClientBase):
 
         Returns
         -------
-        A future for each collection in a list or tuple, in the same container; a future for one.
+        A list with a future for each collection in a container, and with all else as it is; a
+        future for one collection.
         """
         from samite.base import is_dask_collection, unpack_collections
 
@@ -73,7 +74,7 @@ class CollectionsMixin(ClientBase):
         result: list[Any] = [futures.get(id(one), one) for one in given]
         if sync:
             return self.gather(result[0] if single else result)
-        return result[0] if single else type(collections)(result)
+        return result[0] if single else result
 
     def persist(
         self,
@@ -94,7 +95,7 @@ class CollectionsMixin(ClientBase):
 
         Returns
         -------
-        Collections of the same kind, whose graphs hold futures.
+        Collections of the same kind, whose graphs hold futures; a list for a container of some.
         """
         from samite.base import is_dask_collection, persisted_by
 
@@ -110,11 +111,11 @@ class CollectionsMixin(ClientBase):
                     "values are sent to the cluster by scatter"
                 )
         if not given:
-            return type(collections)()
+            return []
         persisted = persisted_by(
             lambda expr, keys: self._submit_graph(expr, keys, options), given, optimize_graph
         )
-        return persisted[0] if single else type(collections)(persisted)
+        return persisted[0] if single else list(persisted)
 
     def get(
         self,

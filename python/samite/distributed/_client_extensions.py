@@ -211,6 +211,12 @@ class ExtensionsMixin(ClientBase):
 
         return self._run(subscribed())
 
+    def _hear_tasks(self) -> None:
+        """Show what tasks print and warn of."""
+        engine = self._connected()
+        for topic, show in (("print", _printed), ("warn", _warned)):
+            engine.subscribe(topic, lambda entry, show=show: show(_event(entry)[1]))
+
     def _event_came(self, topic: str, entry: Any) -> None:
         handler = self._topics.get(topic)
         if handler is not None:
@@ -293,6 +299,38 @@ class ExtensionsMixin(ClientBase):
             return chosen(stream, start, stop, count)
 
         return self._run(got())
+
+
+def _printed(said: Any) -> None:
+    """Print what a task printed, unless it is in this process and has done so."""
+    import os
+    import sys
+
+    try:
+        said = dict(said)
+        if said.pop("pid", None) == os.getpid():
+            return
+        args = said.pop("args")
+        if not isinstance(args, tuple):
+            raise TypeError(f"print: args is a tuple, not {type(args).__name__}")
+        file = sys.stderr if said.pop("file", 1) in (2, "stderr") else sys.stdout
+        print(*args, file=file, **said)
+    except Exception:
+        logger.exception("An event of the topic 'print' is none that can be printed: %r", said)
+
+
+def _warned(said: Any) -> None:
+    """Warn of what a task warned of, unless it is in this process and has done so."""
+    import os
+    import warnings
+
+    try:
+        said = dict(said)
+        if said.pop("pid", None) == os.getpid():
+            return
+        warnings.warn(said["message"], said.get("category", UserWarning), stacklevel=1)
+    except Exception:
+        logger.exception("An event of the topic 'warn' is none to warn of: %r", said)
 
 
 def _event(entry: Any) -> tuple[float, Any]:

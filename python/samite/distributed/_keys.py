@@ -6,13 +6,7 @@ import contextlib
 import uuid
 from collections.abc import Callable, Iterator
 from numbers import Number
-from typing import TYPE_CHECKING, Any
-
-from samite.distributed.future import Future
-
-if TYPE_CHECKING:
-    from samite.distributed.client import Client
-
+from typing import Any
 
 # Whole numbers up to this one stand in keys as they are.
 _LARGE = 1 << 63
@@ -118,30 +112,3 @@ def callable_on_worker(func: Any) -> Any:
 
         return Awaited(func)
     return func
-
-
-@contextlib.contextmanager
-def collections_as_futures(
-    client: Client, args: tuple[Any, ...], kwargs: dict[str, Any]
-) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
-    """Arguments of a call with the collections among them computed on the cluster first."""
-    from samite._functions import is_plain
-    from samite.base import is_dask_collection
-
-    if is_plain(args) and is_plain(kwargs.values()):
-        yield args, kwargs
-        return
-
-    def lazy(obj: Any) -> bool:
-        return is_dask_collection(obj) and not isinstance(obj, Future)
-
-    if not any(map(lazy, args)) and not any(map(lazy, kwargs.values())):
-        yield args, kwargs
-        return
-    places: list[Any] = [arg for arg in args if lazy(arg)]
-    places += [value for value in kwargs.values() if lazy(value)]
-    futures = iter(client.compute(places))
-    yield (
-        tuple(next(futures) if lazy(arg) else arg for arg in args),
-        {name: next(futures) if lazy(value) else value for name, value in kwargs.items()},
-    )

@@ -16,9 +16,10 @@ class Named:
     _prefix = "object"
 
     def __init__(self, name: Any = None, client: Any = None) -> None:
-        if name is not None and not isinstance(name, (str, bytes, int, float, tuple)):
+        if name is not None and not isinstance(name, (str, bytes, int, float, tuple, list)):
             raise TypeError(
-                f"{type(self).__name__}: a name is text or a number, not {type(name).__name__}"
+                f"{type(self).__name__}: a name is text, a number, or a tuple or list of "
+                f"those, not {type(name).__name__}"
             )
         self.name = name if name is not None else f"{self._prefix}-{uuid.uuid4().hex}"
         self._client = client
@@ -107,12 +108,16 @@ def value_to_keep(value: Any) -> dict[str, Any]:
     return {"data": dump_bytes(value)}
 
 
-def value_kept(kept: Any, client: Any) -> Any:
-    """The value that was kept; a future is bound to this client."""
+async def value_kept(kept: Any, client: Any) -> Any:
+    """The value that was kept; a future is bound to this client, and knows how it is."""
     from samite.distributed._calls import load_bytes
     from samite.distributed.future import Future
 
     if kept.get("key") is not None:
-        return Future(load_bytes(kept["data"]), client)
+        future: Future[Any] = Future(load_bytes(kept["data"]), client)
+        if future.status == "pending":
+            # Messages keep their order: before this answer comes the news of the future.
+            await client._request("who_has", {"keys": [kept["key"]]})
+        return future
     with client.as_current():
         return load_bytes(kept["data"])

@@ -77,7 +77,7 @@ def client_as_html(client: Client) -> str:
     """A table for notebooks."""
     rows = [f"<tr><td>{escape(type(client).__name__)}</td><td>{escape(str(client.id))}</td></tr>"]
     if client._engine is None:
-        rows.append("<tr><td><em>No scheduler connected</em></td></tr>")
+        rows.append("<tr><td><em>No scheduler connected.</em></td></tr>")
         return f"<div><table>{''.join(rows)}</table></div>"
     cells = [("Scheduler", client.scheduler_address)]
     link = client.dashboard_link

@@ -28,7 +28,6 @@ from samite.distributed._current import (
 from samite.distributed._keys import (
     callable_on_worker,
     check_key,
-    collections_as_futures,
     key_of_call,
     keys_of_calls,
     name_of,
@@ -231,13 +230,16 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         near = address
         if self.cluster is not None and self._security is getattr(self.cluster, "security", None):
             near = getattr(local_scheduler(address), "_near_address", address)
+        secrets = security_of(self._security, address, "client")
         try:
-            self._engine = _engine.ClusterClient(
-                near,
-                name=self.name or self.id,
-                security=security_of(self._security, address, "client"),
-                timeout=self._timeout if self._timeout is not None else 30.0,
-            )
+            self._engine = self._engine_of(near, secrets)
+        except OSError:
+            # A scheduler that began at the same time may have made the token only now.
+            made = security_of(self._security, address, "client")
+            if secrets is not None or made is None:
+                self.status = "closed"
+                raise
+            self._engine = self._engine_of(near, made)
         except BaseException:
             self.status = "closed"
             raise
@@ -245,11 +247,20 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         self.id = getattr(self._engine, "id", None) or self.id
         self.status = "running"
 
+    def _engine_of(self, address: str, secrets: dict[str, Any] | None) -> Any:
+        return _engine.ClusterClient(
+            address,
+            name=self.name or self.id,
+            security=secrets,
+            timeout=self._timeout if self._timeout is not None else 30.0,
+        )
+
     def _register(self) -> None:
         if self._as_default:
             _current.enlist(self)
             self._config_before = config.get("scheduler", None)
             config.set(scheduler="dask.distributed")
+            self._hear_tasks()
 
     def close(self, timeout: Any = no_default) -> Any:
         """End the connection. Results that only this client wants are let go.
@@ -391,7 +402,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         func:
             The function. Where it is ``async``, the worker awaits it.
         *args, **kwargs:
-            Its arguments. Futures among them, in containers too, become their values.
+            Its arguments. Futures among them, in containers too, become their values; collections
+            stay as they are.
         key:
             How the result is called; by default the function's name and a hash of all arguments,
             or a random one where ``pure`` is false. Equal keys are computed once.
@@ -429,9 +441,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             func = callable_on_worker(func)
         options["name"] = name_of(func)
         engine = self._connected("update-graph")
-        with collections_as_futures(self, args, kwargs) as (args, kwargs):
-            nbytes = engine.submit_calls([text], func, [args], kwargs or None, options)
-        warn_of_size(nbytes)
+        warn_of_size(engine.submit_calls([text], func, [args], kwargs or None, options))
         return Future(key, self)
 
     def map(
@@ -551,7 +561,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         reason, msg:
             For the error of whoever waits.
         """
-        keys = [key_text(future.key) for future in futures_of(futures, self)]
+        keys = [key_text(future.key) for future in futures_of(futures)]
 
         async def cancelled() -> None:
             engine = self._connected()
@@ -567,7 +577,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
 
     def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
         """Run tasks again that failed, and what they need."""
-        keys = [key_text(future.key) for future in futures_of(futures, self)]
+        keys = [key_text(future.key) for future in futures_of(futures)]
 
         async def retried() -> None:
             engine = self._connected()
@@ -576,9 +586,10 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         return self._run(retried(), asynchronous)
 
     @property
-    def direct_to_workers(self) -> bool:
-        """Whether results are fetched from workers, and not through the scheduler."""
-        return self._direct is not False
+    def direct_to_workers(self) -> bool | None:
+        """Whether results are fetched from workers, and not through the scheduler; None: where
+        that is possible."""
+        return self._direct
 
     def futures_of(self, futures: Any) -> list[Future[Any]]:
         """The futures inside of collections and containers; see :func:`futures_of`."""

@@ -101,16 +101,15 @@ class FuturesCancelledError(CancelledError):
 class WorkerStartTimeoutError(TimeoutError):
     """Fewer workers than asked for came in time."""
 
-    def __init__(self, available_workers: int, expected_workers: int, timeout: float) -> None:
+    def __init__(self, available_workers: int, expected_workers: int, timeout: Any) -> None:
         super().__init__(available_workers, expected_workers, timeout)
         self.available_workers = available_workers
         self.expected_workers = expected_workers
         self.timeout = timeout
 
     def __str__(self) -> str:
-        from samite.utils import format_time
-
+        unit = "" if isinstance(self.timeout, str) else " s"
         return (
             f"Only {self.available_workers}/{self.expected_workers} workers arrived after "
-            f"{format_time(self.timeout)}"
+            f"{self.timeout}{unit}"
         )

@@ -202,9 +202,18 @@ class Future(_engine.FutureBase, Generic[T]):
     def type(self) -> Any:
         """The type of the value, which the worker that holds it is asked for; None where there is
         no value, or where its type cannot be loaded here."""
+        if self._known_type() is None and self.status == "finished":
+            self._type = self._bound._type_of(self)
+        return getattr(self, "_type", None)
+
+    def _known_type(self) -> Any:
+        """The type of the value, where nobody need be asked."""
         known = getattr(self, "_type", None)
-        if known is None and self.status == "finished":
-            known = self._type = self._bound._type_of(self)
+        client = self._client
+        if known is None and client is not None and client._engine is not None:
+            value = client._engine.value_here(key_text(self.key))
+            if value is not None:
+                known = self._type = type(value[0])
         return known
 
     def __await__(self) -> Generator[Any, Any, T]:
@@ -219,7 +228,7 @@ class Future(_engine.FutureBase, Generic[T]):
         return ("samite.Future", key_text(self.key))
 
     def __repr__(self) -> str:
-        known = getattr(self, "_type", None)
+        known = self._known_type()
         if known is None:
             return f"<Future: {self.status}, key: {self.key}>"
         from samite.utils import typename

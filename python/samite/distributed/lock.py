@@ -57,13 +57,16 @@ class Lock(Named):
 
         Raises
         ------
-        ValueError
+        RuntimeError
             If this object does not hold it.
         """
 
         async def released() -> None:
             if await self._ask("release", id=self.id) is False:
-                raise ValueError(f"the lock {self.name!r} is not held by this object")
+                raise RuntimeError(
+                    f"Lock.release: the lock {self.name!r} is not held by this object; acquire it "
+                    "first"
+                )
 
         return self._run(released())
 

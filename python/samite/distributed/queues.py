@@ -89,7 +89,7 @@ class Queue(Named):
             found = await self._ask("get", n=wanted, timeout=seconds_of(timeout))
             if found is None or found is False:
                 raise TimeoutError(f"the queue {self.name!r} had too little for {timeout} seconds")
-            values = [value_kept(kept, self.client) for kept in found]
+            values = [await value_kept(kept, self.client) for kept in found]
             return values[0] if batch is False else values
 
         return self._run(got())

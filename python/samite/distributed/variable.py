@@ -44,7 +44,7 @@ class Variable(Named):
             kept = await self._ask("get", timeout=seconds_of(timeout))
             if kept is None or kept is False:
                 raise TimeoutError(f"the variable {self.name!r} had no value for {timeout} seconds")
-            return value_kept(kept, self.client)
+            return await value_kept(kept, self.client)
 
         return self._run(got())
 

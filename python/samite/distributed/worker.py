@@ -436,15 +436,16 @@ def recent_logs(n: int | None = None) -> tuple[tuple[str, str], ...]:
 
 
 def stacks_of_tasks(keys: list[str] | None = None) -> dict[str, tuple[str, ...]]:
-    """The tracebacks of the tasks that run in this process, by key."""
+    """The tracebacks of the tasks that this worker runs, by key."""
     import sys
     import traceback
 
     found: dict[str, tuple[str, ...]] = {}
-    running = getattr(_engine, "running_tasks", None)
+    worker = _engine.current_worker()
     frames = sys._current_frames()
-    for thread, key in (running() if running is not None else {}).items():
-        if (keys is None or key in keys) and thread in frames:
+    for thread, address, key in _engine.running_tasks():
+        here = worker is not None and worker.address == address and thread in frames
+        if here and (keys is None or key in keys):
             found[key] = tuple(traceback.format_stack(frames[thread]))
     return found
 
@@ -471,9 +472,8 @@ def print(
     if _engine.current_task() is None:
         return
     to = 2 if file is sys.stderr else 1
-    get_worker().log_event(
-        "print", {"args": tuple(map(str, args)), "sep": sep, "end": end, "file": to, "flush": flush}
-    )
+    said = {"args": tuple(map(str, args)), "sep": sep, "end": end, "file": to, "flush": flush}
+    get_worker().log_event("print", {**said, "pid": os.getpid()})
 
 
 def warn(message: Any, category: type[Warning] | None = UserWarning, **_: Any) -> None:
@@ -482,4 +482,5 @@ def warn(message: Any, category: type[Warning] | None = UserWarning, **_: Any) -
 
     warnings.warn(message, category, stacklevel=2)
     if _engine.current_task() is not None:
-        get_worker().log_event("warn", {"message": str(message), "category": category})
+        said = {"message": message, "category": category, "pid": os.getpid()}
+        get_worker().log_event("warn", said)

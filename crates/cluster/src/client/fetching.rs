@@ -133,6 +133,13 @@ impl Client {
         missing
     }
 
+    /// A result whose value came with the news that it is there, so that nobody need be asked.
+    #[must_use]
+    pub fn value_here(&self, key: &Key) -> Option<Outcome> {
+        let value = self.shared.table.lock().value(key)?;
+        Some(self.opened(key, value))
+    }
+
     /// Asks workers for values, or the scheduler, not `direct`; how many are still missing.
     fn fetch_remote(
         &self,

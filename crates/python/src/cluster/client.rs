@@ -131,6 +131,8 @@ fn status_text(status: &Status) -> &'static str {
     match status {
         Status::Pending => "pending",
         Status::Finished { .. } => "finished",
+        // What it needs was cancelled or lost, and so it was.
+        Status::Erred { erred, .. } if matches!(**erred, Erred::Cancelled) => "cancelled",
         Status::Erred { .. } => "error",
         Status::Cancelled { .. } => "cancelled",
     }
@@ -300,6 +302,15 @@ impl ClusterClient {
             }
         }
         Ok(list)
+    }
+
+    /// `(value,)` of a result whose value came with the news that it is there; None otherwise.
+    fn value_here<'py>(&self, py: Python<'py>, key: &str) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        let key = Key::from(key);
+        match gil::released(|| self.link.client.value_here(&key)) {
+            Some(Outcome::Value(value)) => PyTuple::new(py, [to_python(py, &value)?]).map(Some),
+            Some(Outcome::Erred { .. } | Outcome::Cancelled { .. }) | None => Ok(None),
+        }
     }
 
     /// `(exception, traceback, key of the task)` of a result that has failed; None otherwise.

@@ -1,10 +1,12 @@
 //! What workers and clients of this process do with operations and values: the Python side.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use pyo3::exceptions::{PyAttributeError, PyImportError, PyMemoryError, PyRuntimeError};
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
@@ -56,14 +58,54 @@ struct CurrentMark(Option<Current>);
 
 impl CurrentMark {
     fn set(context: &TaskContext, key: Option<&Arc<str>>) -> Self {
-        Self(CURRENT.replace(Some((context.clone(), key.cloned()))))
+        let current = (context.clone(), key.cloned());
+        note_running(Some(&current));
+        Self(CURRENT.replace(Some(current)))
     }
 }
 
 impl Drop for CurrentMark {
     fn drop(&mut self) {
-        CURRENT.set(self.0.take());
+        let before = self.0.take();
+        note_running(before.as_ref());
+        CURRENT.set(before);
     }
+}
+
+/// The tasks that threads of this process run, by Python's number of the thread.
+static RUNNING: Mutex<BTreeMap<u64, Current>> = Mutex::new(BTreeMap::new());
+
+thread_local! {
+    /// Python's number of this thread; zero until it is looked up.
+    static THREAD: Cell<u64> = const { Cell::new(0) };
+}
+
+fn note_running(current: Option<&Current>) {
+    let mut thread = THREAD.get();
+    if thread == 0 {
+        thread = Python::attach(|py| {
+            let number = py.import("_thread")?.call_method0("get_ident")?;
+            number.extract()
+        })
+        .unwrap_or(0);
+        THREAD.set(thread);
+    }
+    let before = match current {
+        Some(current) if current.1.is_some() => RUNNING.lock().insert(thread, current.clone()),
+        _ => RUNNING.lock().remove(&thread),
+    };
+    // What it was is dropped without the lock.
+    drop(before);
+}
+
+/// The thread, the worker's address and the key of each task that runs in this process.
+pub fn running() -> Vec<(u64, String, String)> {
+    let running = RUNNING.lock();
+    let told = running.iter().filter_map(|(thread, (context, key))| {
+        let key = key.as_ref()?.to_string();
+        Some((*thread, context.worker.address.to_string(), key))
+    });
+    told.collect()
 }
 
 /// A failure from a Python exception.

@@ -324,6 +324,12 @@ pub fn current_task() -> Option<(TaskWorker, Option<String>, u32)> {
     .flatten()
 }
 
+/// `(thread, address of the worker, key)` of each task that a thread of this process runs.
+#[pyfunction]
+pub fn running_tasks() -> Vec<(u64, String, String)> {
+    executor::running()
+}
+
 /// The worker on whose behalf this thread runs a task or a call; None where there is none.
 #[pyfunction]
 pub fn current_worker() -> Option<TaskWorker> {

@@ -181,9 +181,11 @@ class UploadFile(WorkerPlugin):
         with open(path, "wb") as file:
             file.write(self.data)
         stem, suffix = os.path.splitext(self.filename)
-        if suffix in (".egg", ".zip", ".pyz"):
-            if path not in sys.path:
-                sys.path.insert(0, path)
+        # What was sent last is found first.
+        first = path if suffix in (".egg", ".zip", ".pyz") else folder
+        if first in sys.path:
+            sys.path.remove(first)
+        sys.path.insert(0, first)
         importlib.invalidate_caches()
         sys.path_importer_cache.pop(path, None)
         if self.load and suffix in (".py", ".pyc", ".egg", ".zip", ".pyz"):
