@@ -90,7 +90,8 @@ def get_scheduler_lock(collection: Any = None, scheduler: Any = None) -> Any:
     for package in ("samite.distributed", "distributed"):
         cluster = sys.modules.get(package)
         if cluster is not None and isinstance(client, getattr(cluster, "Client", ())):
-            return cluster.Lock()
+            with client.as_current():
+                return cluster.Lock()
     return SerializableLock()
 
 

@@ -31,12 +31,6 @@ class DaskCluster:
     def __init__(self, client: Any) -> None:
         self.client = client
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, DaskCluster) and other.client is self.client
-
-    def __hash__(self) -> int:
-        return id(self.client)
-
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """Compute keys of a graph.
 

@@ -3,6 +3,9 @@
 Ray has no graphs: each task is a call of a remote function. Calls are submitted in the engine's
 order, which keeps few results alive, and so many at a time as keep Ray's processors busy; Ray frees
 a result when the last call that takes it has run and nobody here refers to it.
+
+A computation that is given up submits nothing more. What is under way runs to its end: a call that
+is cancelled when it is about to end makes Ray abort the process that has submitted it.
 """
 
 from __future__ import annotations
@@ -25,17 +28,11 @@ from samite.distributed._remote_tasks import (
 
 # So many calls are under way for each processor, and at least.
 _AHEAD = 4
-_LEAST = 32
+_LEAST = 8
 
 
 class RayCluster:
     """Ray as a scheduler: the cluster that this process is connected to, or one of its own."""
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, RayCluster)
-
-    def __hash__(self) -> int:
-        return hash(RayCluster)
 
     def get(self, dsk: Any, keys: Any, **kwargs: Any) -> Any:
         """Compute keys of a graph.
@@ -69,8 +66,8 @@ class RayCluster:
 
         distinct = list(dict.fromkeys(flatten(keys))) if isinstance(keys, list) else [keys]
         ray = _connected()
-        with _Run(ray, dsk, distinct, kwargs) as run:
-            found = run.got(run.results())
+        run = _Run(ray, dsk, distinct, kwargs)
+        found = run.got(run.results())
         return nested(keys, dict(zip(distinct, found, strict=True)))
 
     def persist(
@@ -85,8 +82,7 @@ class RayCluster:
         ray = _connected()
 
         def submit(expr: Any, keys: list[Any]) -> list[Any]:
-            with _Run(ray, expr, keys, kwargs) as run:
-                handles = run.results()
+            handles = _Run(ray, expr, keys, kwargs).results()
             return [RemoteResult(f"ray-{handle.hex()}", handle, self) for handle in handles]
 
         return persisted_by(submit, collections, optimize_graph)
@@ -128,14 +124,6 @@ class _Run:
         self.writer = TaskWriter(ray.put, ray.ObjectRef)
         self.under_way: list[Any] = []
         self.most = max(_LEAST, int(_AHEAD * ray.cluster_resources().get("CPU", 1)))
-
-    def __enter__(self) -> _Run:
-        return self
-
-    def __exit__(self, *raised: Any) -> None:
-        # What is still under way has nobody who waits for it.
-        for call in self.under_way:
-            self.ray.cancel(call, force=False)
 
     def results(self) -> list[Any]:
         """References to the values of the wanted tasks, each of which has run."""

@@ -1,8 +1,8 @@
 """Tasks of graphs on clusters of other makers: how they are written, and run on a worker.
 
-A task travels as a pickle of its spec (`samite._worker`). What is large, or the same for many tasks,
-is taken out of it: functions that are pickled by value, expressions of arrays, arrays in memory.
-Each of those is *shared*: sent once, as a value of the cluster that tasks depend on.
+A task travels as a pickle of its spec (`samite._worker`). What is large, or the same for many
+tasks, is taken out of it: functions that are pickled by value, expressions of arrays, arrays in
+memory. Each of those is *shared*: sent once, as a value of the cluster that tasks depend on.
 """
 
 from __future__ import annotations
@@ -225,8 +225,8 @@ def _frames(obj: Any) -> list[Any]:
 
 
 def _pickler() -> Any:
-    """The class of picklers; made when it is first asked for, since cloudpickle is not imported with
-    this module."""
+    """The class of picklers; made when it is first asked for, since cloudpickle is not imported
+    with this module."""
     global _Pickler
     if _Pickler is None:
         import cloudpickle
@@ -283,8 +283,8 @@ def run_task(version: str, payload: bytes, shared: int, *values: Any) -> Any:
         import socket
 
         raise RuntimeError(
-            f"a task of samite {version} came to a worker on host {socket.gethostname()!r} that has "
-            f"samite {_engine.__version__} ({sys.executable}); install samite=={version} there"
+            f"a task of samite {version} came to a worker on host {socket.gethostname()!r} that "
+            f"has samite {_engine.__version__} ({sys.executable}); install samite=={version} there"
         )
     spec = _Unpickler(io.BytesIO(payload), values[:shared]).load()
     return evaluate(spec, iter(values[shared:]))
