@@ -10,6 +10,7 @@ mod conditions;
 mod encode;
 mod error;
 mod explain;
+mod frugal;
 mod functions;
 mod lower;
 mod memory;

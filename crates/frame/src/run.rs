@@ -24,17 +24,14 @@ use datafusion::execution::memory_pool::{FairSpillPool, MemoryPool, TrackConsume
 use datafusion::execution::runtime_env::{RuntimeEnv, RuntimeEnvBuilder};
 use datafusion::execution::session_state::SessionStateBuilder;
 use datafusion::logical_expr::LogicalPlan;
-use datafusion::physical_plan::limit::LocalLimitExec;
-use datafusion::physical_plan::sorts::sort::SortExec;
-use datafusion::physical_plan::{
-    ExecutionPlan, collect_partitioned, replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::AbortHandle;
 
 use crate::error::{FrameError, Result};
+use crate::frugal;
 use crate::lower::{self, Lowering};
 use crate::owned;
 use crate::passes;
@@ -330,7 +327,7 @@ impl Session {
         Ok(match (self.is_limited(), self.frugal) {
             (false, _) => physical,
             (true, false) => owned::owned(physical)?,
-            (true, true) => owned::owned(all_sorted(physical)?)?,
+            (true, true) => owned::owned(frugal::frugal(physical)?)?,
         })
     }
 
@@ -363,17 +360,6 @@ impl Session {
         }
         state
     }
-}
-
-/// The plan with the first rows of an order taken from all of them, sorted, which may spill.
-fn all_sorted(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPlan>> {
-    let children = plan.children().into_iter().cloned().map(all_sorted).collect::<Result<_>>()?;
-    let plan = replace_children_if_necessary(plan, children)?;
-    let Some(sort) = plan.downcast_ref::<SortExec>() else { return Ok(plan) };
-    Ok(match sort.fetch() {
-        Some(first) => Arc::new(LocalLimitExec::new(Arc::new(sort.with_fetch(None)), first)),
-        None => plan,
-    })
 }
 
 fn output_type(data_type: &DataType, large_text: bool) -> Option<DataType> {
@@ -425,12 +411,12 @@ fn config(options: &Options, frugal: bool) -> SessionConfig {
     all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
     all.sql_parser.enable_ident_normalization = true;
     if frugal {
-        // The engine sorts for joins only where it has several partitions.
-        all.execution.target_partitions = 2;
+        all.execution.target_partitions = 1;
         if let Ok(rows) = ConfigNonZeroUsize::try_new(FRUGAL_BATCH) {
             all.execution.batch_size = rows;
         }
-        all.optimizer.prefer_hash_join = false;
+        // Joins of sorted sides know no keys before they begin.
+        all.optimizer.enable_join_dynamic_filter_pushdown = false;
     }
     config
 }

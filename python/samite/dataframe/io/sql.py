@@ -1,14 +1,15 @@
-"""Tables and queries of data bases, through SQLAlchemy."""
+"""Tables and queries of data bases, through SQLAlchemy or ADBC."""
 
 from __future__ import annotations
 
 import dataclasses
-import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from samite.dataframe.io.sql_connections import Connector
 from samite.dataframe.io.sql_writing import to_sql
 
 __all__ = ["read_sql", "read_sql_query", "read_sql_table", "to_sql"]
@@ -18,14 +19,13 @@ __all__ = ["read_sql", "read_sql_query", "read_sql_table", "to_sql"]
 class _Source:
     """What reading a part needs to know beside its query."""
 
-    uri: str
-    engine_kwargs: dict[str, Any]
+    connector: Connector
     index: str
     meta: pd.DataFrame
     options: dict[str, Any]
 
 
-def read_sql(sql: Any, con: str, index_col: Any, **kwargs: Any) -> Any:
+def read_sql(sql: Any, con: Any, index_col: Any, **kwargs: Any) -> Any:
     """A data frame of a table, by its name, or of a query of SQLAlchemy; see
     :func:`read_sql_table` and :func:`read_sql_query`."""
     if isinstance(sql, str):
@@ -35,7 +35,7 @@ def read_sql(sql: Any, con: str, index_col: Any, **kwargs: Any) -> Any:
 
 def read_sql_table(
     table_name: str,
-    con: str,
+    con: Any,
     index_col: Any,
     divisions: Any = None,
     npartitions: int | None = None,
@@ -53,7 +53,9 @@ def read_sql_table(
     Parameters
     ----------
     con:
-        The URI of the data base, as SQLAlchemy takes it.
+        The URI of the data base, as SQLAlchemy takes it, or a function without arguments that
+        opens a connection of ADBC, such as
+        ``functools.partial(adbc_driver_sqlite.dbapi.connect, path)``.
     index_col:
         The column that becomes the index. The data base should have an index of it.
     columns:
@@ -75,19 +77,15 @@ def read_sql_table(
             f"`table_name` must be of type str, not {type(table_name)}; use read_sql_query for "
             "queries"
         )
-    _check_uri(con, "con", TypeError)
-    engine = sa.create_engine(con, **(engine_kwargs or {}))
-    try:
-        table = sa.Table(table_name, sa.MetaData(), autoload_with=engine, schema=schema)
-    finally:
-        engine.dispose()
+    connector = Connector.of(con, engine_kwargs)
+    table = connector.table(table_name, schema)
     index = table.columns[index_col] if isinstance(index_col, str) else index_col
     chosen = list(table.columns) if columns is None else [_column(table, c) for c in columns]
     if index.name not in [c.name for c in chosen]:
         chosen.append(index)
     return _read(
-        sa.select(*chosen).select_from(table), index, con, divisions, npartitions, limits,
-        bytes_per_chunk, head_rows, meta, engine_kwargs, kwargs,
+        sa.select(*chosen).select_from(table), index, connector, divisions, npartitions, limits,
+        bytes_per_chunk, head_rows, meta, kwargs,
     )  # fmt: skip
 
 
@@ -97,7 +95,7 @@ def _column(table: Any, column: Any) -> Any:
 
 def read_sql_query(
     sql: Any,
-    con: str,
+    con: Any,
     index_col: Any,
     divisions: Any = None,
     npartitions: int | None = None,
@@ -115,7 +113,8 @@ def read_sql_query(
     sql:
         A query of SQLAlchemy; texts are not taken, since bounds are added to it.
     con:
-        The URI of the data base, as SQLAlchemy takes it.
+        The URI of the data base, as SQLAlchemy takes it, or a function without arguments that
+        opens a connection of ADBC.
     index_col:
         The column of the result that becomes the index.
     divisions:
@@ -147,34 +146,25 @@ def read_sql_query(
             "Only SQLAlchemy queries are taken, not texts, since each partition adds its bounds "
             "to the query; make it by `sqlalchemy.select`, or name a table in read_sql_table"
         )
-    _check_uri(con, "con", TypeError)
+    connector = Connector.of(con, engine_kwargs)
     inner = sql.subquery()
     name = index_col if isinstance(index_col, str) else index_col.name
     return _read(
-        sa.select(inner), inner.c[name], con, divisions, npartitions, limits,
-        bytes_per_chunk, head_rows, meta, engine_kwargs, kwargs,
+        sa.select(inner), inner.c[name], connector, divisions, npartitions, limits,
+        bytes_per_chunk, head_rows, meta, kwargs,
     )  # fmt: skip
-
-
-def _check_uri(uri: Any, name: str, kind: type[Exception]) -> None:
-    if not isinstance(uri, str):
-        raise kind(
-            f"'{name}' must be of type str, the URI of the data base, not {type(uri)}. Workers "
-            "open connections of their own, which they cannot do by an engine or a connection."
-        )
 
 
 def _read(
     query: Any,
     index: Any,
-    uri: str,
+    connector: Connector,
     divisions: Any,
     npartitions: int | None,
     limits: Any,
     bytes_per_chunk: Any,
     head_rows: int,
     meta: Any,
-    engine_kwargs: dict[str, Any] | None,
     options: dict[str, Any],
 ) -> Any:
     import sqlalchemy as sa
@@ -184,12 +174,10 @@ def _read(
 
     if divisions is not None and npartitions is not None:
         raise TypeError("Must supply either 'divisions' or 'npartitions', not both")
-    engine_kwargs = dict(engine_kwargs or {})
-    engine = sa.create_engine(uri, **engine_kwargs)
-    try:
+    with connector.reading() as read:
         bytes_per_row = None
         if head_rows > 0:
-            head = pd.read_sql(query.limit(head_rows), engine, index_col=index.name, **options)
+            head = read(query.limit(head_rows), index_col=index.name, **options)
             if len(head) == 0 and meta is None:
                 from samite.dataframe.io.from_pandas import from_pandas
 
@@ -207,10 +195,8 @@ def _read(
         missing = 0
         if divisions is None:
             divisions, missing = _divisions(
-                engine, query, index, limits, npartitions, bytes_per_row, bytes_per_chunk
+                read, query, index, limits, npartitions, bytes_per_row, bytes_per_chunk
             )
-    finally:
-        engine.dispose()
     queries = []
     for position, (lower, upper) in enumerate(zip(divisions, divisions[1:], strict=False)):
         lower, upper = _plain(lower), _plain(upper)
@@ -221,7 +207,7 @@ def _read(
         # Rows without an index value are between no bounds.
         queries.append(query.where(index.is_(None)))
         divisions = (None,) * (len(queries) + 1)
-    source = _Source(uri, engine_kwargs, index.name, found, dict(options))
+    source = _Source(connector, index.name, found, dict(options))
     return from_map(
         _read_part,
         queries,
@@ -233,7 +219,7 @@ def _read(
 
 
 def _divisions(
-    engine: Any,
+    read: Callable[..., pd.DataFrame],
     query: Any,
     index: Any,
     limits: Any,
@@ -250,18 +236,16 @@ def _divisions(
     column = inner.c[index.name]
     missing = 0
     if limits is None:
-        found = pd.read_sql(
-            sa.select(sa.func.max(column).label("high"), sa.func.min(column).label("low")), engine
-        )
+        found = read(sa.select(sa.func.max(column).label("high"), sa.func.min(column).label("low")))
         high, low = found.iloc[0]
         dtype = found.dtypes["high"]
         counted = sa.select(sa.func.count()).select_from(inner).where(column.is_(None))
-        missing = int(pd.read_sql(counted, engine).iloc[0, 0])
+        missing = int(read(counted).iloc[0, 0])
     else:
         low, high = limits
         dtype = pd.Series(list(limits)).dtype
     if npartitions is None:
-        count = pd.read_sql(sa.select(sa.func.count()).select_from(inner), engine).iloc[0, 0]
+        count = read(sa.select(sa.func.count()).select_from(inner)).iloc[0, 0]
         size = count * (bytes_per_row or 1)
         npartitions = max(int(round(size / parse_bytes(bytes_per_chunk))), 1)
     if dtype.kind == "M":
@@ -289,15 +273,8 @@ def _plain(value: Any) -> Any:
 
 def _read_part(query: Any, source: _Source, columns: Any = None) -> pd.DataFrame:
     """The rows of a query, as the metadata has them."""
-    import sqlalchemy as sa
-
-    engine = sa.create_engine(source.uri, **source.engine_kwargs)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FutureWarning)
-            frame = pd.read_sql(query, engine, index_col=source.index, **source.options)
-    finally:
-        engine.dispose()
+    with source.connector.reading() as read:
+        frame = read(query, index_col=source.index, **source.options)
     meta = source.meta
     frame = frame[list(meta.columns)] if len(meta.columns) else frame[[]]
     if len(meta.columns):
