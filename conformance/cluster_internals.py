@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import ast
+import importlib.util
 import io
 import subprocess
 import sys
@@ -55,7 +56,6 @@ OPEN_MODULES = {
     "distributed.utils",
     "distributed.utils_test",
     "distributed.variable",
-    "distributed.versions",
     "distributed.worker_client",
 }
 # Public names that tests import from where they happen to be defined.
@@ -325,7 +325,10 @@ def classes(text):
 
 
 def modules(git_dir, ref):
-    """The texts of distributed's test modules at a commit."""
+    """The texts of distributed's test modules at a commit, and of Dask's own about it."""
+    dask = importlib.util.find_spec("dask").submodule_search_locations[0]
+    name = "dask/tests/test_distributed.py"
+    yield name, (Path(dask).parent / name).read_text()
     folder = Path(git_dir)
     folder = folder / ".git" if (folder / ".git").exists() else folder
     git = ["git", "--git-dir", folder, "archive", ref, "distributed"]

@@ -106,21 +106,17 @@ VALUE_ASSERTS = {"dask.array.utils": array_values_eq, "dask.dataframe.utils": fr
 
 
 def spec_cluster(workers, worker_class, scheduler=None, **options):
-    """An open cluster over TCP, as distributed's tests expect one; `workers` are their options."""
+    """A cluster over TCP, as distributed's tests expect one; `workers` are their options."""
     distributed = importlib.import_module("distributed")
     scheduler = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": ":0", **scheduler}
-    if not scheduler.get("security"):
-        scheduler["security"] = options["security"] = False
-    else:
+    security = {"security": scheduler["security"]} if scheduler.get("security") else {}
+    if security:
         scheduler["protocol"] = "tls"
-        options["security"] = scheduler["security"]
     made = {
-        name: {
-            "cls": worker_class or distributed.Worker,
-            "options": {"security": scheduler["security"], **given},
-        }
+        name: {"cls": worker_class or distributed.Worker, "options": {**security, **given}}
         for name, given in enumerate(workers)
     }
+    options.update(security)
     scheduler = {"cls": distributed.Scheduler, "options": scheduler}
     return distributed.SpecCluster(made, scheduler, **options)
 

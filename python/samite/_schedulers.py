@@ -57,8 +57,8 @@ def get_scheduler(
 ) -> Callable[..., Any] | None:
     """The function that is to run a graph.
 
-    The first of these that says: ``scheduler``, the setting ``scheduler``, the class ``cls``, the
-    collections. None where nobody does.
+    The first of these that says: ``scheduler``, the setting ``scheduler``, the cluster whose task
+    this is, the class ``cls``, the collections. None where nobody does.
 
     Parameters
     ----------
@@ -82,6 +82,8 @@ def get_scheduler(
     configured = config.get("scheduler", None)
     if configured is not None:
         return _resolve(configured)
+    if _in_task_of_cluster():
+        return _resolve("distributed")
     if cls is not None:
         return cls.__dask_scheduler__
     choices = {
@@ -101,9 +103,18 @@ def get_scheduler(
 def on_cluster() -> bool:
     """Whether graphs go to a cluster of ours as things stand: a client is the default scheduler."""
     configured = config.get("scheduler", None)
+    if configured is None:
+        return _in_task_of_cluster()
     if isinstance(configured, str):
         return configured.lower() in _CLUSTERS
     return "Client" in type(configured).__name__ and _is_ours(configured)
+
+
+def _in_task_of_cluster() -> bool:
+    """Whether a task of a cluster of ours runs on this thread."""
+    from samite import _engine
+
+    return _engine.current_task() is not None
 
 
 def _counterpart(scheduler: Any) -> Any:

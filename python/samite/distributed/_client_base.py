@@ -63,9 +63,7 @@ class ClientBase:
                     "the client is asynchronous and has not been started: await it first, or use "
                     "it in an async with block"
                 )
-            raise ClosedClientError(
-                f"Can't send {message}: this client is closed, or was never connected; make another"
-            )
+            raise ClosedClientError(f"Can't send {message}: {self.id} is closed; make another")
         return engine
 
     @property
@@ -113,6 +111,12 @@ class ClientBase:
             lambda done: engine.request_later(name, arguments, done),
         )
 
-    def _wait_step(self, futures: Iterable[Future[Any]], timeout: Any, first: bool = False) -> Step:
+    def _wait_step(
+        self,
+        futures: Iterable[Future[Any]],
+        timeout: Any,
+        first: bool = False,
+        until_failure: bool = False,
+    ) -> Step:
         keys = [key_text(future.key) for future in futures]
-        return finished(self, keys, self._seconds(timeout), first)
+        return finished(self, keys, self._seconds(timeout), first, until_failure)

@@ -61,7 +61,7 @@ class DataMixin(ClientBase):
         found = _leaves(futures)
         self._check_own(found)
         if found:
-            await self._wait_step(found, None)
+            await self._wait_step(found, None, until_failure=errors == "raise")
         return await in_thread(lambda: self._gather_now(futures, errors, direct))
 
     def _gather_now(self, futures: Any, errors: str = "raise", direct: Any = None) -> Any:
@@ -277,7 +277,7 @@ class DataMixin(ClientBase):
     def _keys(self, futures: Any) -> list[str] | None:
         if futures is None:
             return None
-        if isinstance(futures, Future):
+        if isinstance(futures, Future) or hasattr(futures, "__dask_graph__"):
             futures = [futures]
         if isinstance(futures, (str, tuple)) and not any(
             isinstance(one, Future) for one in futures

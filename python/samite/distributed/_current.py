@@ -274,6 +274,8 @@ def worker_client(timeout: Any = None, separate_thread: bool = True) -> Iterator
         If no task runs on this thread.
     """
     client = get_worker() and get_client(timeout=timeout)
+    # Methods of actors have no place that others could have.
+    separate_thread = separate_thread and _engine.current_task() is not None
     if separate_thread:
         secede()
     with client.as_current():

@@ -576,12 +576,14 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         return self._run(cancelled(), asynchronous)
 
     def retry(self, futures: Any, asynchronous: bool | None = None) -> Any:
-        """Run tasks again that failed, and what they need."""
+        """Run tasks again that failed, and what they need; others stay as they are."""
         keys = [key_text(future.key) for future in futures_of(futures)]
 
         async def retried() -> None:
             engine = self._connected()
-            await in_thread(lambda: engine.retry(keys))
+            failed = [key for key in keys if engine.status(key) == "error"]
+            if failed:
+                await in_thread(lambda: engine.retry(failed))
 
         return self._run(retried(), asynchronous)
 

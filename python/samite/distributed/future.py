@@ -265,8 +265,11 @@ def _future_of(key: Any) -> Future[Any]:
     return Future(key, client_for_unpickling())
 
 
-def finished(client: Client, keys: list[str], timeout: float | None, first: bool) -> Step:
-    """A step that waits until all of the keys, or one of them, are no longer pending."""
+def finished(
+    client: Client, keys: list[str], timeout: float | None, first: bool, until_failure: bool = False
+) -> Step:
+    """A step that waits until all of the keys, or one of them, are no longer pending; in an event
+    loop also, if wanted, until one of them has failed."""
 
     def block() -> None:
         waiting = _hints.waiting(client)
@@ -299,15 +302,15 @@ def finished(client: Client, keys: list[str], timeout: float | None, first: bool
             late = TimeoutError(f"{len(keys)} results were not there after {timeout} seconds")
             left["timer"] = loop.call_later(timeout, settled, False, late)
 
-        def one(_key: str, _status: str) -> None:
+        def one(_key: str, status: str) -> None:
             if not loop.is_closed():
-                loop.call_soon_threadsafe(counted)
+                loop.call_soon_threadsafe(counted, status)
 
-        def counted() -> None:
+        def counted(status: str) -> None:
             if left["count"] == "over":
                 return
             left["count"] -= 1
-            if left["count"] <= 0:
+            if left["count"] <= 0 or (until_failure and status in ("error", "cancelled")):
                 settled(True, None)
 
         client._connected().watch(list(dict.fromkeys(keys)), one)
