@@ -242,6 +242,11 @@ def cluster(
         )
 
 
+def tls_security():
+    """Certificates made now: those of distributed's tests are of version 1 of X.509."""
+    return importlib.import_module("distributed").Security.temporary()
+
+
 @functools.cache
 def cluster_shim():
     import pytest

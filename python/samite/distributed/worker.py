@@ -319,8 +319,11 @@ def _seconds_of(timeout: Any) -> float | None:
     return seconds_of(timeout)
 
 
-def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
+def parse_memory_limit(memory_limit: Any, nthreads: int, cores: int | None = None) -> int | None:
     """Bytes, from what users give for a memory limit; None is no limit.
+
+    ``"auto"`` is a share of the machine's memory: that of the threads among all ``cores``, by
+    default the machine's processors.
 
     Raises
     ------
@@ -333,7 +336,7 @@ def parse_memory_limit(memory_limit: Any, nthreads: int) -> int | None:
     from samite.utils import parse_bytes
 
     if memory_limit == "auto":
-        return int(total_memory() * min(1.0, nthreads / CPU_COUNT))
+        return int(total_memory() * min(1.0, nthreads / (cores or CPU_COUNT)))
     if isinstance(memory_limit, str):
         try:
             memory_limit = float(memory_limit)

@@ -175,8 +175,20 @@ def test_memory_limits():
     total = parse_memory_limit(1.0, 1)
     assert parse_memory_limit(0.5, 1) == total // 2
     assert 0 < parse_memory_limit("auto", 1) <= total
+    assert parse_memory_limit("auto", 2, 8) == total // 4
     with pytest.raises(ValueError, match="memory_limit"):
         parse_memory_limit(-5, 1)
+
+
+@pytest.mark.parametrize("workers", [1, 7])
+def test_workers_share_the_memory_of_the_machine(workers):
+    with (
+        LocalCluster(n_workers=workers, threads_per_worker=2, processes=False) as cluster,
+        Client(cluster) as client,
+    ):
+        limits = [one["memory_limit"] for one in client.scheduler_info()["workers"].values()]
+        total = parse_memory_limit(1.0, 1)
+        assert total - workers <= sum(limits) <= total
 
 
 def test_shapes_of_local_clusters():

@@ -106,7 +106,10 @@ class LocalCluster(SpecCluster):
         n_workers, threads = _shape(n_workers, threads_per_worker, processes)
         worker_kwargs.pop("ncores", None)
         worker_kwargs.pop("quiet", None)
-        memory_limit = parse_memory_limit(worker_kwargs.pop("memory_limit", "auto"), threads)
+        # The workers share the machine, however many they are.
+        memory_limit = parse_memory_limit(
+            worker_kwargs.pop("memory_limit", "auto"), threads, threads * n_workers
+        )
         worker = {
             "cls": worker_class,
             "options": {
