@@ -240,8 +240,9 @@ class Reader(ast.NodeVisitor):
     def visit_FunctionDef(self, node):
         parameters = [*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs]
         for parameter in parameters:
-            if parameter.arg in GIVEN_OBJECTS:
-                kind = "scheduler" if "scheduler" in parameter.arg else "worker"
+            annotated = ast.unparse(parameter.annotation) if parameter.annotation else ""
+            if parameter.arg in GIVEN_OBJECTS or annotated in SERVERS:
+                kind = "scheduler" if "scheduler" in parameter.arg + annotated.lower() else "worker"
                 self.objects[parameter.arg] = kind
         self.used.update(parameter.arg for parameter in parameters)  # fixtures
         for decorator in node.decorator_list:

@@ -263,9 +263,6 @@ def cluster_shim():
         with importlib.import_module("distributed").Client(cluster_fixture[0]["address"]) as c:
             yield c
 
-    def security():
-        return importlib.import_module("distributed.utils_test").tls_only_security()
-
     def tls_cluster(security):
         with cluster(security=security) as made:
             yield made
@@ -279,7 +276,7 @@ def cluster_shim():
         "cluster_fixture": cluster_fixture,
         "client": client,
         "client_secondary": client_secondary,
-        "security": security,
+        "security": tls_security,
         "tls_cluster": tls_cluster,
         "tls_client": tls_client,
         "c": lambda client: client,
@@ -294,4 +291,6 @@ def cluster_shim():
         "gen_cluster": gen_cluster,
         "gen_test": gen_test,
         "cluster": cluster,
+        "tls_security": tls_security,
+        "tls_only_security": tls_security,
     }

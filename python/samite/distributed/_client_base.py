@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Coroutine, Iterable
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
@@ -84,10 +85,15 @@ class ClientBase:
             return None
 
     def sync(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call an ``async`` method: wait for it, or on an asynchronous client return it."""
+        """Call a function that returns something to await, such as an ``async`` one: wait for that,
+        or on an asynchronous client return it."""
         asynchronous = kwargs.pop("asynchronous", None)
         kwargs.pop("callback_timeout", None)
-        return self._run(func(*args, **kwargs), asynchronous)
+        returned = func(*args, **kwargs)
+        if inspect.iscoroutine(returned):
+            return self._run(returned, asynchronous)
+        waits = self._asynchronous if asynchronous is None else asynchronous
+        return returned if waits else returned.result()
 
     def _run(self, coroutine: Coroutine[Any, Any, Any], asynchronous: bool | None = None) -> Any:
         if self._asynchronous if asynchronous is None else asynchronous:

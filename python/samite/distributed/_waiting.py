@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from samite.distributed import _current
 from samite.distributed._steps import in_thread, run_awaiting, settle
+from samite.distributed.actor import BaseActorFuture
 from samite.distributed.exceptions import (
     CancelledError,
     FutureCancelledError,
@@ -182,7 +183,7 @@ class as_completed:
 
     def __init__(
         self,
-        futures: Iterable[Future[Any]] | None = None,
+        futures: Iterable[Any] | None = None,
         loop: Any = None,
         with_results: bool = False,
         raise_errors: bool = True,
@@ -199,8 +200,9 @@ class as_completed:
         self._deadline = None
         if timeout is not None:
             self._deadline = time.monotonic() + parse_timedelta(timeout, "s")
-        self._ready: deque[Future[Any]] = deque()
-        self._pending: dict[str, list[Future[Any]]] = {}
+        # Futures, and results of methods of actors.
+        self._ready: deque[Any] = deque()
+        self._pending: dict[str, list[Any]] = {}
         self._changed = threading.Condition()
         self._sleepers: list[Any] = []
         self.update(futures)
@@ -210,7 +212,7 @@ class as_completed:
         """Notified when a future is done."""
         return self._changed
 
-    def add(self, future: Future[Any]) -> None:
+    def add(self, future: Any) -> None:
         """Wait for one more.
 
         Raises
@@ -220,7 +222,7 @@ class as_completed:
         """
         self.update([future])
 
-    def update(self, futures: Iterable[Future[Any]]) -> None:
+    def update(self, futures: Iterable[Any]) -> None:
         """Wait for more.
 
         Raises
@@ -231,13 +233,16 @@ class as_completed:
         futures = list(futures)
         by_client: dict[int, tuple[Client, list[str]]] = {}
         for future in futures:
-            if not isinstance(future, Future):
+            if not isinstance(future, (Future, BaseActorFuture)):
                 raise TypeError(
                     f"as_completed takes futures, got {type(future).__name__}; "
                     "collections of them are taken apart by futures_of"
                 )
         with self._changed:
             for future in futures:
+                if isinstance(future, BaseActorFuture):
+                    self._pending[f"actor-{id(future)}"] = [future]
+                    continue
                 key = key_text(future.key)
                 waiting = self._pending.setdefault(key, [])
                 waiting.append(future)
@@ -246,6 +251,10 @@ class as_completed:
                     by_client.setdefault(id(client), (client, []))[1].append(key)
         for client, keys in by_client.values():
             client._connected().watch(keys, self._done)
+        for future in futures:
+            if isinstance(future, BaseActorFuture):
+                name = f"actor-{id(future)}"
+                future.when_done(lambda name=name: self._done(name, "finished"))
 
     def _done(self, key: str, _status: str) -> None:
         with self._changed:
@@ -333,6 +342,8 @@ class as_completed:
         if not self.with_results:
             return list(futures)
         given: list[Any] = []
+        if any(isinstance(one, BaseActorFuture) for one in futures):
+            return [pair for one in futures for pair in self._with_value(one)]
         client = client_of(futures)
         keys = [key_text(future.key) for future in futures]
         values = client._connected().values(keys)
@@ -346,13 +357,24 @@ class as_completed:
                 error = rest[0]
             else:
                 error = FutureCancelledError(future.key, reason=kind)
-            if self.raise_errors:
-                raise error
             if isinstance(error, CancelledError):
                 given.append((future, error))
+            elif self.raise_errors:
+                raise error
             else:
                 given.append((future, (type(error), error, error.__traceback__)))
         return given
+
+    def _with_value(self, future: Any) -> list[Any]:
+        """One future with its value; that of a method of an actor is here."""
+        if not isinstance(future, BaseActorFuture):
+            return self._with_values([future])
+        try:
+            return [(future, future.value())]
+        except Exception as error:
+            if self.raise_errors:
+                raise
+            return [(future, (type(error), error, error.__traceback__))]
 
     def __repr__(self) -> str:
         with self._changed:

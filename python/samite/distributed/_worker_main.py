@@ -52,11 +52,12 @@ def _started(arguments: dict[str, Any]) -> Any:
 
     keep_logs()
     watch_this_process()
+    options = pickle.loads(arguments["options"])
     worker = Worker(
         arguments["scheduler"],
         security=arguments["security"],
-        **{name: value for name, value in arguments["options"].items() if value is not None}
-        | {"memory_limit": arguments["options"]["memory_limit"]},
+        **{name: value for name, value in options.items() if value is not None}
+        | {"memory_limit": options["memory_limit"]},
     )
     try:
         asyncio.run(worker.start())

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import threading
 import weakref
-from collections.abc import Generator
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Generic, TypeVar
 
 from samite import _engine
@@ -82,7 +83,10 @@ class Actor:
         def call(*args: Any, **kwargs: Any) -> BaseActorFuture[Any]:
             kwargs.pop("separate_thread", None)
             with self._lock:
-                return EagerActorFuture(_awaited(value(*args, **kwargs)))
+                returned = value(*args, **kwargs)
+                if inspect.iscoroutine(returned) and _in_loop():
+                    return LoopActorFuture(returned)
+                return EagerActorFuture(_awaited(returned))
 
         call.__name__ = name
         call.__doc__ = getattr(value, "__doc__", None)
@@ -112,9 +116,18 @@ class _Method:
         return _remote(actor, call_method, (actor.key, self._name, args, kwargs))
 
 
-def _awaited(value: Any) -> Any:
-    import inspect
+def _in_loop() -> bool:
+    """Whether this thread runs an event loop, which must not wait for what it has to run."""
+    import asyncio
 
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def _awaited(value: Any) -> Any:
     if inspect.iscoroutine(value):
         from samite.distributed._calls import run_on_loop
 
@@ -131,6 +144,14 @@ class BaseActorFuture(Generic[T]):
 
     def done(self) -> bool:
         """Whether the method has returned."""
+        raise NotImplementedError
+
+    def value(self) -> T:
+        """The value, once it is done."""
+        raise NotImplementedError
+
+    def when_done(self, call: Callable[[], Any]) -> None:
+        """Call a function once it is done, at once where it is."""
         raise NotImplementedError
 
 
@@ -152,8 +173,58 @@ class EagerActorFuture(BaseActorFuture[T]):
         """True."""
         return True
 
+    def value(self) -> T:
+        """The value."""
+        return self._value
+
+    def when_done(self, call: Callable[[], Any]) -> None:
+        """Call a function."""
+        call()
+
     def __repr__(self) -> str:
         return f"<EagerActorFuture: {self._value!r}>"
+
+
+class LoopActorFuture(BaseActorFuture[T]):
+    """The result of an ``async`` method that was called on the actor's own worker, by what runs in
+    an event loop there and awaits it."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, T]) -> None:
+        import asyncio
+
+        self._task = asyncio.ensure_future(coroutine)
+
+    def __await__(self) -> Generator[Any, Any, T]:
+        return self._task.__await__()
+
+    def result(self, timeout: Any = None) -> Any:
+        """Wait for the value, which is to be awaited.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes too long.
+        """
+        import asyncio
+
+        from samite.distributed._named import seconds_of
+
+        return asyncio.wait_for(self._task, seconds_of(timeout))
+
+    def done(self) -> bool:
+        """Whether the method has returned."""
+        return self._task.done()
+
+    def value(self) -> T:
+        """The value, once it is done."""
+        return self._task.result()
+
+    def when_done(self, call: Callable[[], Any]) -> None:
+        """Call a function once it is done."""
+        self._task.add_done_callback(lambda _: call())
+
+    def __repr__(self) -> str:
+        return f"<LoopActorFuture: {'done' if self.done() else 'pending'}>"
 
 
 class ActorFuture(BaseActorFuture[T]):
@@ -179,7 +250,24 @@ class ActorFuture(BaseActorFuture[T]):
         """Whether the method has returned."""
         return self._outcome is not None
 
-    def _value(self) -> T:
+    def when_done(self, call: Callable[[], Any]) -> None:
+        """Call a function once it is done, on a thread of the client's; at once where it is."""
+        with self._changed:
+            if self._outcome is None:
+                self._watchers.append(call)
+                return
+        call()
+
+    def value(self) -> T:
+        """The value, once it is done.
+
+        Raises
+        ------
+        Exception
+            What the method raised.
+        ValueError
+            If its worker was lost.
+        """
         assert self._outcome is not None
         kind, reply = self._outcome
         if kind == "error":
@@ -219,7 +307,7 @@ class ActorFuture(BaseActorFuture[T]):
                 if left is not None and left <= 0:
                     raise TimeoutError(f"{self._what} did not return within {timeout} seconds")
                 self._changed.wait(0.5 if left is None else min(left, 0.5))
-        return self._value()
+        return self.value()
 
     async def _awaited(self, timeout: Any = None) -> T:
         import asyncio
@@ -239,7 +327,7 @@ class ActorFuture(BaseActorFuture[T]):
             else:
                 woken.set_result(None)
         await asyncio.wait_for(woken, seconds_of(timeout))
-        return self._value()
+        return self.value()
 
     def __await__(self) -> Generator[Any, Any, T]:
         return self._awaited().__await__()
@@ -298,8 +386,6 @@ def call_method(key: str, name: str, args: tuple[Any, ...], kwargs: dict[str, An
     """Call a method of an actor that lives here; one call at a time."""
     actor = _living_actor(key)
     method = getattr(actor._instance, name)
-    import inspect
-
     if inspect.iscoroutinefunction(method):
         return method(*args, **kwargs)
     with actor._lock:

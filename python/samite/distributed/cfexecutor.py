@@ -25,7 +25,8 @@ class ClientExecutor(concurrent.futures.Executor):
     client:
         The client.
     **kwargs:
-        Options of :meth:`Client.submit` for all calls. Calls are not taken for pure.
+        Options of :meth:`Client.submit` for all calls. Equal calls run once, unless ``pure`` is
+        false.
 
     Raises
     ------
@@ -38,7 +39,7 @@ class ClientExecutor(concurrent.futures.Executor):
         if unknown:
             raise TypeError(f"unsupported arguments to ClientExecutor: {sorted(unknown)}")
         self._client = client
-        self._kwargs = {"pure": False, **kwargs}
+        self._kwargs = kwargs
         self._shutdown = False
         # By the cluster's futures, which forget what nobody waits for any more.
         self._waiting: weakref.WeakSet[concurrent.futures.Future[Any]] = weakref.WeakSet()
@@ -53,6 +54,8 @@ class ClientExecutor(concurrent.futures.Executor):
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
         """Call a function on the cluster.
 
+        Keyword arguments that :meth:`Client.submit` knows are options of this call.
+
         Raises
         ------
         RuntimeError
@@ -60,7 +63,7 @@ class ClientExecutor(concurrent.futures.Executor):
         """
         if self._shutdown:
             raise RuntimeError("cannot schedule new futures after shutdown")
-        return self._wrapped(self._client.submit(_call, fn, args, kwargs, **self._kwargs))
+        return self._wrapped(self._client.submit(fn, *args, **{**self._kwargs, **kwargs}))
 
     def map(
         self,
@@ -160,7 +163,3 @@ class _Wrapped(concurrent.futures.Future):  # type: ignore[type-arg]
         except BaseException as raised:
             if not self.done():
                 self.set_exception(raised)
-
-
-def _call(fn: Callable[..., Any], args: Any, kwargs: Any) -> Any:
-    return fn(*args, **kwargs)

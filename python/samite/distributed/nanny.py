@@ -158,7 +158,8 @@ class Nanny(Server):
         return {
             "scheduler": self.scheduler_address,
             "security": self.security,
-            "options": self._options,
+            # Plugins are loaded once the modules of this process are found there.
+            "options": _pickled(self._options),
             "path": sys.path,
             "config": {
                 name: value
@@ -310,9 +311,7 @@ class _Process:
     def __init__(self, arguments: dict[str, Any], env: dict[str, str]) -> None:
         import time
 
-        import cloudpickle
-
-        data = cloudpickle.dumps(arguments, protocol=5)
+        data = _pickled(arguments)
         given_read, self.given = os.pipe()
         self.said, said_write = os.pipe()
         variables = {name: str(value) for name, value in _environment().items()}
@@ -467,3 +466,9 @@ def _environment() -> dict[str, Any]:
     found.update(configured or {})
     found.update(config.get("distributed.nanny.environ", None) or {})
     return found
+
+
+def _pickled(obj: Any) -> bytes:
+    import cloudpickle
+
+    return cloudpickle.dumps(obj, protocol=5)

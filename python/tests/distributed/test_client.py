@@ -334,7 +334,7 @@ def test_other_bad_input(local):
         local.gather(iter([]))
     with pytest.raises(ValueError, match="errors"):
         local.gather([], errors="shout")
-    with pytest.raises(TypeError, match="instead of wait"):
+    with pytest.raises(TypeError, match="not wait"):
         wait([local.submit(increment, 1)], timeout=local.submit(increment, 1))
 
 

@@ -32,7 +32,7 @@ def test_a_lock_has_one_holder(client, request):
     assert first.locked()
     assert second.acquire(blocking=False) is False
     assert second.acquire(timeout=0.05) is False
-    with pytest.raises(ValueError, match="not held"):
+    with pytest.raises(RuntimeError, match="not held"):
         second.release()
     with pytest.raises(ValueError, match="non-blocking"):
         second.acquire(blocking=False, timeout=1)
