@@ -305,6 +305,39 @@ impl Client {
         there
     }
 
+    /// Waits until all results are there, or one will not be: the place of the first such one that
+    /// is known then. `None` where all are there, the time was over, or `go_on` said no.
+    pub fn first_failure(
+        &self,
+        keys: &[Key],
+        timeout: Option<Duration>,
+        go_on: &mut dyn FnMut() -> bool,
+    ) -> Option<usize> {
+        let end = deadline(timeout);
+        let mut table = self.shared.table.lock();
+        let (mut done, mut failures) = (0, None);
+        loop {
+            if failures != Some(table.failures) {
+                failures = Some(table.failures);
+                if let Some(place) = keys.iter().position(|key| table.has_failed(key)) {
+                    return Some(place);
+                }
+            }
+            while done < keys.len() && !table.is_pending(&keys[done]) {
+                done += 1;
+            }
+            let now = Instant::now();
+            if done == keys.len() || end.is_some_and(|end| end <= now) {
+                return None;
+            }
+            let pause = end.map_or(LOOK, |end| LOOK.min(end - now));
+            let timed_out = self.shared.changed.wait_for(&mut table, pause).timed_out();
+            if timed_out && !parking_lot::MutexGuard::unlocked(&mut table, &mut *go_on) {
+                return None;
+            }
+        }
+    }
+
     /// Calls back once for each result, when it is there or will not be.
     pub fn watch(&self, key: &Key, watcher: Watcher) {
         let mut table = self.shared.table.lock();

@@ -52,6 +52,8 @@ pub(super) struct Table {
     entries: FxHashMap<Key, Entry>,
     /// Keys that the scheduler is to be told of that they are not wanted any more.
     pub(super) released: Vec<Key>,
+    /// How often a result was said not to come: who waits need not look while it stays the same.
+    pub(super) failures: usize,
     closed: bool,
 }
 
@@ -177,7 +179,15 @@ impl Table {
                 entry.wanted = false;
             }
             entry.status = status;
+            self.failures += 1;
         }
+    }
+
+    /// Whether there will be no such result.
+    pub(super) fn has_failed(&self, key: &Key) -> bool {
+        self.entries.get(key).map_or(self.closed, |entry| {
+            matches!(entry.status, Status::Erred { .. } | Status::Cancelled { .. })
+        })
     }
 
     /// It is awaited again.
@@ -190,6 +200,7 @@ impl Table {
     /// All that is awaited will not come any more: their keys.
     pub(super) fn close(&mut self) -> Vec<Key> {
         self.closed = true;
+        self.failures += 1;
         let mut keys = Vec::new();
         let reason = "the connection to the scheduler is closed";
         self.entries.iter_mut().for_each(|(key, entry)| {

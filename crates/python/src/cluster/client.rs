@@ -1,7 +1,7 @@
 //! The connection of a Python client.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
@@ -252,8 +252,8 @@ impl ClusterClient {
         Ok(done)
     }
 
-    /// The values of results, once they are there; raises the first error. Not `direct`: they come
-    /// through the scheduler.
+    /// The values of results, once they are there; raises the first error as soon as there is one.
+    /// Not `direct`: they come through the scheduler.
     #[pyo3(signature = (keys, timeout=None, direct=true))]
     fn gather<'py>(
         &self,
@@ -263,6 +263,7 @@ impl ClusterClient {
         direct: bool,
     ) -> PyResult<Bound<'py, PyList>> {
         let keys = texts(keys);
+        let timeout = self.without_failure(py, &keys, timeout)?;
         let outcomes = self.outcomes(&keys, timeout, direct)?;
         let list = PyList::empty(py);
         for (key, outcome) in keys.iter().zip(&outcomes) {
@@ -497,6 +498,38 @@ impl ClusterClient {
 }
 
 impl ClusterClient {
+    /// Waits until all results are there, and raises what the first one raised that will not be;
+    /// what is left of the time.
+    fn without_failure(
+        &self,
+        py: Python<'_>,
+        keys: &[Key],
+        timeout: Option<f64>,
+    ) -> PyResult<Option<f64>> {
+        let began = Instant::now();
+        let client = &self.link.client;
+        if keys.len() > 1 {
+            let mut signals = Signals(None);
+            let failed = gil::released(|| {
+                client.first_failure(keys, timeout.map(seconds), &mut || signals.go_on())
+            });
+            signals.check()?;
+            if let Some(key) = failed.and_then(|place| keys.get(place)) {
+                match client.status(key) {
+                    Status::Erred { origin, erred } => {
+                        return Err(exception_of(py, key, &Outcome::Erred { origin, erred }));
+                    }
+                    Status::Cancelled { reason } => {
+                        return Err(exception_of(py, key, &Outcome::Cancelled { reason }));
+                    }
+                    // It was tried again meanwhile.
+                    Status::Pending | Status::Finished { .. } => {}
+                }
+            }
+        }
+        Ok(timeout.map(|timeout| (timeout - began.elapsed().as_secs_f64()).max(0.0)))
+    }
+
     fn outcomes(&self, keys: &[Key], timeout: Option<f64>, direct: bool) -> PyResult<Vec<Outcome>> {
         let mut signals = Signals(None);
         let found = gil::released(|| {
