@@ -355,8 +355,15 @@ def _nativized(expr: Any, final: bool) -> Any:
     """``expr`` with the parts of data frames that the engine computes itself."""
     if "samite.dataframe" not in sys.modules or not config.get("dataframe.native", True):
         return expr
+    from samite._expr import HLGExpr, _ExprSequence
     from samite.dataframe._native import nativized
 
+    if isinstance(expr, _ExprSequence) and any(isinstance(one, HLGExpr) for one in expr):
+        # Beside graphs, expressions become graphs as soon as the sequence is simplified, and the
+        # partitions of a graph are not put together any more.
+        return _ExprSequence(
+            *(one if isinstance(one, HLGExpr) else nativized(one, final) for one in expr)
+        )
     return nativized(expr, final)
 
 

@@ -203,6 +203,16 @@ class HLGFinalizeCompute(HLGExpr):
         return self
 
 
+class _Made:
+    """An expression whose graph is made, so that no pass is to look into it."""
+
+    def __init__(self, expr: Expr) -> None:
+        self.made = expr
+
+    def __dask_tokenize__(self) -> tuple[str, str]:
+        return "samite.made", self.made._name
+
+
 class _MaterializedExpr(HLGExpr):
     """The graph of an expression, ``source``, that is computed together with other graphs."""
 
@@ -211,7 +221,7 @@ class _MaterializedExpr(HLGExpr):
     @property
     def exprs(self) -> tuple[Expr, ...]:
         """The expressions of the parts, if the source is a :class:`CompositeExpr`."""
-        return self.source.exprs
+        return self.operand("source").made.exprs
 
 
 class _HLGExprSequence(Expr):
@@ -305,7 +315,7 @@ def _as_hlg_expr(operand: Any) -> HLGExpr:
     if isinstance(operand, Expr):
         expr = operand.optimize()
         graph = HighLevelGraph.from_collections(expr._name, expr.__dask_graph__())
-        return _MaterializedExpr(dsk=graph, output_keys=expr.__dask_keys__(), source=expr)
+        return _MaterializedExpr(dsk=graph, output_keys=expr.__dask_keys__(), source=_Made(expr))
     return HLGExpr(dsk=HighLevelGraph.from_collections(str(id(operand)), operand))
 
 

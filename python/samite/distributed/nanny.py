@@ -18,6 +18,7 @@ from typing import Any
 from samite import config
 from samite.distributed._calls import finished
 from samite.distributed._nanny_calls import messages, send
+from samite.distributed._nanny_memory import keep_within
 from samite.distributed._servers import Server, in_executor
 from samite.distributed.core import Status
 from samite.distributed.security import as_security, known_security
@@ -33,6 +34,9 @@ _QUICK_DEATH = 1.0
 
 class Nanny(Server):
     """Starts a worker in a process of its own, and again when it dies.
+
+    A process that takes more memory than the setting ``distributed.worker.memory.terminate`` allows
+    (a share of the worker's limit, 0.95; False for none) is killed, and replaced.
 
     Takes the arguments of :class:`Worker`, and these.
 
@@ -153,6 +157,13 @@ class Nanny(Server):
         threading.Thread(
             target=self._watch, args=(process,), name="samite-nanny", daemon=True
         ).start()
+        share = config.get("distributed.worker.memory.terminate", 0.95)
+        if self.memory_limit and share:
+            limit = int(self.memory_limit * float(share))
+            arguments = (process.popen, limit, self.memory_limit)
+            threading.Thread(
+                target=keep_within, args=arguments, name="samite-nanny-memory", daemon=True
+            ).start()
 
     def _arguments(self) -> dict[str, Any]:
         return {

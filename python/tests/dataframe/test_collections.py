@@ -167,3 +167,16 @@ def test_columns_that_are_not_there_are_answered_with_the_nearest_names():
     with pytest.raises(KeyError) as caught:
         lazy[7]
     assert caught.value.__notes__ == ["df[...]: the columns are 'number', 'word'"]
+
+
+def test_frames_and_collections_of_other_kinds_are_computed_at_once(scheduler):
+    import samite
+    import samite.array as da
+
+    rows = pd.DataFrame({"k": range(10), "v": range(10, 20), "w": 1.5})
+    frame = dd.from_pandas(rows, npartitions=3)
+    lazy = [frame.k.sum(), samite.delayed(abs)(-4), da.ones(4, chunks=2).sum(), frame.v + frame.w]
+    with pytest.warns(UserWarning, match="mixed collections"):
+        total, absolute, ones, column = samite.compute(*lazy, scheduler=scheduler)
+    assert (total, absolute, ones) == (45, 4, 4.0)
+    pd.testing.assert_series_equal(column, rows.v + rows.w)
