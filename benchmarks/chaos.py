@@ -5,11 +5,18 @@
     python benchmarks/chaos.py --fault workers --runs 200   workers die (SIGKILL)
     python benchmarks/chaos.py --fault scheduler --runs 50  the scheduler dies and is started again
     python benchmarks/chaos.py --fault stopped              workers are stopped and continued
+    python benchmarks/chaos.py --fault memory               tasks take more than a worker may have
+    python benchmarks/chaos.py --fault disk                 the disk for spilled results is full
+    python benchmarks/chaos.py --fault links                workers' networks are cut and healed
     python benchmarks/chaos.py --seed 17 --runs 1           a run that failed, again
 
 A run computes one thing (a map, a tree reduction, an array, a frame, scattered data) with faults at
 random times, and compares the answer with what NumPy, pandas or plain Python say. It has a
 deadline: what does not answer in time has failed. The seed of each run is printed when it fails.
+
+Where memory or disk is short, a computation that does not fit may also end with an error that says
+so. A full disk and cut links need root (`mount`, `ip netns`); where they are not allowed, that is
+said, and nothing has failed.
 """
 
 from __future__ import annotations
@@ -45,16 +52,21 @@ def add(*values: int) -> int:
 class Cluster:
     """A scheduler with a journal and workers, each a process started by the command line."""
 
-    def __init__(self, workers: int, folder: str, journal: bool = True) -> None:
+    host = "127.0.0.1"
+
+    def __init__(
+        self, workers: int, folder: str, journal: bool = True, options: tuple[str, ...] = ()
+    ) -> None:
         with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
+            free.bind((self.host, 0))
             self.port = free.getsockname()[1]
         self.folder = folder
+        self.options = options or ("--memory-limit", "0")
         self.journal = journal
         self.token = os.path.join(folder, "token")
         self.log = open(os.path.join(folder, "log"), "ab")
         self.scheduler = self._start_scheduler()
-        self.address = f"tcp://127.0.0.1:{self.port}"
+        self.address = f"tcp://{self.host}:{self.port}"
         self._wait_for_port()
         self.workers = self._start_workers(workers)
         self.count = workers
@@ -67,29 +79,21 @@ class Cluster:
         kept = ["--journal", os.path.join(self.folder, "journal")]
         return self._start(
             "scheduler",
-            *("--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard"),
+            *("--host", self.host, "--port", str(self.port), "--no-dashboard"),
             *(kept if self.journal else ["--no-journal"]),
         )
 
     def _wait_for_port(self) -> None:
         until = time.monotonic() + DEADLINE
         while time.monotonic() < until:
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port)):
+            with contextlib.suppress(OSError), socket.create_connection((self.host, self.port)):
                 return
             time.sleep(0.02)
         raise TimeoutError("the scheduler does not listen")
 
-    def _start_workers(self, count: int) -> subprocess.Popen[bytes]:
-        return self._start(
-            "worker",
-            self.address,
-            "--nworkers",
-            str(count),
-            "--nthreads",
-            "1",
-            "--memory-limit",
-            "0",
-        )
+    def _start_workers(self, count: int) -> list[subprocess.Popen[bytes]]:
+        counts = ("--nworkers", str(count), "--nthreads", "1")
+        return [self._start("worker", self.address, *counts, *self.options)]
 
     def client(self) -> Any:
         from samite.distributed import Client, Security
@@ -105,14 +109,55 @@ class Cluster:
         self.scheduler = self._start_scheduler()
 
     def close(self) -> None:
-        for process in (self.workers, self.scheduler):
+        for process in (*self.workers, self.scheduler):
             process.terminate()
-        for process in (self.workers, self.scheduler):
+        for process in (*self.workers, self.scheduler):
             try:
                 process.wait(20)
             except subprocess.TimeoutExpired:
                 process.kill()
         self.log.close()
+
+
+class Apart(Cluster):
+    """A cluster whose workers have networks of their own, which a cable ties to the scheduler's."""
+
+    host = "10.77.0.1"
+
+    def __init__(self, workers: int, folder: str) -> None:
+        ip("link", "add", "bridge", "type", "bridge")
+        ip("address", "add", f"{self.host}/24", "dev", "bridge")
+        ip("link", "set", "bridge", "up")
+        super().__init__(workers, folder)
+
+    def _start_workers(self, count: int) -> list[subprocess.Popen[bytes]]:
+        self.spaces = [f"chaos-{os.getpid()}-{number}" for number in range(count)]
+        return [self._start_apart(number) for number in range(count)]
+
+    def _start_apart(self, number: int) -> subprocess.Popen[bytes]:
+        space, address = self.spaces[number], f"10.77.0.{number + 2}"
+        ip("netns", "add", space)
+        ip("link", "add", f"cable{number}", "type", "veth", "peer", "name", "eth", "netns", space)
+        ip("link", "set", f"cable{number}", "master", "bridge", "up")
+        ip("-n", space, "address", "add", f"{address}/24", "dev", "eth")
+        ip("-n", space, "link", "set", "lo", "up")
+        ip("-n", space, "link", "set", "eth", "up")
+        command = [sys.executable, "-m", "samite", "worker", self.address, "--nthreads", "1"]
+        command += ["--host", address, "--token-file", self.token, *self.options]
+        enter = ["ip", "netns", "exec", space]
+        return subprocess.Popen([*enter, *command], stdout=self.log, stderr=self.log)
+
+    def close(self) -> None:
+        for number in range(self.count):
+            ip("link", "set", f"cable{number}", "up")
+        super().close()
+        for space in self.spaces:
+            ip("netns", "delete", space)
+
+
+def ip(*arguments: str) -> None:
+    """Run the program of that name."""
+    subprocess.run(["ip", *arguments], check=True)
 
 
 def pids(client: Any) -> list[int]:
@@ -184,12 +229,81 @@ def scattered(client: Any, chance: random.Random) -> None:
             assert "data" in str(lost), lost
 
 
+def greedy(x: int, path: str | None) -> int:
+    """Takes 600 MB; with a path, the first time alone."""
+    if path is None or not os.path.exists(path):
+        if path is not None:
+            with open(path, "w"):
+                pass
+        taken = []
+        for _ in range(40):
+            taken.append(b"x" * (15 << 20))
+            time.sleep(0.03)
+    return x * x
+
+
+def gluttons(client: Any, chance: random.Random) -> None:
+    """Some tasks take more than a worker may have; one may do so for ever."""
+    from samite.distributed import KilledWorker
+
+    with tempfile.TemporaryDirectory() as folder:
+        once = chance.sample(range(20), 2)
+        greedily = client.map(
+            greedy, once, [os.path.join(folder, str(number)) for number in once], pure=False
+        )
+        others = client.map(slowly, range(20), [0.02] * 20, pure=False)
+        poison = client.submit(greedy, 1, None, pure=False) if chance.random() < 0.3 else None
+        assert client.gather(greedily) == [number * number for number in once]
+        assert client.gather(others) == [x * x for x in range(20)]
+        if poison is not None:
+            error = poison.exception()
+            assert isinstance(error, KilledWorker), error
+            assert str(poison.key) in str(error), error
+
+
+def block_of(number: int, size: int) -> Any:
+    import numpy as np
+
+    return np.full(size // 8, number, dtype="f8")
+
+
+def total_of(block: Any) -> float:
+    return float(block.sum())
+
+
+def share_of(block: Any, total: float) -> float:
+    return float(block.sum()) / total
+
+
+def a_hoard(client: Any, chance: random.Random) -> None:
+    """Blocks that are all alive until their total is known: some fit in memory and on the disk."""
+    from samite.distributed import KilledWorker
+
+    count, size = chance.randint(20, 90), 8 << 20
+    blocks = client.map(block_of, range(1, count + 1), [size] * count, pure=False)
+    try:
+        sums = client.map(total_of, blocks, pure=False)
+        total = client.submit(lambda sums: sum(sums), sums, pure=False)
+        shares = client.gather(client.map(share_of, blocks, [total] * count, pure=False))
+    except (KilledWorker, MemoryError):
+        assert count > 40
+        return
+    whole = count * (count + 1) / 2
+    for number, share in enumerate(shares, 1):
+        assert abs(share - number / whole) < 1e-12
+
+
 WORKS: dict[str, Callable[[Any, random.Random], None]] = {
     "map": a_map,
     "tree": a_tree,
     "array": an_array,
     "frame": a_frame,
     "scatter": scattered,
+}
+# What is computed where something is short.
+SCARCE: dict[str, dict[str, Callable[[Any, random.Random], None]]] = {
+    "memory": {"gluttons": gluttons, "hoard": a_hoard},
+    "disk": {"hoard": a_hoard},
 }
 
 
@@ -224,11 +338,27 @@ def stop_a_worker(cluster: Cluster, client: Any, chance: random.Random, running:
         os.kill(victim, signal.SIGCONT)
 
 
+def nothing(cluster: Cluster, client: Any, chance: random.Random, running: Any) -> None:
+    """What is short is the fault."""
+
+
+def cut_links(cluster: Any, client: Any, chance: random.Random, running: Any) -> None:
+    for _ in range(chance.randint(1, 3)):
+        time.sleep(chance.random() * 0.4)
+        cable = f"cable{chance.randrange(cluster.count)}"
+        ip("link", "set", cable, "down")
+        time.sleep(chance.choice([0.1, 1.0, 5.0]) * chance.random())
+        ip("link", "set", cable, "up")
+
+
 FAULTS: dict[str, Callable[[Cluster, Any, random.Random, Any], None]] = {
     "workers": kill_workers,
     "scheduler": kill_scheduler,
     "both": kill_both,
     "stopped": stop_a_worker,
+    "memory": nothing,
+    "disk": nothing,
+    "links": cut_links,
 }
 
 
@@ -261,7 +391,8 @@ def run(cluster: Cluster, client: Any, work: str, fault: str, seed: int) -> floa
     chance = random.Random(seed)
     over = threading.Event()
     began = time.perf_counter()
-    worked = in_background(WORKS[work], client, random.Random(seed + 1))
+    works = SCARCE.get(fault, WORKS)
+    worked = in_background(works[work], client, random.Random(seed + 1))
     harmed = in_background(FAULTS[fault], cluster, client, chance, over)
     _, waits = wait([worked], DEADLINE)
     over.set()
@@ -276,12 +407,50 @@ def run(cluster: Cluster, client: Any, work: str, fault: str, seed: int) -> floa
     return seconds
 
 
+def cluster_for(fault: str, workers: int, folder: str, scarce: contextlib.ExitStack) -> Cluster:
+    """A cluster that a fault can happen to."""
+    if fault == "links":
+        return Apart(workers, folder)
+    if fault not in SCARCE:
+        return Cluster(workers, folder)
+    options: tuple[str, ...] = ("--memory-limit", "300MB")
+    if fault == "disk":
+        disk = os.path.join(folder, "disk")
+        os.mkdir(disk)
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", disk], check=True)
+        scarce.callback(subprocess.run, ["umount", "--lazy", disk], check=True)
+        options += ("--local-directory", disk)
+    return Cluster(workers, folder, options=options)
+
+
+def allowed(fault: str) -> bool:
+    """Whether this process may do what a fault needs."""
+    if fault not in ("disk", "links"):
+        return True
+    # A mount or a link of the machine's own is neither needed nor wanted.
+    probe = ["unshare", "--mount", "--net", "ip", "link", "set", "lo", "up"]
+    with contextlib.suppress(OSError):
+        return subprocess.run(probe, capture_output=True).returncode == 0
+    return False
+
+
+def in_a_world_of_its_own(fault: str, given: argparse.Namespace) -> list[str]:
+    """Series of a fault that changes mounts and networks, in a process that has its own."""
+    command = ["unshare", "--mount", "--net", sys.executable, __file__, "--apart"]
+    command += ["--fault", fault, "--runs", str(given.runs), "--seed", str(given.seed)]
+    command += ["--workers", str(given.workers)]
+    for work in given.work or ():
+        command += ["--work", work]
+    failed = subprocess.run(command).returncode != 0
+    return [f"{fault}: see above"] if failed else []
+
+
 def series(fault: str, runs: int, seed: int, works: list[str], workers: int) -> list[str]:
     """Many runs on one cluster; what failed."""
     failures: list[str] = []
     longest = 0.0
-    with tempfile.TemporaryDirectory() as folder:
-        cluster = Cluster(workers, folder)
+    with tempfile.TemporaryDirectory() as folder, contextlib.ExitStack() as scarce:
+        cluster = cluster_for(fault, workers, folder, scarce)
         client = cluster.client()
         try:
             client.wait_for_workers(workers, timeout=60)
@@ -315,15 +484,25 @@ def series(fault: str, runs: int, seed: int, works: list[str], workers: int) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--fault", choices=[*FAULTS, "all"], default="all")
-    parser.add_argument("--work", choices=list(WORKS), action="append")
+    works = [*WORKS, *(name for some in SCARCE.values() for name in some)]
+    parser.add_argument("--work", choices=list(dict.fromkeys(works)), action="append")
     parser.add_argument("--runs", type=int, default=40)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--workers", type=int, default=3)
+    # Whether this process has mounts and networks of its own.
+    parser.add_argument("--apart", action="store_true", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    works = given.work or list(WORKS)
+    if given.apart:
+        ip("link", "set", "lo", "up")
     failures: list[str] = []
     for fault in FAULTS if given.fault == "all" else [given.fault]:
-        failures += series(fault, given.runs, given.seed, works, given.workers)
+        if not allowed(fault):
+            print(f"{fault}: needs root, unshare, ip and mount; left out", flush=True)
+        elif fault in ("disk", "links") and not given.apart:
+            failures += in_a_world_of_its_own(fault, given)
+        else:
+            works = given.work or list(SCARCE.get(fault, WORKS))
+            failures += series(fault, given.runs, given.seed, works, given.workers)
     sys.exit(1 if failures else 0)
 
 

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
 
 import pytest
+from cluster_patience import PATIENCE
 
-from samite.distributed import Client, LocalCluster, NannyPlugin
+from samite import config
+from samite.distributed import Client, KilledWorker, LocalCluster, NannyPlugin
+from samite.distributed._nanny_memory import memory_of
 from samite.distributed.diagnostics.plugin import Environ, InstallPlugin, UploadDirectory
 
 
@@ -177,3 +181,63 @@ def wait_until(true) -> bool:
             return True
         time.sleep(0.02)
     return False
+
+
+# ---- memory --------------------------------------------------------------------------------------
+
+LIMIT = 400 << 20
+
+
+def greedy(path: str) -> str:
+    """Takes more memory than its worker may have, unless it has done so before."""
+    if os.path.exists(path):
+        return "modest"
+    with open(path, "w"):
+        pass
+    taken = []
+    for _ in range(80):
+        taken.append(b"x" * (16 << 20))
+        time.sleep(0.02)
+    return "greedy"
+
+
+@pytest.fixture
+def limited():
+    """A client of two workers with little memory."""
+    options = {"n_workers": 2, "threads_per_worker": 1, "memory_limit": LIMIT}
+    with LocalCluster(**options, processes=True) as cluster:
+        with Client(cluster) as client:
+            client.wait_for_workers(2, timeout=PATIENCE)
+            yield client
+
+
+def test_a_worker_over_its_memory_limit_is_replaced(limited, tmp_path, caplog):
+    before = {worker["pid"] for worker in limited.scheduler_info()["workers"].values()}
+    future = limited.submit(greedy, str(tmp_path / "marker"))
+    assert future.result(timeout=60) == "modest"
+    limited.wait_for_workers(2, timeout=PATIENCE)
+    after = {worker["pid"] for worker in limited.scheduler_info()["workers"].values()}
+    assert len(before & after) == 1
+    assert any("near its limit of 400.00 MiB" in message for message in caplog.messages)
+
+
+def test_a_task_that_always_takes_too_much_memory_is_named(limited, tmp_path):
+    future = limited.submit(lambda: greedy(str(tmp_path / os.urandom(8).hex())), key="glutton")
+    with pytest.raises(KilledWorker, match="glutton"):
+        future.result(timeout=100)
+    assert limited.submit(abs, -1).result(timeout=60) == 1
+
+
+def test_a_nanny_may_be_told_not_to_look_at_memory(tmp_path):
+    with config.set({"distributed.worker.memory.terminate": False}):
+        options = {"n_workers": 1, "threads_per_worker": 1, "memory_limit": LIMIT}
+        with LocalCluster(**options, processes=True) as cluster, Client(cluster) as client:
+            marker = str(tmp_path / "marker")
+            assert client.submit(greedy, marker).result(timeout=60) == "greedy"
+
+
+def test_memory_of_processes():
+    mine = memory_of(os.getpid())
+    kept = b"x" * (64 << 20)
+    assert memory_of(os.getpid()) > mine + len(kept) // 2
+    assert memory_of(2**22 + 1) is None
