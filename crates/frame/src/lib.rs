@@ -22,6 +22,7 @@ mod plan;
 mod row_number;
 mod rules;
 mod run;
+mod runs;
 mod scalar;
 mod sql;
 mod text;

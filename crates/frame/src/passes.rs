@@ -1,11 +1,12 @@
 //! Passes over plans. Each takes a plan and gives one with the same rows.
 //!
-//! What the engine does well by itself is left to it: it drops columns that nobody reads, moves
-//! conditions below projections and joins, and chooses the side of a join that is kept in memory
-//! by the sizes of files. The passes here do what it cannot know: they bring conditions to files
-//! before NaN is taken out, and compute once what a plan has twice.
+//! What the engine does well by itself is left to it: it moves conditions below projections and
+//! joins, and orders joins by the sizes of files. The passes here do what it cannot know: they
+//! bring conditions to files before NaN is taken out, and compute once what a plan has twice, with
+//! no more columns than are read.
 
 mod bind;
+mod columns;
 mod limits;
 mod pushdown;
 mod shared;
@@ -18,7 +19,7 @@ use crate::plan::{AggregateFunction, Aggregation, Keep, Operator, Plan};
 
 /// The plan after all passes that read no data.
 pub(crate) fn optimize(plan: &Plan) -> Result<Plan> {
-    pushdown::pushdown(&limits::limits(plan))
+    columns::columns(&pushdown::pushdown(&limits::limits(plan))?)
 }
 
 /// Whether there are parameters, whose values have to be computed first.

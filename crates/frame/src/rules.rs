@@ -1,18 +1,23 @@
-//! Rules of the optimizer that DataFusion does not have: the order of joins, and the place of semi-joins.
+//! Rules of the optimizer that DataFusion does not have: the order of joins, the place of semi-joins, the sizes by
+//! which sides of joins are chosen, and groups of neighbours.
 //!
-//! Both only move rows that a query drops anyway to where they are dropped sooner; the rows that come out, and the
+//! The first two only move rows that a query drops anyway to where they are dropped sooner; the rows that come out, and the
 //! columns, stay the same.
 
 mod estimate;
 mod filters;
 mod join_order;
+mod runs;
 mod semi_joins;
+mod sizes;
 
 use std::sync::Arc;
 
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use filters::Filters;
+pub(crate) use runs::Runs;
+pub(crate) use sizes::sizes;
 
 /// All rules of the optimizer, in their order.
 pub(crate) fn all() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {

@@ -198,6 +198,8 @@ fn template() -> SessionState {
             .with_optimizer_rules(rules::all())
             .with_query_planner(Arc::new(row_number::Planner))
             .with_physical_optimizer_rule(Arc::new(rules::Filters))
+            .with_physical_optimizer_rule(Arc::new(rules::Runs))
+            .with_statistics_registry(rules::sizes())
             .build()
     });
     TEMPLATE.clone()
@@ -409,6 +411,7 @@ fn config(options: &Options, frugal: bool) -> SessionConfig {
     let threads = options.threads.max(1);
     all.optimizer.hash_join_single_partition_threshold_rows = ROWS_OF_ONE_TABLE / threads;
     all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
+    all.optimizer.use_statistics_registry = true;
     all.sql_parser.enable_ident_normalization = true;
     if frugal {
         all.execution.target_partitions = 1;

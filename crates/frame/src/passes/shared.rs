@@ -48,9 +48,11 @@ fn count(plan: &Plan, seen: &mut Vec<(Plan, usize)>) {
 
 fn expensive(plan: &Plan) -> bool {
     // What a parameter stands for is not known yet.
-    if !plan.parameters().is_empty() || super::has_parameters(plan) {
-        return false;
-    }
+    is_shareable(plan) && plan.parameters().is_empty() && !super::has_parameters(plan)
+}
+
+/// Whether computing a part once is better than doing so for each of its readers.
+pub(super) fn is_shareable(plan: &Plan) -> bool {
     match plan.operator() {
         Operator::Aggregate { .. } | Operator::Join { .. } | Operator::Distinct { .. } => true,
         Operator::Sql { .. } => true,

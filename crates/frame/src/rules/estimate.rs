@@ -7,11 +7,13 @@ use datafusion::datasource::source_as_provider;
 use datafusion::logical_expr::{BinaryExpr, Expr, LogicalPlan, Operator, TableScan};
 
 /// The share of rows that a condition of unknown selectivity keeps.
-const UNKNOWN: f64 = 0.3;
+pub(super) const UNKNOWN: f64 = 0.3;
 /// The share of rows that are equal to some value, where nothing is known of the values.
-const EQUAL: f64 = 0.05;
+pub(super) const EQUAL: f64 = 0.05;
 /// The share of rows whose text matches a pattern.
-const LIKE: f64 = 0.1;
+pub(super) const LIKE: f64 = 0.1;
+/// The share of rows of which one value is less than another.
+pub(super) const COMPARED: f64 = 0.4;
 
 /// The rows of a plan; none where too little is known.
 pub(super) fn rows(plan: &LogicalPlan) -> Option<f64> {
@@ -133,7 +135,7 @@ fn compared(left: &Expr, op: Operator, right: &Expr, plan: &LogicalPlan) -> f64 
             None => return UNKNOWN,
         },
         _ if op == Operator::NotEq => return 1.0 - EQUAL,
-        _ => return 0.4,
+        _ => return COMPARED,
     };
     match op {
         Operator::Eq => equal(column, plan),
@@ -252,7 +254,7 @@ fn range(column: &ColumnStatistics) -> Option<(f64, f64)> {
     Some((bound(&column.min_value)?, bound(&column.max_value)?))
 }
 
-fn number(value: &ScalarValue) -> Option<f64> {
+pub(super) fn number(value: &ScalarValue) -> Option<f64> {
     use ScalarValue::*;
     match value {
         Int8(value) => value.map(f64::from),

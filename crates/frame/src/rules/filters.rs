@@ -4,7 +4,9 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::Schema;
 use datafusion::common::config::ConfigOptions;
+use datafusion::common::internal_err;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::datasource::physical_plan::{FileSource, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
@@ -15,6 +17,8 @@ use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::filter::{FilterExec, FilterExecBuilder};
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, replace_children_if_necessary};
+
+use rustc_hash::FxHashMap;
 
 use crate::conditions::Conditions;
 
@@ -71,28 +75,39 @@ fn seen_keys(plan: &Arc<dyn ExecutionPlan>) -> Option<Vec<Arc<dyn PhysicalExpr>>
     let (_, source) = scan.downcast_to_file_source::<ParquetSource>()?;
     let predicate = source.filter()?;
     let schema = plan.schema();
+    let places = places(source);
     let mut found = Vec::new();
     for part in split_conjunction(&predicate) {
         if part.downcast_ref::<DynamicFilterPhysicalExpr>().is_none() {
             continue;
         }
-        let there = collect_columns(part).iter().all(|column| {
-            schema.fields().iter().filter(|field| field.name() == column.name()).count() == 1
-        });
-        if !there {
+        if !collect_columns(part).iter().all(|column| places.contains_key(column.name())) {
             continue;
         }
-        if let Some(own) = over(part, &schema) {
+        if let Some(own) = over(part, &schema, &places) {
             found.push(own);
         }
     }
     (!found.is_empty()).then_some(found)
 }
 
+/// Where each column of a file is among those that its scan gives, perhaps by another name.
+fn places(source: &ParquetSource) -> FxHashMap<String, usize> {
+    let mut places = FxHashMap::default();
+    let chosen = source.projection().into_iter().flat_map(|projection| projection.as_ref());
+    for (place, each) in chosen.enumerate() {
+        if let Some(column) = each.expr.downcast_ref::<Column>() {
+            places.entry(column.name().to_owned()).or_insert(place);
+        }
+    }
+    places
+}
+
 /// A filter over the columns of a scan, which may have fewer than its file.
 fn over(
     part: &Arc<dyn PhysicalExpr>,
-    schema: &arrow::datatypes::Schema,
+    schema: &Schema,
+    places: &FxHashMap<String, usize>,
 ) -> Option<Arc<dyn PhysicalExpr>> {
     let children: Option<Vec<Arc<dyn PhysicalExpr>>> = part
         .children()
@@ -102,7 +117,10 @@ fn over(
                 let Some(column) = expr.downcast_ref::<Column>() else {
                     return Ok(Transformed::no(expr));
                 };
-                let own = Column::new_with_schema(column.name(), schema)?;
+                let Some(place) = places.get(column.name()) else {
+                    return internal_err!("a filter of a column that is not read");
+                };
+                let own = Column::new(schema.field(*place).name(), *place);
                 Ok(Transformed::yes(Arc::new(own) as Arc<dyn PhysicalExpr>))
             });
             moved.ok().map(|moved| moved.data)

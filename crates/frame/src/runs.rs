@@ -1,0 +1,363 @@
+//! Grouping of rows that lie beside each other: the first of two phases of an aggregation, without
+//! a hash table.
+//!
+//! Rows of files often come in an order, so that equal keys are neighbours. Each run of equal keys
+//! becomes one row with its partial results, which the second phase puts together with those of
+//! other runs of the same key. Where runs turn out to be short, all rows that are left take the
+//! way through the hash table.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::{concat, partition, take};
+use arrow::datatypes::{DataType, SchemaRef};
+use arrow::record_batch::{RecordBatch, RecordBatchOptions};
+use datafusion::common::internal_err;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::{DataFusionError, Result};
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::logical_expr::{EmitTo, GroupsAccumulator};
+use datafusion::physical_expr::aggregate::AggregateFunctionExpr;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::metrics::{
+    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
+};
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, InputOrderMode, PhysicalExpr, PlanProperties,
+    replace_children_if_necessary,
+};
+use futures::{StreamExt, stream};
+use parking_lot::Mutex;
+
+/// Runs are too short where there are more of them than this share of the rows.
+const SHORT: f64 = 0.4;
+
+/// The first phase of an aggregation, which makes a row of each run of equal keys.
+#[derive(Debug)]
+pub(crate) struct RunsExec {
+    /// The same phase with a hash table.
+    hashed: Arc<dyn ExecutionPlan>,
+    input: Arc<dyn ExecutionPlan>,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    functions: Vec<Arc<AggregateFunctionExpr>>,
+    metrics: ExecutionPlanMetricsSet,
+}
+
+impl RunsExec {
+    /// The phase in place of `hashed`, if that is a first phase whose partial results are plain
+    /// values.
+    pub(crate) fn of(hashed: &Arc<dyn ExecutionPlan>) -> Option<Self> {
+        let aggregate = hashed.downcast_ref::<AggregateExec>()?;
+        let groups = aggregate.group_expr();
+        let plain = *aggregate.mode() == AggregateMode::Partial
+            && !groups.is_empty()
+            && groups.is_single()
+            && *aggregate.input_order_mode() == InputOrderMode::Linear
+            && aggregate.limit_options().is_none()
+            && aggregate.dynamic_expressions_produced().is_empty()
+            && aggregate.filter_expr().iter().all(Option::is_none);
+        if !plain {
+            return None;
+        }
+        let simple = |function: &Arc<AggregateFunctionExpr>| {
+            let plain_state = |fields: Vec<Arc<arrow::datatypes::Field>>| {
+                fields.iter().all(|field| is_flat(field.data_type()))
+            };
+            !function.is_distinct()
+                && function.order_bys().is_empty()
+                && function.groups_accumulator_supported()
+                && function.state_fields().is_ok_and(plain_state)
+        };
+        let functions = aggregate.aggr_expr();
+        if !functions.iter().all(simple) {
+            return None;
+        }
+        let schema = aggregate.input().schema();
+        let keys = groups.input_exprs();
+        let flat = |key: &Arc<dyn PhysicalExpr>| {
+            key.data_type(&schema).is_ok_and(|data_type| is_flat(&data_type))
+        };
+        keys.iter().all(flat).then(|| Self {
+            hashed: hashed.clone(),
+            input: aggregate.input().clone(),
+            keys,
+            functions: functions.to_vec(),
+            metrics: ExecutionPlanMetricsSet::new(),
+        })
+    }
+}
+
+fn is_flat(data_type: &DataType) -> bool {
+    data_type.is_primitive() || matches!(data_type, DataType::Boolean | DataType::Utf8View)
+}
+
+impl DisplayAs for RunsExec {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let keys: Vec<String> = self.keys.iter().map(|key| format!("{key}")).collect();
+        let functions: Vec<&str> = self.functions.iter().map(|function| function.name()).collect();
+        write!(formatter, "RunsExec: gby=[{}], aggr=[{}]", keys.join(", "), functions.join(", "))
+    }
+}
+
+impl ExecutionPlan for RunsExec {
+    fn name(&self) -> &str {
+        "RunsExec"
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.hashed.schema()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        self.hashed.properties()
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        self.hashed.apply_expressions(visit)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        let hashed = replace_children_if_necessary(self.hashed.clone(), children)?;
+        Ok(match Self::of(&hashed) {
+            Some(runs) => Arc::new(runs),
+            None => hashed,
+        })
+    }
+
+    fn metrics(&self) -> Option<MetricsSet> {
+        Some(self.metrics.clone_inner())
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let metrics = BaselineMetrics::new(&self.metrics, partition);
+        let phase = Phase::Runs(Box::new(Runs {
+            input: self.input.execute(partition, context.clone())?,
+            hashed: self.hashed.clone(),
+            schema: self.schema(),
+            keys: self.keys.clone(),
+            arguments: self.functions.iter().map(|function| function.expressions()).collect(),
+            accumulators: self
+                .functions
+                .iter()
+                .map(|function| function.create_groups_accumulator())
+                .collect::<Result<_>>()?,
+            starts: Vec::new(),
+            count: 0,
+            partition,
+            context,
+        }));
+        let rows = stream::unfold((phase, metrics), |(phase, metrics)| async {
+            let (next, phase) = phase.next(&metrics).await?;
+            Some((next.record_output(&metrics), (phase, metrics)))
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+}
+
+/// How the rows that are left are grouped.
+enum Phase {
+    Runs(Box<Runs>),
+    Hashed(SendableRecordBatchStream),
+    Done,
+}
+
+impl Phase {
+    async fn next(self, metrics: &BaselineMetrics) -> Option<(Result<RecordBatch>, Self)> {
+        match self {
+            Self::Runs(runs) => match runs.next(metrics).await {
+                Ok((Some(batch), phase)) => Some((Ok(batch), phase)),
+                Ok((None, Self::Hashed(rows))) => Self::of_hashed(rows).await,
+                Ok((None, _)) => None,
+                Err(failed) => Some((Err(failed), Self::Done)),
+            },
+            Self::Hashed(rows) => Self::of_hashed(rows).await,
+            Self::Done => None,
+        }
+    }
+
+    async fn of_hashed(mut rows: SendableRecordBatchStream) -> Option<(Result<RecordBatch>, Self)> {
+        let next = rows.next().await?;
+        Some((next, Self::Hashed(rows)))
+    }
+}
+
+struct Runs {
+    input: SendableRecordBatchStream,
+    hashed: Arc<dyn ExecutionPlan>,
+    schema: SchemaRef,
+    keys: Vec<Arc<dyn PhysicalExpr>>,
+    arguments: Vec<Vec<Arc<dyn PhysicalExpr>>>,
+    accumulators: Vec<Box<dyn GroupsAccumulator>>,
+    /// The keys of the runs that have not gone out, and how many there are.
+    starts: Vec<Vec<ArrayRef>>,
+    count: usize,
+    partition: usize,
+    context: Arc<TaskContext>,
+}
+
+impl Runs {
+    /// Rows of runs, and how it goes on.
+    async fn next(mut self, metrics: &BaselineMetrics) -> Result<(Option<RecordBatch>, Phase)> {
+        while self.count < self.context.session_config().batch_size() {
+            let Some(batch) = self.input.next().await.transpose()? else {
+                let last = match self.count {
+                    0 => None,
+                    _ => Some(self.emitted()?),
+                };
+                return Ok((last, Phase::Done));
+            };
+            let _timer = metrics.elapsed_compute().timer();
+            if batch.num_rows() > 0 && !self.take_in(&batch)? {
+                let before = match self.count {
+                    0 => None,
+                    _ => Some(self.emitted()?),
+                };
+                return Ok((before, Phase::Hashed(self.through_table(batch)?)));
+            }
+        }
+        let batch = self.emitted()?;
+        Ok((Some(batch), Phase::Runs(Box::new(self))))
+    }
+
+    /// Adds the runs of some rows; false, and nothing done, where they are too short.
+    fn take_in(&mut self, batch: &RecordBatch) -> Result<bool> {
+        let rows = batch.num_rows();
+        let evaluated = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(rows);
+        let keys = self.keys.iter().map(evaluated).collect::<Result<Vec<_>>>()?;
+        let runs = partition(&keys)?.ranges();
+        if runs.len() as f64 > rows as f64 * SHORT {
+            return Ok(false);
+        }
+        let mut starts = Vec::with_capacity(runs.len());
+        let mut groups = Vec::with_capacity(rows);
+        for run in &runs {
+            groups.resize(run.end, self.count + starts.len());
+            starts.push(u32::try_from(run.start).map_err(|_| too_many(rows))?);
+        }
+        let starts = UInt32Array::from(starts);
+        let first = |key: &ArrayRef| Ok::<_, DataFusionError>(take(key, &starts, None)?);
+        self.starts.push(keys.iter().map(first).collect::<Result<_>>()?);
+        self.count += runs.len();
+        for (accumulator, arguments) in self.accumulators.iter_mut().zip(&self.arguments) {
+            let values = arguments
+                .iter()
+                .map(|expr| expr.evaluate(batch)?.into_array(rows))
+                .collect::<Result<Vec<_>>>()?;
+            accumulator.update_batch(&values, &groups, None, self.count)?;
+        }
+        Ok(true)
+    }
+
+    /// The rows of the runs that were taken in.
+    fn emitted(&mut self) -> Result<RecordBatch> {
+        let starts = std::mem::take(&mut self.starts);
+        let mut columns = Vec::with_capacity(self.schema.fields().len());
+        for key in 0..self.keys.len() {
+            let parts: Vec<&dyn arrow::array::Array> =
+                starts.iter().filter_map(|part| part.get(key)).map(AsRef::as_ref).collect();
+            columns.push(concat(&parts)?);
+        }
+        for accumulator in &mut self.accumulators {
+            columns.extend(accumulator.state(EmitTo::All)?);
+        }
+        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
+        self.count = 0;
+        Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
+    }
+
+    /// What the phase with a hash table makes of `batch` and the rows after it.
+    fn through_table(self, batch: RecordBatch) -> Result<SendableRecordBatchStream> {
+        let children = self.hashed.children();
+        let [before] = children.as_slice() else { return internal_err!("a phase of one input") };
+        let schema = before.schema();
+        let rows = stream::once(async { Ok(batch) }).chain(self.input);
+        let rows: SendableRecordBatchStream =
+            Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
+        let rest =
+            Rest { schema, properties: before.properties().clone(), rows: Mutex::new(Some(rows)) };
+        let hashed = replace_children_if_necessary(self.hashed, vec![Arc::new(rest)])?;
+        hashed.execute(self.partition, self.context)
+    }
+}
+
+fn too_many(rows: usize) -> DataFusionError {
+    DataFusionError::Internal(format!("a batch of {rows} rows"))
+}
+
+/// The rows that are left of one partition.
+struct Rest {
+    schema: SchemaRef,
+    properties: Arc<PlanProperties>,
+    rows: Mutex<Option<SendableRecordBatchStream>>,
+}
+
+impl fmt::Debug for Rest {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Rest")
+    }
+}
+
+impl DisplayAs for Rest {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str("Rest")
+    }
+}
+
+impl ExecutionPlan for Rest {
+    fn name(&self) -> &str {
+        "Rest"
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        Vec::new()
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        _children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        Ok(self)
+    }
+
+    fn execute(
+        &self,
+        _partition: usize,
+        _context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        match self.rows.lock().take() {
+            Some(rows) => Ok(rows),
+            None => internal_err!("rows that were read already"),
+        }
+    }
+}
