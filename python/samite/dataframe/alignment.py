@@ -16,7 +16,7 @@ def align_partitions(*frames: Any) -> list[Any]:
     TypeError
         The values of the indexes cannot be compared.
     """
-    from samite.dataframe.expressions.bounds import ResolveDivisions
+    from samite.dataframe.expressions.bounds import ResolveDivisions, checked
     from samite.dataframe.expressions.repartition import Repartition
     from samite.dataframe.expressions.shuffle import Shuffle
 
@@ -34,7 +34,7 @@ def align_partitions(*frames: Any) -> list[Any]:
     common = common_divisions(*(frame.divisions for frame in frames))
     return [
         frame if frame.divisions == common else Repartition(frame, None, common, True)
-        for frame in frames
+        for frame in map(checked, frames)
     ]
 
 

@@ -270,6 +270,34 @@ def check_bounds(part: Any, number: int, lower: Any, upper: Any, last: bool) -> 
     return part
 
 
+def check_ends(part: Any, number: int, lower: Any, upper: Any, last: bool, source: str) -> Any:
+    """The partition itself, if its first and its last index value lie in its divisions.
+
+    Raises
+    ------
+    RuntimeError
+        They do not.
+    """
+    index = part if isinstance(part, pd.Index) else part.index
+    if not len(index) or isinstance(index, (pd.MultiIndex, pd.CategoricalIndex)):
+        return part
+    for value in (index[0], index[-1]):
+        try:
+            # Two equal divisions are the one value that a partition has.
+            above = value > upper or (value == upper and not last and lower != upper)
+            outside = value < lower or above
+        except TypeError:
+            outside = True
+        if outside:
+            raise RuntimeError(
+                f"The divisions of partition {number} of {source} are not those of its rows: they "
+                f"are {lower!r} to {upper!r}, and its index goes from {index[0]!r} to "
+                f"{index[-1]!r}. Rows would be lost; give the right divisions, or find them by "
+                "`clear_divisions().compute_current_divisions(set_divisions=True)`"
+            )
+    return part
+
+
 def bounds_of_values(values: Any) -> pd.DataFrame:
     """The least and the greatest value, their number and how many values are not missing."""
     values = values if isinstance(values, pd.Series) else values.to_series()

@@ -74,6 +74,66 @@ class EnforceRuntimeDivisions(Elementwise):
         return Task(key, partitioning.check_bounds, part, index, lower, upper, last)
 
 
+class WithinDivisions(Elementwise):
+    """``frame`` as it is, unless a partition begins or ends with an index value outside of its
+    divisions: what :class:`EnforceRuntimeDivisions` looks at in all rows. ``source`` is what
+    errors call it."""
+
+    _parameters = ["frame", "source"]
+    _knows_position = True
+    _keeps_labels = True
+
+    @property
+    def _meta(self) -> Any:  # type: ignore[override]
+        return self.frame._meta
+
+    def _task(self, key: Any, index: int) -> Any:
+        lower, upper = self.divisions[index], self.divisions[index + 1]
+        last = index == self.npartitions - 1
+        part = TaskRef((self.frame._name, index))
+        return Task(key, partitioning.check_ends, part, index, lower, upper, last, self.source)
+
+
+def checked(frame: Any) -> Any:
+    """``frame``, whose rows are to be found by its divisions, with the divisions that somebody
+    has given for its sources looked at when these are read."""
+    given: dict[str, Any] = {}
+    seen = set()
+    stack = [frame]
+    while stack:
+        node = stack.pop()
+        if node._name in seen or isinstance(node, WithinDivisions) or not node.known_divisions:
+            continue
+        seen.add(node._name)
+        if getattr(node, "_divisions_are_given", False):
+            given[node._name] = node
+            continue
+        cuts = type(node).__name__ in _CUTTING
+        stack += [
+            operand
+            for operand in node.dependencies()
+            # Other operations may have given the rows another index.
+            if isinstance(operand, FrameExpr) and (cuts or operand.divisions == node.divisions)
+        ]
+    for node in given.values():
+        frame = frame.substitute(node, WithinDivisions(node, node._funcname))
+    return frame
+
+
+# Nodes that keep the index and have other divisions.
+_CUTTING = frozenset(
+    {
+        "Repartition",
+        "RepartitionDivisions",
+        "RepartitionToFewer",
+        "Partitions",
+        "LocPartitions",
+        "Merge",
+        "Concat",
+    }
+)
+
+
 class JoinOverlaps(FrameExpr):
     """Partitions in order, of which each has the index values from ``least[i]`` to
     ``greatest[i]``, cut so that equal values are in one partition."""

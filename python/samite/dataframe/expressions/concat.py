@@ -79,6 +79,7 @@ class Concat(FrameExpr):
                 self.join, self.ignore_order, self._meta, tuple(self.divisions), *frames
             )
         if plan == "divisions":
+            from samite.dataframe.expressions.bounds import checked
             from samite.dataframe.expressions.repartition import RepartitionDivisions
 
             divisions = self.divisions
@@ -86,7 +87,7 @@ class Concat(FrameExpr):
                 frame
                 if frame.divisions == divisions
                 else RepartitionDivisions(frame, divisions, True)
-                for frame in frames
+                for frame in map(checked, frames)
             ]
         checked = plan == "positions" and not are_co_aligned(*frames) and frames[0].npartitions > 1
         return ConcatPartitions(

@@ -9,6 +9,7 @@ from typing import Any
 from samite._expr import Expr
 from samite._task_spec import Alias, Task, TaskRef
 from samite.dataframe import labelling
+from samite.dataframe.expressions.bounds import checked
 from samite.dataframe.expressions.node import Elementwise, FrameExpr, Partitionwise
 from samite.dataframe.expressions.selection import Projection
 
@@ -28,6 +29,10 @@ class LocPartitions(FrameExpr):
 
     def _divisions(self) -> Sequence[Any]:
         return self.new_divisions
+
+    def _lower(self) -> Any:
+        frame = checked(self.frame) if self.frame.known_divisions else self.frame
+        return None if frame is self.frame else type(self)(frame, *self.operands[1:])
 
     def _layer(self) -> Mapping[Any, Any]:
         layer: dict[Any, Any] = {}

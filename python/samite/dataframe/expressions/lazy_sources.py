@@ -16,6 +16,7 @@ class FromDelayed(FrameExpr):
     """Lazy values as partitions."""
 
     _parameters = ["values", "given_meta", "divisions", "verify_meta", "prefix"]
+    _divisions_are_given = True
 
     @functools.cached_property
     def _funcname(self) -> str:

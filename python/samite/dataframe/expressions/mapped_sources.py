@@ -36,6 +36,7 @@ class FromMap(FrameExpr):
     }
 
     _makes_partitions = True
+    _divisions_are_given = True
 
     @functools.cached_property
     def _funcname(self) -> str:

@@ -189,6 +189,7 @@ class Merge(FrameExpr):
         left, right = self.left, self.right
         plan = self._plan
         if plan == "divisions":
+            from samite.dataframe.expressions.bounds import checked
             from samite.dataframe.expressions.repartition import RepartitionDivisions
 
             # Bounds that one side does not reach are partitions without its rows.
@@ -196,7 +197,7 @@ class Merge(FrameExpr):
                 side
                 if side.divisions == self.divisions
                 else RepartitionDivisions(side, self.divisions, True)
-                for side in (left, right)
+                for side in (checked(left), checked(right))
             )
             return self._blockwise(left, right, self.divisions)
         if plan in ("single", "left", "right"):

@@ -37,6 +37,7 @@ class MergeAsofIndexed(FrameExpr):
         return self.left.divisions
 
     def _lower(self) -> Any:
+        from samite.dataframe.expressions.bounds import checked
         from samite.dataframe.expressions.repartition import (
             RepartitionDivisions,
             RepartitionToFewer,
@@ -44,6 +45,10 @@ class MergeAsofIndexed(FrameExpr):
 
         if self.right.npartitions == 1:
             return None
+        if self.left.npartitions > 1:
+            left, right = checked(self.left), checked(self.right)
+            if left is not self.left or right is not self.right:
+                return type(self)(left, right, self.keywords)
         if self.left.npartitions == 1:
             return type(self)(self.left, RepartitionToFewer(self.right, 1), self.keywords)
         left, right = self.left.divisions, self.right.divisions

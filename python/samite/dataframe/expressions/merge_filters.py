@@ -6,6 +6,8 @@ import functools
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from samite._expr import Expr
 from samite.dataframe.expressions.elementwise import Operator
 from samite.dataframe.expressions.node import Elementwise
@@ -25,7 +27,7 @@ def pushed_into_merge(merge: Any, parent: Filter, dependents: Mapping[str, Any])
         merge.how in ("inner", "left", "leftsemi"),
         merge.how in ("inner", "right"),
     )
-    if not any(allowed):
+    if not any(allowed) or _dtypes_depend_on_rows(merge):
         return None
     pushed: tuple[list[Expr], list[Expr]] = ([], [])
     kept = []
@@ -52,6 +54,27 @@ def pushed_into_merge(merge: Any, parent: Filter, dependents: Mapping[str, Any])
     return result
 
 
+def _dtypes_depend_on_rows(merge: Any) -> bool:
+    """Whether a row without a match makes pandas give other dtypes, to all rows: integers and
+    booleans of the side without it have no missing values."""
+    if merge.how not in ("left", "right"):
+        return False
+    frame = merge.right if merge.how == "left" else merge.left
+    common = _common_keys(merge)
+    return any(
+        isinstance(dtype, np.dtype) and dtype.kind in "iub"
+        for label, dtype in frame._meta.dtypes.items()
+        if label not in common
+    )
+
+
+def _common_keys(merge: Any) -> set[Any]:
+    keys = (merge.left_on, merge.right_on)
+    if not all(isinstance(key, list) for key in keys):
+        return set()
+    return {a for a, b in zip(*keys, strict=True) if a == b}
+
+
 def _conjunction(predicate: Expr) -> list[Expr]:
     if isinstance(predicate, Operator) and predicate.symbol == "and_":
         if all(isinstance(side, Expr) for side in (predicate.left, predicate.right)):
@@ -67,12 +90,7 @@ def _of_side(condition: Any, merge: Any, side: int) -> Any:
     """A condition on the rows of ``merge`` as one on those of a side, or None."""
     frame = (merge.left, merge.right)[side]
     other = (merge.right, merge.left)[side]
-    keys = (merge.left_on, merge.right_on)
-    common = (
-        {a for a, b in zip(*keys, strict=True) if a == b}
-        if all(isinstance(key, list) for key in keys)
-        else set()
-    )
+    common = _common_keys(merge)
     used = False
 
     def translated(node: Any) -> Any:
@@ -101,6 +119,6 @@ def _of_side(condition: Any, merge: Any, side: int) -> Any:
 
     result = translated(condition)
     # Values of the other side's key are there for rows without a match as well.
-    if merge.how != "inner" and used and any(key is None for key in keys):
+    if merge.how != "inner" and used and (merge.left_on is None or merge.right_on is None):
         return None
     return result if used else None

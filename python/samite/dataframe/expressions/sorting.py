@@ -26,6 +26,7 @@ class SetIndexBlockwise(Partitionwise):
     _defaults = {"drop": True, "append": False, "new_divisions": None}
     _hidden = ("new_divisions",)
     _knows_position = True
+    _divisions_are_given = True
 
     @staticmethod
     def operation(frame: Any, on: Any, drop: bool, append: bool) -> Any:

@@ -14,6 +14,7 @@ class FromGraph(FrameExpr):
     """Partitions that the tasks ``keys`` of the graph ``layer`` give."""
 
     _parameters = ["layer", "_meta", "divisions", "keys", "name_prefix"]
+    _divisions_are_given = True
     _defaults = {"name_prefix": "from-graph"}
 
     @functools.cached_property
