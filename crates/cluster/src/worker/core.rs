@@ -154,12 +154,13 @@ impl Core {
         self.reports.push(ToScheduler::Worker(message));
     }
 
-    /// Forgets the operations of a graph.
+    /// Forgets the operations of a graph. What they are made of may need the interpreter to be
+    /// dropped, also where they were never loaded.
     pub(super) fn forget(&mut self, graph: GraphId) {
         let gone: Vec<_> = self.operations.keys().filter(|(of, _)| *of == graph).copied().collect();
         for operation in gone {
-            if let Some(Slot::Loaded(loaded)) = self.operations.remove(&operation) {
-                self.leavings.push(Box::new(loaded));
+            if let Some(slot) = self.operations.remove(&operation) {
+                self.leavings.push(Box::new(slot));
             }
         }
     }

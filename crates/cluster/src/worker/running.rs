@@ -68,7 +68,10 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
         match message {
             ToWorker::Welcome { .. } => {}
             ToWorker::Operation { graph, operation, payload } => {
-                core.operations.insert((graph, operation), Slot::Payload(payload));
+                let before = core.operations.insert((graph, operation), Slot::Payload(payload));
+                if let Some(before) = before {
+                    core.leavings.push(Box::new(before));
+                }
             }
             ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted, part } => {
                 let cancelled = Arc::new(AtomicBool::new(false));
