@@ -51,7 +51,7 @@ def frisky() -> Iterator[Any]:
     module = importlib.import_module("frisky")
     began = time.perf_counter()
     with module.LocalCluster(n_workers=WORKERS, threads_per_worker=1) as cluster:
-        with module.Client(cluster) as client:
+        with cluster.get_client() as client:
             started = time.perf_counter() - began
             client.gather(client.map(increment, range(-100, 0)))
             yield client, started

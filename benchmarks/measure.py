@@ -184,7 +184,7 @@ def machine() -> Facts:
             cpu = line.partition(":")[2].strip()
             break
     versions = {}
-    for name in ("samite", "dask", "frisky", "numpy", "xarray"):
+    for name in ("samite", "dask", "frisky", "ray", "numpy", "xarray"):
         try:
             versions[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
