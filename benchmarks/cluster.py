@@ -46,11 +46,12 @@ def cluster_of(package: str, processes: bool) -> Iterator[Any]:
 
 
 @contextmanager
-def frisky() -> Iterator[Any]:
+def frisky(processes: bool) -> Iterator[Any]:
     """Frisky, by the names that it shares with Dask."""
     module = importlib.import_module("frisky")
     began = time.perf_counter()
-    with module.LocalCluster(n_workers=WORKERS, threads_per_worker=1) as cluster:
+    options = {"n_workers": WORKERS, "threads_per_worker": 1, "processes": processes}
+    with module.LocalCluster(silence_summary=True, **options) as cluster:
         with cluster.get_client() as client:
             started = time.perf_counter() - began
             client.gather(client.map(increment, range(-100, 0)))
@@ -67,7 +68,8 @@ def starts() -> dict[str, tuple[Start, tuple[str, ...]]]:
         "samite, inside": (lambda: cluster_of("samite.distributed", False), ()),
         "dask": (lambda: cluster_of("distributed", True), ("distributed",)),
         "dask, inside": (lambda: cluster_of("distributed", False), ("distributed",)),
-        "frisky": (frisky, ("frisky",)),
+        "frisky": (lambda: frisky(True), ("frisky",)),
+        "frisky, inside": (lambda: frisky(False), ("frisky",)),
     }
 
 
