@@ -3,13 +3,14 @@
 //!
 //! Rows of files often come in an order, so that equal keys are neighbours. Each run of equal keys
 //! becomes one row with its partial results, which the second phase puts together with those of
-//! other runs of the same key. Where runs turn out to be short, all rows that are left take the
-//! way through the hash table.
+//! other runs of the same key. Where runs turn out to be short, or keys to come back, all rows that
+//! are left take the way through the hash table.
 
 use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
+use arrow::compute::kernels::cmp::lt;
 use arrow::compute::{concat, partition, take};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -76,10 +77,10 @@ impl RunsExec {
         }
         let schema = aggregate.input().schema();
         let keys = groups.input_exprs();
-        let flat = |key: &Arc<dyn PhysicalExpr>| {
-            key.data_type(&schema).is_ok_and(|data_type| is_flat(&data_type))
-        };
-        keys.iter().all(flat).then(|| Self {
+        // One number or moment is what rows are in the order of.
+        let [key] = keys.as_slice() else { return None };
+        let ordered = key.data_type(&schema).is_ok_and(|data_type| data_type.is_primitive());
+        ordered.then(|| Self {
             hashed: hashed.clone(),
             input: aggregate.input().clone(),
             keys,
@@ -235,7 +236,8 @@ impl Runs {
         Ok((Some(batch), Phase::Runs(Box::new(self))))
     }
 
-    /// Adds the runs of some rows; false, and nothing done, where they are too short.
+    /// Adds the runs of some rows; false, and nothing done, where they are too short or
+    /// in no order.
     fn take_in(&mut self, batch: &RecordBatch) -> Result<bool> {
         let rows = batch.num_rows();
         let evaluated = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(rows);
@@ -252,7 +254,11 @@ impl Runs {
         }
         let starts = UInt32Array::from(starts);
         let first = |key: &ArrayRef| Ok::<_, DataFusionError>(take(key, &starts, None)?);
-        self.starts.push(keys.iter().map(first).collect::<Result<_>>()?);
+        let keys = keys.iter().map(first).collect::<Result<Vec<_>>>()?;
+        if !keys.iter().all(is_ascending) {
+            return Ok(false);
+        }
+        self.starts.push(keys);
         self.count += runs.len();
         for (accumulator, arguments) in self.accumulators.iter_mut().zip(&self.arguments) {
             let values = arguments
@@ -294,6 +300,13 @@ impl Runs {
         let hashed = replace_children_if_necessary(self.hashed, vec![Arc::new(rest)])?;
         hashed.execute(self.partition, self.context)
     }
+}
+
+/// Whether each key is greater than the one before, so that none comes back.
+fn is_ascending(keys: &ArrayRef) -> bool {
+    let Some(pairs) = keys.len().checked_sub(1) else { return true };
+    let rising = lt(&keys.slice(0, pairs), &keys.slice(1, pairs));
+    rising.is_ok_and(|rising| rising.true_count() == pairs)
 }
 
 fn too_many(rows: usize) -> DataFusionError {
