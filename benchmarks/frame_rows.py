@@ -4,6 +4,7 @@
     python benchmarks/frame_rows.py                       10^6 rows in 1,000 partitions
     python benchmarks/frame_rows.py --rows 10000000
     python benchmarks/frame_rows.py --library dask        the same with Dask
+    python benchmarks/frame_rows.py --cluster             on a cluster of two worker processes
 
 The keys are skewed (every second row has the same one) and a tenth of them are missing. Rows are
 counted, and each has a number of its own, so that a row that is lost and one that is there twice
@@ -13,6 +14,7 @@ cannot make up for each other. An error in the count ends the program with statu
 from __future__ import annotations
 
 import argparse
+import importlib
 import sys
 import time
 from typing import Any
@@ -53,12 +55,36 @@ def check(name: str, frame: Any, expected: pd.DataFrame) -> bool:
     return good
 
 
+def check_groups(name: str, groups: Any, rows: pd.DataFrame) -> bool:
+    """Compute the counts and sums of all keys, and tell whether they are those of pandas."""
+    start = time.perf_counter()
+    found = groups.compute().sort_index()
+    seconds = time.perf_counter() - start
+    wanted = rows.groupby("key", dropna=False).number.agg(["count", "sum"]).sort_index()
+    good = bool(found.equals(wanted[list(found.columns)]))
+    verdict = "all groups" if good else f"WRONG: {len(found)} groups for {len(wanted)}"
+    print(f"{name:34} {groups.npartitions:5} partitions {seconds:8.2f} s  {verdict}", flush=True)
+    return good
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=1_000_000)
     parser.add_argument("--partitions", type=int, default=1000)
     parser.add_argument("--library", choices=["samite", "dask"], default="samite")
+    parser.add_argument("--cluster", action="store_true", help="two worker processes")
     given = parser.parse_args()
+    if given.cluster:
+        module = "samite.distributed" if given.library == "samite" else "distributed"
+        distributed = importlib.import_module(module)
+        with distributed.LocalCluster(n_workers=2, threads_per_worker=1) as cluster:
+            with distributed.Client(cluster):
+                return run(given)
+    return run(given)
+
+
+def run(given: argparse.Namespace) -> int:
+    """All checks; 1 if one of them has failed."""
     if given.library == "samite":
         import samite.dataframe as dd
     else:
@@ -70,8 +96,8 @@ def main() -> int:
     numbered = rows.assign(order=rows.number)
     good = [
         check(
-            f"shuffle by tasks ({given.library})",
-            frame.shuffle("key", shuffle_method="tasks"),
+            f"shuffle ({given.library})",
+            frame.shuffle("key", shuffle_method="p2p" if given.cluster else "tasks"),
             rows,
         ),
         check(
@@ -82,6 +108,11 @@ def main() -> int:
         check(
             f"left merge, shuffled ({given.library})",
             frame.merge(right, on="key", how="left", broadcast=False, shuffle_method="tasks"),
+            rows,
+        ),
+        check_groups(
+            f"groups in 50 partitions ({given.library})",
+            frame.groupby("key", dropna=False).number.agg(["count", "sum"], split_out=50),
             rows,
         ),
         check(
