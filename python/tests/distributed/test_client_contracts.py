@@ -306,7 +306,8 @@ def test_collections_are_arguments_as_they_are(client):
     numbers = array.arange(10, chunks=5)
     whole = client.submit(lambda x: (type(x).__name__, int(x.sum().compute())), numbers)
     assert whole.result(PATIENCE) == ("Array", 45)
-    kept = client.submit(lambda x: int(x.sum().compute()), client.persist(numbers))
+    persisted = client.persist(numbers)
+    kept = client.submit(lambda x: int(x.sum().compute()), persisted)
     assert kept.result(PATIENCE) == 45
 
 

@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 import uuid
 from collections.abc import Callable
 from typing import Any
@@ -174,6 +175,11 @@ class UploadFile(WorkerPlugin):
 
     def setup(self, worker: Any) -> None:
         """Write the file, and import it."""
+        # Workers of one process share its modules and the folders where they are found.
+        with _uploading:
+            self._import(worker)
+
+    def _import(self, worker: Any) -> None:
         import importlib
 
         folder = folder_for_uploads(worker)
@@ -230,6 +236,7 @@ def remove_uploads() -> None:
 
 
 _folders: dict[int, str] = {}
+_uploading = threading.Lock()
 
 
 class UploadDirectory(WorkerPlugin):
