@@ -614,6 +614,9 @@ impl Shared {
         }
         self.located.lock().clear();
         self.relayed.lock().clear();
+        // Nothing comes any more; futures may hold the client for long.
+        let listeners = std::mem::take(&mut *self.listeners.lock());
+        drop(listeners);
         self.calls.lock().take();
     }
 }

@@ -662,7 +662,10 @@ def _close_all() -> None:
 
 
 def _at_exit() -> None:
-    # Threads of pools are joined before atexit functions run, so this has to come earlier.
+    # Threads of pools are joined before atexit functions run, so this has to come earlier; and
+    # earlier than that of the pools which clusters use, which are ended in the reverse order.
+    import concurrent.futures.thread  # noqa: F401
+
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         register(_close_all)

@@ -78,6 +78,8 @@ pub(super) struct Core {
     pub(super) idle: usize,
     /// Threads that wait for a job and look for it.
     pub(super) looking: usize,
+    /// Whether everything was given up: nothing is kept any more.
+    pub(super) ended: bool,
     /// Threads that may still end, since tasks that left the pool have come back.
     pub(super) surplus: usize,
 }
@@ -101,6 +103,7 @@ impl Core {
             failure: None,
             idle: 0,
             looking: 0,
+            ended: false,
             surplus: 0,
         }
     }
@@ -168,6 +171,7 @@ impl Core {
     /// Tells all that runs that nobody wants it any more, and gives everything up: what is left of it
     /// is to be dropped without the lock.
     pub(super) fn give_up(&mut self) -> impl Sized + use<> {
+        self.ended = true;
         let cancelled: Vec<_> = self.executing.values().cloned().collect();
         cancelled.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
         let values = std::mem::replace(&mut self.values, Store::new(0, None));

@@ -209,6 +209,11 @@ fn run(shared: &Arc<Shared>, job: Job) -> Option<Job> {
     };
     let mut core = shared.core.lock();
     core.executing.remove(&(task, attempt));
+    if core.ended {
+        drop(core);
+        drop(outcome);
+        return None;
+    }
     match outcome {
         Ok(value) => {
             let bytes = value.nbytes() as u64;
@@ -314,8 +319,12 @@ fn loaded(shared: &Arc<Shared>, graph: GraphId, operation: OperationId) -> Resul
         Err(Failure::Reschedule) => return outcome,
         Err(failure) => Slot::Broken(failure.clone()),
     };
-    let replaced = shared.core.lock().operations.insert((graph, operation), slot);
-    drop(replaced);
+    let mut core = shared.core.lock();
+    // A worker that was closed meanwhile would hold it for as long as somebody holds the worker.
+    let left =
+        if core.ended { Some(slot) } else { core.operations.insert((graph, operation), slot) };
+    drop(core);
+    drop(left);
     outcome
 }
 
