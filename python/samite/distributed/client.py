@@ -248,6 +248,9 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         self.status = "running"
 
     def _engine_of(self, address: str, secrets: dict[str, Any] | None) -> Any:
+        if self._timeout is not None and self._timeout <= 0:
+            # Whether a connection is made in no time would depend on the machine's mood.
+            raise TimeoutError(f"no connection to {address} can be made in {self._timeout} s")
         return _engine.ClusterClient(
             address,
             name=self.name or self.id,

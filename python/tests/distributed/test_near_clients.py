@@ -66,3 +66,10 @@ def test_another_token_is_refused_in_the_same_process_too() -> None:
     with LocalCluster(n_workers=0, processes=False, protocol="tcp") as cluster:
         with pytest.raises((OSError, TimeoutError, ValueError)):
             Client(cluster, security=Security(token="not the token of this cluster"), timeout=3)
+
+
+def test_no_time_is_too_little_for_any_connection() -> None:
+    with LocalCluster(n_workers=0, processes=False, protocol="tcp") as cluster:
+        for address in (cluster, cluster.scheduler_address):
+            with pytest.raises(OSError, match="0.* s$"):
+                Client(address, timeout=0)
