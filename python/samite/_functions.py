@@ -14,7 +14,8 @@ import types
 import weakref
 from typing import Any
 
-_PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
+# Python's own types whose values hold nothing else and cannot change.
+PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 # What cloudpickle takes of a function's module besides the variables that the code mentions.
 _OF_MODULE = ("__name__", "__package__", "__file__", "__path__")
 
@@ -41,7 +42,7 @@ def remembered(function: types.FunctionType) -> _Remembered | None:
     if function.__closure__ or function.__dict__ or function.__kwdefaults__:
         return None
     defaults, annotations = function.__defaults__, function.__annotations__
-    if defaults and not _PLAIN.issuperset(map(type, defaults)):
+    if defaults and not PLAIN.issuperset(map(type, defaults)):
         return None
     if annotations and not all(map(_is_fixed, annotations.values())):
         return None
@@ -68,7 +69,7 @@ def remembered(function: types.FunctionType) -> _Remembered | None:
 
 def _is_fixed(annotation: Any) -> bool:
     kind = type(annotation)
-    return kind in _PLAIN or (kind is type and annotation.__module__ == "builtins")
+    return kind in PLAIN or (kind is type and annotation.__module__ == "builtins")
 
 
 @functools.lru_cache(2048)
@@ -124,4 +125,4 @@ def to_pickle(function: Any) -> Any:
 
 def is_plain(values: Any) -> bool:
     """Whether all values are of Python's own types that hold nothing else."""
-    return _PLAIN.issuperset(map(type, values))
+    return PLAIN.issuperset(map(type, values))

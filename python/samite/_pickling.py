@@ -6,10 +6,8 @@ import pickle
 from collections.abc import Sequence
 from typing import Any
 
+from samite._functions import PLAIN
 from samite._unpicklable import explained
-
-# Types whose pickles cannot hold a reference to `__main__`, where plain pickle is exact and fast.
-_PLAIN = frozenset({int, float, complex, bool, str, bytes, type(None)})
 
 
 def dump(obj: Any) -> list[Any]:
@@ -30,7 +28,8 @@ def dump(obj: Any) -> list[Any]:
 def dump_plainly(obj: Any) -> list[Any]:
     """As :func:`dump`, and explains nothing where it fails."""
     buffers: list[pickle.PickleBuffer] = []
-    if type(obj) in _PLAIN or _is_array(obj):
+    # What cannot hold a reference to `__main__`: there plain pickle is exact, and fast.
+    if type(obj) in PLAIN or _is_array(obj):
         data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
     else:
         import cloudpickle

@@ -71,5 +71,5 @@ def test_another_token_is_refused_in_the_same_process_too() -> None:
 def test_no_time_is_too_little_for_any_connection() -> None:
     with LocalCluster(n_workers=0, processes=False, protocol="tcp") as cluster:
         for address in (cluster, cluster.scheduler_address):
-            with pytest.raises(OSError, match="0.* s$"):
+            with pytest.raises(OSError, match="no connection to .* can be made in 0"):
                 Client(address, timeout=0)

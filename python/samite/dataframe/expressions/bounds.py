@@ -56,10 +56,9 @@ class ResolveDivisions(Elementwise):
         return type(self)(Projection(self.frame, columns), self.new_divisions)
 
 
-class EnforceRuntimeDivisions(Elementwise):
-    """``frame`` as it is, unless the index of a partition lies outside of its divisions."""
+class _InDivisions(Elementwise):
+    """``frame`` as it is, once its partitions have been compared with its divisions."""
 
-    _parameters = ["frame"]
     _knows_position = True
     _keeps_labels = True
 
@@ -67,31 +66,31 @@ class EnforceRuntimeDivisions(Elementwise):
     def _meta(self) -> Any:  # type: ignore[override]
         return self.frame._meta
 
-    def _task(self, key: Any, index: int) -> Any:
+    def _check(self, key: Any, index: int, check: Any, *more: Any) -> Any:
         lower, upper = self.divisions[index], self.divisions[index + 1]
         last = index == self.npartitions - 1
         part = TaskRef((self.frame._name, index))
-        return Task(key, partitioning.check_bounds, part, index, lower, upper, last)
+        return Task(key, check, part, index, lower, upper, last, *more)
 
 
-class WithinDivisions(Elementwise):
+class EnforceRuntimeDivisions(_InDivisions):
+    """``frame`` as it is, unless the index of a partition lies outside of its divisions."""
+
+    _parameters = ["frame"]
+
+    def _task(self, key: Any, index: int) -> Any:
+        return self._check(key, index, partitioning.check_bounds)
+
+
+class WithinDivisions(_InDivisions):
     """``frame`` as it is, unless a partition begins or ends with an index value outside of its
     divisions: what :class:`EnforceRuntimeDivisions` looks at in all rows. ``source`` is what
     errors call it."""
 
     _parameters = ["frame", "source"]
-    _knows_position = True
-    _keeps_labels = True
-
-    @property
-    def _meta(self) -> Any:  # type: ignore[override]
-        return self.frame._meta
 
     def _task(self, key: Any, index: int) -> Any:
-        lower, upper = self.divisions[index], self.divisions[index + 1]
-        last = index == self.npartitions - 1
-        part = TaskRef((self.frame._name, index))
-        return Task(key, partitioning.check_ends, part, index, lower, upper, last, self.source)
+        return self._check(key, index, partitioning.check_ends, self.source)
 
 
 def checked(frame: Any) -> Any:
