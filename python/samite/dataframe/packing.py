@@ -65,7 +65,7 @@ class Layout:
         labels: pd.Index,
         ndim: int,
         columns: Sequence[Column],
-        index: tuple[Any, Column],
+        index: tuple[Any, Any, Column],
         matrices: Sequence[tuple[np.dtype, int]],
         texts: int,
         has_others: bool,
@@ -73,13 +73,14 @@ class Layout:
         self.labels = labels
         self.ndim = ndim
         self.columns = tuple(columns)
+        # The name, the frequency or None, and how the values are held.
         self.index = index
         # The dtype and the number of rows of each matrix, whose columns are the rows of the frame.
         self.matrices = tuple(matrices)
         self.texts = texts
         self.has_others = has_others
         self._pickled: bytes | None = None
-        name, level = index
+        name, frequency, level = index
         self.key = (
             type(labels),
             str(labels.dtype),
@@ -87,7 +88,7 @@ class Layout:
             tuple(labels.names),
             ndim,
             tuple(column.key() for column in self.columns),
-            (name, level.key()),
+            (name, frequency, level.key()),
             self.matrices,
             texts,
             has_others,
@@ -95,17 +96,12 @@ class Layout:
 
     def __reduce__(self) -> tuple[Any, ...]:
         if self._pickled is None:
+            level = self.index[2]
             state = (
                 self.labels,
                 self.ndim,
                 [(c.kind, c.dtype, c.place, c.row) for c in self.columns],
-                (
-                    self.index[0],
-                    *self.index[1].key()[:1],
-                    self.index[1].dtype,
-                    self.index[1].place,
-                    self.index[1].row,
-                ),
+                (*self.index[:2], level.kind, level.dtype, level.place, level.row),
                 self.matrices,
                 self.texts,
                 self.has_others,
@@ -141,7 +137,7 @@ def _unpickled_layout(pickled: bytes) -> Layout:
             labels,
             ndim,
             [Column(*column) for column in columns],
-            (index[0], Column(*index[1:])),
+            (*index[:2], Column(*index[2:])),
             matrices,
             texts,
             has_others,
@@ -255,8 +251,10 @@ class Packed:
         """The rows as pandas has them."""
         layout = self.layout
         matrices = [m if m.flags.writeable else m.copy() for m in self.matrices]
-        name, level = layout.index
+        name, frequency, level = layout.index
         index = pd.Index(self._array(level, matrices), name=name, copy=False)
+        if frequency is not None:
+            index = _regular(index, frequency)
         columns = [self._array(column, matrices) for column in layout.columns]
         # Series that are made with a dtype: objects would be looked at, and become text.
         columns = [
@@ -286,6 +284,16 @@ class Packed:
         if column.kind == "moments":
             return pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(column.dtype.tz).array
         return values
+
+
+def _regular(index: Any, frequency: Any) -> Any:
+    """The index with the frequency, if its values, in their order, have it."""
+    try:
+        if len(index) > 1 and index[0] + frequency != index[1]:
+            return index
+        return type(index)(index, freq=frequency)
+    except ValueError:
+        return index
 
 
 sizeof.register(Packed, lambda packed: packed.nbytes + 200)
@@ -347,7 +355,7 @@ def pack(part: Any) -> Any:
                 labels,
                 part.ndim,
                 columns,
-                (index.name, level),
+                (index.name, getattr(index, "freq", None), level),
                 [(dtype, len(group)) for dtype, group in by_dtype.items()],
                 len(texts),
                 bool(others),

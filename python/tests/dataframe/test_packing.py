@@ -81,8 +81,6 @@ def through(part, seed=0, step=lambda piece: piece):
 
 
 def check(found, expected):
-    if isinstance(expected.index, pd.DatetimeIndex):
-        expected.index.freq = None
     kind = pd.testing.assert_frame_equal if expected.ndim == 2 else pd.testing.assert_series_equal
     kind(found, expected)
     if isinstance(expected.index, pd.RangeIndex):
@@ -160,6 +158,27 @@ def test_labels_and_names():
     found.columns.name = "other"
     assert through(part)[0].columns.name == "labels"
     check(*through(pd.DataFrame(index=range(9))))
+
+
+@pytest.mark.parametrize(
+    "index",
+    [
+        pd.date_range("2000", periods=12, freq="D"),
+        pd.date_range("2000", periods=12, freq="ME", tz="Europe/Berlin"),
+        pd.timedelta_range(0, periods=12, freq="3h"),
+    ],
+    ids=["days", "months", "spans"],
+)
+def test_frequencies(index):
+    part = pd.DataFrame({"x": np.arange(12)}, index)
+    orders = [range(3, 9), [5], [], range(0, 12, 2), range(11, -1, -1), [3, 3], [1, 2, 4]]
+    for order, kept in zip(orders, [True, True, True, False, False, False, False], strict=True):
+        order = np.array(order, dtype=np.int64)
+        pieces = cut(pack(part), order, [0, len(order) // 2, len(order)])
+        pieces = pickle.loads(pickle.dumps(pieces))
+        found = unpacked(join(pieces))
+        pd.testing.assert_frame_equal(found, part.take(order), check_freq=kept)
+        assert found.index.freq == (index.freq if kept else None)
 
 
 def test_pieces_of_different_frames():
