@@ -153,6 +153,8 @@ def test_length(data):
     lazy = partitioned(frame, data.draw(cuts(len(frame))))
     assert len(lazy) == len(frame)
     assert lazy.size.compute() == frame.size
+    for length in (lazy.shape[0], lazy[lazy.columns[0]].size):
+        assert type(length.compute()) is int and length.compute() == len(frame)
     assert len(lazy[lazy.columns[0]].isna()) == len(frame)
 
 

@@ -193,6 +193,8 @@ def _as_kind(value: Any, meta: Any) -> Any:
         return pd.Timedelta(value)
     if value is None:
         return np.nan
+    if isinstance(value, np.integer) and type(meta) is int:
+        return int(value)
     if isinstance(value, np.generic) and isinstance(meta, np.generic):
         missing = value.dtype.kind == "f" and np.isnan(value)
         return value if missing else meta.dtype.type(value)
