@@ -1,5 +1,8 @@
 //! Parquet files as relations.
 
+mod groups;
+mod reads;
+
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -12,9 +15,7 @@ use datafusion::common::{ScalarValue, Statistics};
 use datafusion::config::TableParquetOptions;
 use datafusion::datasource::listing::PartitionedFile;
 use datafusion::datasource::physical_plan::parquet::metadata::DFParquetMetadata;
-use datafusion::datasource::physical_plan::parquet::{
-    CachedParquetFileReaderFactory, ParquetAccessPlan,
-};
+use datafusion::datasource::physical_plan::parquet::ParquetAccessPlan;
 use datafusion::datasource::physical_plan::{FileGroup, FileScanConfigBuilder, ParquetSource};
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::datasource::{TableProvider, TableType};
@@ -23,12 +24,17 @@ use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::Expr;
 use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
+use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
 use datafusion::parquet::file::metadata::{KeyValue, ParquetMetaData};
 use datafusion::parquet::file::statistics::Statistics as ParquetStatistics;
 use datafusion::physical_plan::ExecutionPlan;
 use futures::{StreamExt, TryStreamExt, stream};
+use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
+
+use groups::{Span, Stretch};
+use reads::LocalReads;
 
 use crate::encode;
 use crate::error::{FrameError, Result};
@@ -441,18 +447,39 @@ impl ParquetTable {
         Self { scan, schema, statistics }
     }
 
-    fn file(&self, piece: &Piece) -> EngineResult<PartitionedFile> {
-        let Some(file) = self.scan.files.get(piece.file) else {
+    /// Rows of a file, without what is known of them.
+    fn rows_of(&self, stretch: &Stretch) -> EngineResult<PartitionedFile> {
+        let Some(file) = self.scan.files.get(stretch.file) else {
             return Err(DataFusionError::Internal("a piece of no file".into()));
         };
-        let partitioned = PartitionedFile::new_from_meta(file.meta()?);
-        Ok(match piece.row_groups {
-            None => partitioned,
-            Some((begin, end)) => {
-                let mut access = ParquetAccessPlan::new_none(file.row_groups.len());
-                (begin..end).for_each(|group| access.scan(group));
-                partitioned.with_extension(access)
+        let whole = PartitionedFile::new_from_meta(file.meta()?);
+        if self.is_whole(stretch) {
+            return Ok(whole);
+        }
+        let mut access = ParquetAccessPlan::new_none(file.row_groups.len());
+        for Span { row_group, rows } in &stretch.spans {
+            let all = file.row_groups.get(*row_group).copied().unwrap_or(rows.end);
+            access.scan(*row_group);
+            if *rows != (0..all) {
+                let count = |rows: u64| usize::try_from(rows).unwrap_or(usize::MAX);
+                let selection = RowSelection::from(vec![
+                    RowSelector::skip(count(rows.start)),
+                    RowSelector::select(count(rows.end - rows.start)),
+                    RowSelector::skip(count(all - rows.end)),
+                ]);
+                access.scan_selection(*row_group, selection);
             }
+        }
+        Ok(whole.with_extension(access))
+    }
+
+    fn is_whole(&self, stretch: &Stretch) -> bool {
+        self.scan.files.get(stretch.file).is_some_and(|file| {
+            stretch.spans.len() == file.row_groups.len()
+                && stretch.spans.iter().all(|span| {
+                    span.rows.start == 0
+                        && file.row_groups.get(span.row_group) == Some(&span.rows.end)
+                })
         })
     }
 }
@@ -511,21 +538,22 @@ impl TableProvider for ParquetTable {
         let store = environment.object_store(&url)?;
         let cache = environment.cache_manager.get_file_metadata_cache();
 
+        let groups = groups::groups(&self.scan, state.config().target_partitions());
         let pieces = self.scan.joined_pieces();
         let whole = pieces.iter().all(|piece| piece.row_groups.is_none());
-        let mut files =
-            pieces.iter().map(|piece| self.file(piece)).collect::<EngineResult<Vec<_>>>()?;
         let mut statistics = self.statistics.clone();
-        if whole && files.len() <= FILES_WITH_STATISTICS {
-            let mut all = Vec::with_capacity(files.len());
-            for file in &mut files {
-                let footer = DFParquetMetadata::new(store.as_ref(), &file.object_meta)
+        let mut of_files = FxHashMap::default();
+        if whole && pieces.len() <= FILES_WITH_STATISTICS {
+            let mut all = Vec::with_capacity(pieces.len());
+            for piece in &pieces {
+                let Some(file) = self.scan.files.get(piece.file) else { continue };
+                let footer = DFParquetMetadata::new(store.as_ref(), &file.meta()?)
                     .with_file_metadata_cache(Some(cache.clone()))
                     .fetch_metadata()
                     .await?;
                 let own =
                     DFParquetMetadata::statistics_from_parquet_metadata(&footer, &self.schema)?;
-                file.statistics = Some(Arc::new(own.clone()));
+                of_files.insert(piece.file, Arc::new(own.clone()));
                 all.push(own);
             }
             if !all.is_empty() {
@@ -535,17 +563,33 @@ impl TableProvider for ParquetTable {
             let rows = usize::try_from(rows(&self.scan)).unwrap_or(usize::MAX);
             statistics.num_rows = Precision::Exact(rows);
         }
+        let groups = groups
+            .iter()
+            .map(|stretches| {
+                let mut files = Vec::with_capacity(stretches.len());
+                for stretch in stretches {
+                    let mut file = self.rows_of(stretch)?;
+                    file.statistics = of_files.get(&stretch.file).map(|own| {
+                        // The bounds of a file are those of its parts too, but may be wider.
+                        let parts = || Arc::new(Statistics::clone(own).to_inexact());
+                        if self.is_whole(stretch) { own.clone() } else { parts() }
+                    });
+                    files.push(file);
+                }
+                Ok(FileGroup::new(files))
+            })
+            .collect::<EngineResult<Vec<_>>>()?;
 
         let options = TableParquetOptions {
             global: state.config_options().execution.parquet.clone(),
             ..TableParquetOptions::default()
         };
-        let factory = Arc::new(CachedParquetFileReaderFactory::new(store, cache));
+        let factory = Arc::new(LocalReads::new(store, cache));
         let source = ParquetSource::new(self.schema.clone())
             .with_table_parquet_options(options)
             .with_parquet_file_reader_factory(factory);
         let config = FileScanConfigBuilder::new(url, Arc::new(source))
-            .with_file_group(FileGroup::new(files))
+            .with_file_groups(groups)
             .with_statistics(statistics)
             .with_projection_indices(projection.cloned())?
             .with_limit(limit)

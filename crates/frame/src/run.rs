@@ -394,6 +394,8 @@ fn config(options: &Options, frugal: bool) -> SessionConfig {
     let all = config.options_mut();
     // Rows stay in the order of their partitions: no batch is dealt out to another one.
     all.optimizer.enable_round_robin_repartition = false;
+    // Scans are in as many parts already.
+    all.optimizer.repartition_file_scans = false;
     all.execution.enable_file_stream_work_stealing = false;
     all.execution.parquet.pushdown_filters = false;
     all.execution.spill_compression = datafusion::config::SpillCompression::Lz4Frame;
