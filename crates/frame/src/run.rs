@@ -44,6 +44,10 @@ use crate::rules;
 const ROWS_OF_ONE_TABLE: usize = 8_000_000;
 const BYTES_OF_ONE_TABLE: usize = 400 << 20;
 
+/// The range of the keys of one side of a join for which there is a place for each of them, however
+/// few there are. A place takes four bytes.
+const PLACES_FOR_KEYS: usize = 8 << 20;
+
 /// How a plan is run.
 #[derive(Clone)]
 pub struct Options {
@@ -414,6 +418,8 @@ fn config(options: &Options, frugal: bool) -> SessionConfig {
     all.optimizer.hash_join_single_partition_threshold_rows = ROWS_OF_ONE_TABLE / threads;
     all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
     all.optimizer.use_statistics_registry = true;
+    let places = options.memory_limit.map_or(PLACES_FOR_KEYS, |limit| limit / 128);
+    all.execution.perfect_hash_join_small_build_threshold = places.min(PLACES_FOR_KEYS);
     all.sql_parser.enable_ident_normalization = true;
     if frugal {
         all.execution.target_partitions = 1;
