@@ -4,6 +4,8 @@
 //! has seen are looked at only for rows that are left. What is missing does not hold, as in a
 //! filter.
 
+mod compare;
+
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -22,9 +24,13 @@ use datafusion::physical_expr::expressions::{
     BinaryExpr, CastExpr, Column, DynamicFilterPhysicalExpr, InListExpr, IsNotNullExpr, IsNullExpr,
     Literal,
 };
+use datafusion::physical_expr::split_conjunction;
 use datafusion::physical_expr::utils::collect_columns;
 use datafusion::physical_plan::PhysicalExpr;
 use datafusion::scalar::ScalarValue;
+use parking_lot::Mutex;
+
+use compare::Comparison;
 
 /// The most bytes of a text that a view holds itself.
 const INLINE: usize = 12;
@@ -44,6 +50,8 @@ pub(crate) struct Conditions {
 
 #[derive(Debug)]
 enum Step {
+    /// A comparison of plain numbers.
+    Compared(Comparison),
     /// A comparison that takes no longer than leaving rows out.
     Whole(Arc<dyn PhysicalExpr>),
     /// A text that is one of several short ones, by their views.
@@ -51,7 +59,15 @@ enum Step {
     /// Any other condition, over the columns that it reads.
     Left { part: Narrow },
     /// The keys that a join has seen, known when it has seen them; rows may be kept.
-    Seen { part: Narrow, filter: Arc<dyn PhysicalExpr>, rows: AtomicUsize, kept: AtomicUsize },
+    Seen { part: Narrow, seen: Seen, rows: AtomicUsize, kept: AtomicUsize },
+}
+
+/// A filter that a join tells more of when it has seen its keys.
+#[derive(Debug)]
+struct Seen {
+    filter: Arc<dyn PhysicalExpr>,
+    /// What it said last, and the conditions that this is.
+    known: Mutex<Option<(Arc<dyn PhysicalExpr>, Arc<Conditions>)>>,
 }
 
 /// An expression over some columns of a batch.
@@ -68,10 +84,11 @@ impl Conditions {
         let mut steps = parts.iter().map(|part| step(part, schema)).collect::<Result<Vec<_>>>()?;
         // The order among those that may fail is as it was.
         steps.sort_by_key(|step| match step {
-            Step::Whole(_) => 0,
-            Step::Short { .. } => 1,
-            Step::Seen { .. } => 2,
-            Step::Left { .. } => 3,
+            Step::Compared(_) => 0,
+            Step::Whole(_) => 1,
+            Step::Short { .. } => 2,
+            Step::Seen { .. } => 3,
+            Step::Left { .. } => 4,
         });
         Ok(Self { parts, steps })
     }
@@ -79,7 +96,9 @@ impl Conditions {
     /// Whether evaluating the conditions like this is any better.
     pub(crate) fn is_better(&self) -> bool {
         self.steps.len() > 1
-            || self.steps.iter().any(|step| matches!(step, Step::Short { .. } | Step::Seen { .. }))
+            || self.steps.iter().any(|step| {
+                matches!(step, Step::Compared(_) | Step::Short { .. } | Step::Seen { .. })
+            })
     }
 }
 
@@ -89,7 +108,11 @@ fn step(part: &Arc<dyn PhysicalExpr>, schema: &Schema) -> Result<Step> {
     }
     if let Some(filter) = find_seen(part)? {
         let (rows, kept) = (AtomicUsize::new(0), AtomicUsize::new(0));
-        return Ok(Step::Seen { part: Narrow::of(part, schema)?, filter, rows, kept });
+        let seen = Seen { filter, known: Mutex::new(None) };
+        return Ok(Step::Seen { part: Narrow::of(part, schema)?, seen, rows, kept });
+    }
+    if let Some(comparison) = Comparison::of(part, schema) {
+        return Ok(Step::Compared(comparison));
     }
     if is_comparison(part, schema) {
         return Ok(Step::Whole(part.clone()));
@@ -217,6 +240,16 @@ impl Narrow {
 
     /// Which of the rows that `left` says fulfil the condition.
     fn evaluate(&self, batch: &RecordBatch, left: &BooleanBuffer) -> Result<BooleanBuffer> {
+        self.evaluate_as(&self.expr, batch, left)
+    }
+
+    /// The same for an expression that has come into the place of its own.
+    fn evaluate_as(
+        &self,
+        expr: &Arc<dyn PhysicalExpr>,
+        batch: &RecordBatch,
+        left: &BooleanBuffer,
+    ) -> Result<BooleanBuffer> {
         let rows = left.len();
         let count = left.count_set_bits();
         let sparse = (count as f64) < rows as f64 * SPARSE;
@@ -232,7 +265,7 @@ impl Narrow {
         let rows_there = if sparse { count } else { rows };
         let options = RecordBatchOptions::new().with_row_count(Some(rows_there));
         let narrow = RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?;
-        let found = holding(self.expr.evaluate(&narrow)?, rows_there)?;
+        let found = holding(expr.evaluate(&narrow)?, rows_there)?;
         if !sparse {
             return Ok(&found & left);
         }
@@ -269,6 +302,7 @@ fn holding(value: ColumnarValue, rows: usize) -> Result<BooleanBuffer> {
 impl Step {
     fn evaluate(&self, batch: &RecordBatch, left: &BooleanBuffer) -> Result<BooleanBuffer> {
         match self {
+            Self::Compared(comparison) => Ok(&comparison.evaluate(batch) & left),
             Self::Whole(part) => Ok(&holding(part.evaluate(batch)?, left.len())? & left),
             Self::Short { column, views, part } => {
                 let Some(texts) = batch.column(*column).as_string_view_opt() else {
@@ -289,18 +323,41 @@ impl Step {
                 })
             }
             Self::Left { part } => part.evaluate(batch, left),
-            Self::Seen { part, filter, rows, kept } => {
+            Self::Seen { part, seen, rows, kept } => {
                 let (before, after) = (rows.load(Ordering::Relaxed), kept.load(Ordering::Relaxed));
                 let useless = before >= TRIAL && after as f64 > before as f64 * USELESS;
-                if useless || !is_known(filter)? {
+                if useless || !is_known(&seen.filter)? {
                     return Ok(left.clone());
                 }
-                let found = part.evaluate(batch, left)?;
+                let found = match seen.conditions(part)? {
+                    Some(conditions) => part.evaluate_as(&conditions, batch, left)?,
+                    None => part.evaluate(batch, left)?,
+                };
                 rows.fetch_add(left.count_set_bits(), Ordering::Relaxed);
                 kept.fetch_add(found.count_set_bits(), Ordering::Relaxed);
                 Ok(found)
             }
         }
+    }
+}
+
+impl Seen {
+    /// What the filter says now, over the columns of `part`.
+    fn conditions(&self, part: &Narrow) -> Result<Option<Arc<dyn PhysicalExpr>>> {
+        let Some(filter) = part.expr.downcast_ref::<DynamicFilterPhysicalExpr>() else {
+            return Ok(None);
+        };
+        let current = filter.current()?;
+        let mut known = self.known.lock();
+        if let Some((before, conditions)) = &*known
+            && Arc::ptr_eq(before, &current)
+        {
+            return Ok(Some(conditions.clone()));
+        }
+        let parts = split_conjunction(&current).into_iter().cloned().collect();
+        let conditions = Arc::new(Conditions::new(parts, &part.schema)?);
+        *known = Some((current, conditions.clone()));
+        Ok(Some(conditions))
     }
 }
 
