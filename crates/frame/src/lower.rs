@@ -252,6 +252,8 @@ impl<'a> Lowering<'a> {
         let whole = |expr: Expr| functions::coalesce(vec![expr, lit(0_i64)]);
         Ok(match aggregation.function {
             Size => add(aggregates::count(lit(1_i64))),
+            // All values are there: the column need not be read.
+            Count if !nullable(schema, name) => add(aggregates::count(lit(1_i64))),
             Count => add(aggregates::count(value)),
             Sum => match &data_type {
                 unsigned if unsigned.is_unsigned_integer() => {

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeSet;
 
+use super::by_order;
 use super::shared::is_shareable;
 use crate::error::Result;
 use crate::plan::{JoinColumn, Keep, Operator, Plan};
@@ -90,12 +91,14 @@ impl<'a> Parts<'a> {
                     true => some(aggregations, |each| kept(&each.name)),
                     false => aggregations.iter().filter(|each| kept(&each.name)).cloned().collect(),
                 };
-                next().aggregate(keys.clone(), aggregations, *drop_missing)
+                let any_order = !aggregations.iter().any(by_order);
+                let input = if any_order { of_any_order(next())? } else { next() };
+                input.aggregate(keys.clone(), aggregations, *drop_missing)
             }
             Operator::Join { kind, on, output, .. } => {
                 let output = some(output, |(name, _)| kept(name));
-                let left = next();
-                left.join(next(), *kind, on.clone(), output)
+                let left = of_any_order(next())?;
+                left.join(of_any_order(next())?, *kind, on.clone(), output)
             }
             Operator::Sort { keys, limit, stable, .. } => {
                 next().sort(keys.clone(), *limit, *stable)
@@ -130,6 +133,27 @@ impl<'a> Parts<'a> {
             }
         }
     }
+}
+
+/// The plan where nobody asks for the order of its rows: of equal rows any one will do then.
+fn of_any_order(plan: Plan) -> Result<Plan> {
+    Ok(match plan.operator() {
+        Operator::Distinct { input, subset, keep: Keep::First | Keep::Last } => {
+            let mut columns = input.schema().fields().iter();
+            if columns.all(|field| subset.contains(field.name())) {
+                input.clone().distinct(subset.clone(), Keep::Any)?
+            } else {
+                plan
+            }
+        }
+        Operator::Project { input, columns } => {
+            of_any_order(input.clone())?.project(columns.clone())?
+        }
+        Operator::Filter { input, predicate } => {
+            of_any_order(input.clone())?.filter(predicate.clone())?
+        }
+        _ => plan,
+    })
 }
 
 /// What an operator reads of each of its inputs.

@@ -244,6 +244,18 @@ fn quoted(text: &[u8], begin: usize) -> Parsed<Option<(Found, usize)>> {
     Ok(None)
 }
 
+/// Whether all moments of a column are written in this way; the first one decides.
+fn is_written(written: &AtomicU32, code: u32) -> bool {
+    // Other threads read the same place for each value: it is written to once.
+    match written.load(Ordering::Relaxed) {
+        0 => match written.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed) {
+            Ok(_) => true,
+            Err(before) => before == code,
+        },
+        before => before == code,
+    }
+}
+
 impl Column {
     fn new(kind: ColumnKind, capacity: usize) -> Self {
         match kind {
@@ -297,10 +309,7 @@ impl Column {
                     return Ok(());
                 }
                 let Some((value, way)) = values::moment(field) else { return doubt("moments") };
-                let code = way.code();
-                let before =
-                    written.compare_exchange(0, code, Ordering::Relaxed, Ordering::Relaxed);
-                if before.is_err_and(|before| before != code) {
+                if !is_written(written, way.code()) {
                     return doubt("moments that are written in another way");
                 }
                 column.append_value(value);

@@ -278,9 +278,9 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
 
 
 def _sorted(rows: Rows, keys: list[tuple[str, bool, bool]], limit: int | None) -> Rows:
-    """Settled rows, sorted; equal ones stay in the order that they have."""
+    """Settled rows, sorted; equal ones stay in the order that they have, if that is any."""
     if not rows.order:
-        plan = engine(rows.plan.sort, keys, limit, True)
+        plan = engine(rows.plan.sort, keys, limit, not rows.unordered)
         return dataclasses.replace(rows, plan=plan, placed=True)
     # Rows out of a plan that sorts need not come in order to the next one.
     ties = [(column.label, descends, False) for column, descends in rows.order]
