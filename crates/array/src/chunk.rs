@@ -86,16 +86,43 @@ impl Chunk {
         shape: &[usize],
         fill: impl FnOnce(&mut [u8]) -> Result<(), ArrayError>,
     ) -> Result<Self, ArrayError> {
+        let mut buffer = Self::allocate(dtype, shape)?;
+        fill(buffer.bytes_mut())?;
+        Ok(Self::of_buffer(buffer, dtype, shape))
+    }
+
+    /// As [`build`](Self::build), for several chunks that `fill` writes at once.
+    ///
+    /// # Errors
+    /// Those of [`build`](Self::build).
+    pub fn build_all(
+        dtype: DType,
+        shapes: &[Shape],
+        fill: impl FnOnce(Vec<&mut [u8]>) -> Result<(), ArrayError>,
+    ) -> Result<Vec<Self>, ArrayError> {
+        let mut buffers = shapes
+            .iter()
+            .map(|shape| Self::allocate(dtype, shape))
+            .collect::<Result<Vec<_>, _>>()?;
+        fill(buffers.iter_mut().map(Buffer::bytes_mut).collect())?;
+        let pairs = buffers.into_iter().zip(shapes);
+        Ok(pairs.map(|(buffer, shape)| Self::of_buffer(buffer, dtype, shape)).collect())
+    }
+
+    fn allocate(dtype: DType, shape: &[usize]) -> Result<Buffer, ArrayError> {
         let bytes = checked_len(shape)
             .and_then(|len| len.checked_mul(dtype.size()))
             .filter(|bytes| *bytes <= isize::MAX as usize)
             .ok_or_else(|| ArrayError::TooLarge { operation: "chunk", shape: shape.to_vec() })?;
-        let mut buffer = Buffer::allocate(bytes)?;
-        fill(buffer.bytes_mut())?;
+        Buffer::allocate(bytes)
+    }
+
+    /// The C-contiguous chunk of a buffer that was allocated for it.
+    fn of_buffer(buffer: Buffer, dtype: DType, shape: &[usize]) -> Self {
         let start = buffer.as_ptr();
         let strides = contiguous_strides(shape, dtype.size());
         let buffer = Arc::new(buffer);
-        Ok(Self { buffer, start, dtype, shape: shape.into(), strides, kept: false })
+        Self { buffer, start, dtype, shape: shape.into(), strides, kept: false }
     }
 
     /// A C-contiguous chunk of these elements, in C order.

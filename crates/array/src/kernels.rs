@@ -2,6 +2,7 @@
 
 pub(crate) mod cast;
 pub mod copy;
+pub mod deal;
 pub mod evaluate;
 pub mod fourier;
 pub mod histogram;

@@ -204,6 +204,19 @@ class Packed:
             pieces.append(Packed(self.layout, end - begin, matrices, texts, others))
         return pieces
 
+    def deal(self, numbers: np.ndarray, count: int) -> list[Packed] | None:
+        """For each number below ``count`` the rows that have it, in their order and in memory of
+        their own; None where some values are no plain memory."""
+        if self.texts or self.others is not None or count > 1 << 16 or not self.matrices:
+            return None
+        dealt = [dealt_out(matrix, numbers, count) for matrix in self.matrices]
+        if any(pieces is None for pieces in dealt):
+            return None
+        return [
+            Packed(self.layout, matrices[0].shape[1], matrices, (), None)
+            for matrices in zip(*dealt, strict=True)
+        ]
+
     def copy(self) -> Packed:
         """The rows in memory of their own."""
         matrices = [matrix.copy() for matrix in self.matrices]
@@ -284,6 +297,18 @@ class Packed:
         if column.kind == "moments":
             return pd.DatetimeIndex(values).tz_localize("UTC").tz_convert(column.dtype.tz).array
         return values
+
+
+def dealt_out(matrix: np.ndarray, numbers: np.ndarray, count: int) -> Any:
+    """For each number below ``count`` the columns of a matrix that have it; None where the engine
+    does not have the dtype."""
+    from samite._engine import _dense
+
+    numbers = numbers.astype(np.uint16, copy=False)
+    dtype = matrix.dtype
+    plain = matrix.view(np.int64) if dtype.kind in "mM" and dtype.isnative else matrix
+    pieces = _dense.deal(plain, numbers, count)
+    return pieces if plain is matrix or pieces is None else [p.view(dtype) for p in pieces]
 
 
 def _regular(index: Any, frequency: Any) -> Any:

@@ -10,7 +10,7 @@ import pandas as pd
 
 from samite._parts import Parts
 from samite.dataframe.hashing import partition_numbers
-from samite.dataframe.packing import Packed, join, pack, unpacked
+from samite.dataframe.packing import Packed, dealt_out, join, pack, unpacked
 
 # Partitions of fewer bytes than this are split into views of one copy.
 _SMALL = 1 << 17
@@ -92,8 +92,13 @@ def _searched(array: Any, bounds: list[Any], missing: np.ndarray) -> np.ndarray:
     filled = array[~missing] if some_missing else array
     kind = getattr(array.dtype, "kind", "O")
     if kind in "biufmM" and not isinstance(array.dtype, pd.ArrowDtype):
-        index = pd.Index(bounds)
-        found = index.searchsorted(pd.Index(filled), side="right")
+        values, index = pd.Index(filled), pd.Index(bounds)
+        if isinstance(index.dtype, np.dtype) and index.dtype.kind in "iuf":
+            from samite.array import kernels
+
+            found = kernels.searchsorted(index.to_numpy(), np.asarray(values), "right")
+        else:
+            found = index.searchsorted(values, side="right")
     else:
         ordered = np.empty(len(bounds), dtype=object)
         ordered[:] = bounds
@@ -124,10 +129,14 @@ def split_parts(part: Any, keys: Any, how: Sequence[Any], count: int, ignore_ind
     numbers = targets(part, keys, how, count)
     if ignore_index and not isinstance(part, pd.Index):
         part = part.reset_index(drop=True)
+    packed = pack(part)
+    dealt = _dealt(packed, numbers, count)
+    if dealt is not None:
+        return Parts((number, rows) for number, rows in enumerate(dealt) if len(rows))
     order = _stable_order(numbers, count)
     ordered = numbers[order]
     begins = np.flatnonzero(np.diff(ordered, prepend=-1))
-    rows = cut(pack(part), order, [*begins.tolist(), len(ordered)])
+    rows = cut(packed, order, [*begins.tolist(), len(ordered)])
     return Parts(zip(ordered[begins].tolist(), rows, strict=True))
 
 
@@ -137,6 +146,10 @@ def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: 
     places = (numbers - first) // width if width > 1 or first else numbers
     if pieces == 1:
         return [held]
+    dealt = _dealt(part, places, pieces)
+    if dealt is not None:
+        of_rows = dealt_out(numbers[np.newaxis], places, pieces)
+        return [(rows, own[0]) for rows, own in zip(dealt, of_rows, strict=True)]
     order = _stable_order(places, pieces)
     bounds = np.searchsorted(places[order], np.arange(pieces + 1)).tolist()
     rows = cut(part, order, bounds)
@@ -146,6 +159,13 @@ def split_further(held: tuple[Any, np.ndarray], first: int, pieces: int, width: 
         (piece, ordered[start:stop].copy())
         for piece, start, stop in zip(rows, bounds, bounds[1:], strict=False)
     ]
+
+
+def _dealt(part: Any, numbers: np.ndarray, count: int) -> list[Packed] | None:
+    """The rows by their numbers, as far as the engine does that for large parts."""
+    if not isinstance(part, Packed) or part.nbytes < _SMALL:
+        return None
+    return part.deal(numbers, count)
 
 
 def cut(part: Any, order: np.ndarray, bounds: list[int]) -> list[Any]:

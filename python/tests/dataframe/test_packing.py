@@ -12,8 +12,8 @@ import pytest
 
 from samite import _parts
 from samite.dataframe import packing
-from samite.dataframe.packing import Packed, join, pack, unpacked
-from samite.dataframe.shuffling import cut
+from samite.dataframe.packing import Packed, dealt_out, join, pack, unpacked
+from samite.dataframe.shuffling import cut, split_further
 from samite.sizeof import sizeof
 
 SIZE = 500
@@ -229,3 +229,37 @@ def test_equal_layouts_are_one():
     assert third.layout is not first.layout
     joined = join([first, third])
     assert isinstance(joined, Packed) and joined.rows == 2 * SIZE
+
+
+@pytest.mark.parametrize("dtype", ["?", "i1", "u2", "f4", "i8", "M8[us]", "m8[ns]", "c16"])
+@pytest.mark.parametrize("count", [1, 7, 300])
+def test_rows_are_dealt_out(dtype, count):
+    random = np.random.default_rng(3)
+    for size in (0, 1, 2000):
+        matrix = random.integers(0, 100, (3, 2 * size)).astype(dtype)[:, ::2]
+        numbers = random.integers(0, count, size)
+        pieces = dealt_out(matrix, numbers, count)
+        assert len(pieces) == count
+        for number, piece in enumerate(pieces):
+            np.testing.assert_array_equal(piece, matrix[:, numbers == number])
+            assert piece.dtype == matrix.dtype and (piece.flags.writeable or not piece.size)
+
+
+def test_rows_that_are_not_dealt_out():
+    numbers = np.array([0, 1, 0])
+    assert dealt_out(np.zeros((2, 3), dtype=">f8"), numbers, 2) is None
+    with pytest.raises(ValueError, match="not below the count"):
+        dealt_out(np.zeros((2, 3)), numbers, 1)
+    assert pack(pd.DataFrame({"s": ["a", "b", "c"]})).deal(numbers, 2) is None
+    assert pack(pd.DataFrame({"s": [1, "b", None]})).deal(numbers, 2) is None
+
+
+@pytest.mark.parametrize("columns", [["int64"], ["int64", "float64", "zone", "category"]])
+def test_large_parts_are_split_as_small_ones(columns):
+    part = every_dtype(30_000)[columns]
+    numbers = np.random.default_rng(4).integers(0, 5, len(part))
+    pieces = split_further((pack(part), numbers), 0, 3, 2)
+    for position, (piece, own) in enumerate(pieces):
+        chosen = numbers // 2 == position
+        pd.testing.assert_frame_equal(unpacked(piece), part[chosen])
+        np.testing.assert_array_equal(own, numbers[chosen])

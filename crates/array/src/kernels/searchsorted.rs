@@ -6,8 +6,8 @@ use crate::dtype::DType;
 use crate::error::ArrayError;
 use crate::with_dtype;
 
-/// Sequences of so many elements are compared with whole blocks of values, element by element.
-const FEW: usize = 24;
+/// Sequences of so many bytes are compared with whole blocks of values, element by element.
+const FEW: usize = 48;
 /// The values of a block.
 const BLOCK: usize = 512;
 
@@ -40,7 +40,7 @@ pub fn searchsorted(sorted: &Chunk, values: &Chunk, right: bool) -> Result<Chunk
     let (sequence, values) = (sorted.contiguous()?, values.contiguous()?);
     with_dtype!(sorted.dtype(), T => Chunk::build(DType::I64, values.shape(), |bytes| {
         let sequence = whole::<T>(&sequence);
-        if sequence.len() <= FEW {
+        if size_of_val(sequence) <= FEW {
             let blocks = elements::<i64>(bytes).chunks_mut(BLOCK);
             for (places, values) in blocks.zip(whole::<T>(&values).chunks(BLOCK)) {
                 counted(sequence, values, right, places);

@@ -128,7 +128,8 @@ impl Comparison {
                 None => Vec::new(),
             },
         };
-        let words = if self.negated { words.into_iter().map(|word| !word).collect() } else { words };
+        let words =
+            if self.negated { words.into_iter().map(|word| !word).collect() } else { words };
         BooleanBuffer::new(Buffer::from_vec(words), 0, values.len())
     }
 }
@@ -204,9 +205,24 @@ fn mask_avx2<T: Ordered>(left: &[T], right: Right<'_, T>, test: Test) -> Vec<u64
 #[inline(always)]
 fn mask_of<T: Ordered>(left: &[T], right: Right<'_, T>, test: Test) -> Vec<u64> {
     match test {
-        Test::Less => words(left, right, #[inline(always)] |a, b| a < b),
-        Test::Greater => words(left, right, #[inline(always)] |a, b| a > b),
-        Test::Equal => words(left, right, #[inline(always)] |a, b| a == b),
+        Test::Less => words(
+            left,
+            right,
+            #[inline(always)]
+            |a, b| a < b,
+        ),
+        Test::Greater => words(
+            left,
+            right,
+            #[inline(always)]
+            |a, b| a > b,
+        ),
+        Test::Equal => words(
+            left,
+            right,
+            #[inline(always)]
+            |a, b| a == b,
+        ),
     }
 }
 
@@ -264,14 +280,8 @@ mod tests {
     use super::super::holding;
     use super::*;
 
-    const OPERATORS: [Operator; 6] = [
-        Operator::Lt,
-        Operator::LtEq,
-        Operator::Gt,
-        Operator::GtEq,
-        Operator::Eq,
-        Operator::NotEq,
-    ];
+    const OPERATORS: [Operator; 6] =
+        [Operator::Lt, Operator::LtEq, Operator::Gt, Operator::GtEq, Operator::Eq, Operator::NotEq];
 
     /// The comparison gives what DataFusion's gives, with values and columns, also of a slice.
     fn check(left: ArrayRef, right: ArrayRef) {
@@ -296,8 +306,7 @@ mod tests {
                         assert!(format!("{expr:?}").contains("NULL"), "{expr:?}");
                         continue;
                     };
-                    let wanted =
-                        holding(expr.evaluate(&batch).unwrap(), batch.num_rows()).unwrap();
+                    let wanted = holding(expr.evaluate(&batch).unwrap(), batch.num_rows()).unwrap();
                     assert_eq!(own.evaluate(&batch), wanted, "{expr:?}");
                 }
             }

@@ -138,9 +138,10 @@ mod tests {
                 let step = (length(&span.rows) / 7).max(1) as usize;
                 let (first, last) = (span.rows.start, span.rows.end - 1);
                 all.extend(
-                    (first..last).step_by(step).chain([last]).map(|row| {
-                        (stretch.file, span.row_group, row)
-                    }),
+                    (first..last)
+                        .step_by(step)
+                        .chain([last])
+                        .map(|row| (stretch.file, span.row_group, row)),
                 );
             }
         }

@@ -9,7 +9,7 @@ use samite::array::kernels::fourier::Norm;
 use samite::array::kernels::linalg::Form;
 use samite::array::kernels::select::Between;
 use samite::array::kernels::{
-    fourier, histogram, linalg, matmul, searchsorted, select, sort, take,
+    deal, fourier, histogram, linalg, matmul, searchsorted, select, sort, take,
 };
 use samite::array::{ArrayError, Chunk};
 
@@ -268,6 +268,19 @@ fn dense_take<'py>(a: &Object<'py>, indices: &Object<'py>, axis: usize) -> Resul
     two(a, indices, |a, indices| take::take(a, &indices.to_vec::<i64>()?, axis))
 }
 
+/// For each number below `count` the columns of `rows` that have it in `numbers` (`uint16`).
+#[pyfunction(name = "deal")]
+fn dense_deal<'py>(
+    rows: &Object<'py>,
+    numbers: &Object<'py>,
+    count: usize,
+) -> PyResult<Option<Vec<Object<'py>>>> {
+    let py = rows.py();
+    let (Some(rows), Some(numbers)) = (to_chunk(rows), to_chunk(numbers)) else { return Ok(None) };
+    let Some(dealt) = run(py, || deal::deal(&rows, &numbers, count))? else { return Ok(None) };
+    dealt.iter().map(|part| to_numpy(py, part)).collect::<PyResult<_>>().map(Some)
+}
+
 /// Adds the module of these functions.
 pub fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     let module = PyModule::new(parent.py(), "_dense")?;
@@ -288,6 +301,7 @@ pub fn register(parent: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(topk, &module)?)?;
     module.add_function(wrap_pyfunction!(argtopk, &module)?)?;
     module.add_function(wrap_pyfunction!(dense_searchsorted, &module)?)?;
+    module.add_function(wrap_pyfunction!(dense_deal, &module)?)?;
     module.add_function(wrap_pyfunction!(digitize, &module)?)?;
     module.add_function(wrap_pyfunction!(dense_histogram, &module)?)?;
     module.add_function(wrap_pyfunction!(bincount, &module)?)?;
