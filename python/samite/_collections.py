@@ -18,4 +18,7 @@ def new_collection(expr: Expr) -> Any:
     TypeError
         If no class is registered for the type of ``expr._meta``.
     """
+    schema = getattr(expr, "_derived_schema", None)
+    if schema is not None:
+        return get_collection_type(schema.example)(expr)
     return get_collection_type(expr._meta)(expr)

@@ -35,6 +35,8 @@ class Expr:
 
     _parameters: ClassVar[list[str]] = []
     _defaults: ClassVar[dict[str, Any]] = {}
+    # What collections of data frames know of a result without its metadata.
+    _derived_schema: Any = None
     # Whether values of cached properties travel with a pickled expression.
     _pickle_functools_cache: bool = True
 

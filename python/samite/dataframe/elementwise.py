@@ -150,7 +150,7 @@ def isin(frame: Any, values: Any) -> Any:
 
     from samite.dataframe.collections.frame_base import FrameBase, new_collection
 
-    ndim = frame._meta.ndim
+    ndim = frame.expr.ndim
     if hasattr(values, "__dask_graph__") or (
         ndim == 2 and isinstance(values, (pd.Series, pd.DataFrame))
     ):
@@ -169,7 +169,6 @@ def isin(frame: Any, values: Any) -> Any:
             meta = frame._meta.isin([])
             lazy = operand_of(delayed(values))
             return new_collection(UserMethodCall(frame.expr, "isin", (), meta, lazy))
-    frame._meta.isin(values)  # raises pandas' error early
     return method_call(frame, "isin", values)
 
 

@@ -183,10 +183,16 @@ def _warn_of_dtypes(left: Any, right: Any, left_on: Any, right_on: Any) -> None:
     if not isinstance(left_on, list) or not isinstance(right_on, list):
         return
     rows = []
+    looks = [frame.expr._schema for frame in (left, right)]
     for mine, theirs in zip(left_on, right_on, strict=False):
-        if mine not in left.columns or theirs not in right.columns:
-            continue
-        kinds = left._meta.dtypes[mine], right._meta.dtypes[theirs]
+        kinds: Any = [
+            None if look is None else look.dtype_of(label)
+            for look, label in zip(looks, (mine, theirs), strict=True)
+        ]
+        if any(kind is None for kind in kinds):
+            if mine not in left.columns or theirs not in right.columns:
+                continue
+            kinds = left._meta.dtypes[mine], right._meta.dtypes[theirs]
         if any(isinstance(kind, pd.CategoricalDtype) for kind in kinds):
             if not all(isinstance(kind, pd.CategoricalDtype) for kind in kinds):
                 rows.append(((mine, theirs), *kinds))

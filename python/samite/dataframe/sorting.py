@@ -138,7 +138,9 @@ def sort_values(
             f"Dataframes only support sorting by named columns which must be passed as a string "
             f"or a list of strings. You passed {by}"
         )
-    missing = [label for label in by if label not in frame._meta.columns]
+    schema = frame.expr._derived_schema
+    known = frame._meta.columns if schema is None else schema.places
+    missing = [label for label in by if label not in known]
     if missing:
         raise KeyError(
             f"sort_values: there are no columns {missing}; there are {list(frame._meta.columns)}"

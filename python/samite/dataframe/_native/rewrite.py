@@ -192,6 +192,8 @@ def _node(
 
 
 def _has_index(expr: FrameExpr) -> bool:
+    if expr._derived_schema is not None:
+        return True
     return isinstance(expr._meta, (pd.DataFrame, pd.Series))
 
 

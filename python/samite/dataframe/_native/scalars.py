@@ -12,6 +12,7 @@ import pandas as pd
 from samite import _engine
 from samite.dataframe._native.rows import Column, NotNative, Rows, Single, engine, some_of
 from samite.dataframe._native.types import is_text, literal, number_type
+from samite.dataframe.schemas import Schema
 
 BINARY = {
     "add": "add",
@@ -69,12 +70,20 @@ def each(rows: Rows, meta: Any, function: Callable[[Column], Any]) -> Rows:
 
 
 def labelled(meta: Any) -> list[tuple[Any, Any]]:
-    """Labels and dtypes of the columns of an object of pandas."""
+    """Labels and dtypes of the columns of an object of pandas, or of a schema."""
+    if isinstance(meta, Schema):
+        return list(zip(meta.labels, meta.dtypes, strict=True))
     if isinstance(meta, pd.DataFrame):
         return list(zip(meta.columns, meta.dtypes, strict=True))
     if isinstance(meta, (pd.Series, pd.Index)):
         return [(meta.name, meta.dtype)]
     raise NotNative("a scalar")
+
+
+def look(expr: Any) -> Any:
+    """What :func:`labelled` takes for an expression: its schema, or else its metadata."""
+    schema = expr._derived_schema
+    return expr._meta if schema is None else schema
 
 
 def binary(symbol: str, left: Any, right: Any, meta: Any) -> Rows:

@@ -21,10 +21,11 @@ from samite.dataframe._native.rows import (
     settled,
     some_of,
 )
-from samite.dataframe._native.scalars import labelled
+from samite.dataframe._native.scalars import labelled, look
 from samite.dataframe._native.types import is_native, literal
 from samite.dataframe.expressions.node import FrameExpr
 from samite.dataframe.metadata import no_default
+from samite.dataframe.schemas import Schema
 
 # What the engine does better than pandas on partitions; by the names of nodes, which are in
 # modules that need not have been imported.
@@ -149,18 +150,18 @@ def _operator(translation: Translation, expr: Any, index: bool) -> Rows | Reduce
     right = translation.operand(expr.right, index)
     if not isinstance(left, Rows) and not isinstance(right, Rows):
         return Reduced(scalars.singles(expr.symbol, left, right), (Column(None, None, None),), 0)
-    return scalars.binary(expr.symbol, left, right, expr._meta)
+    return scalars.binary(expr.symbol, left, right, look(expr))
 
 
 def _unary(translation: Translation, expr: Any, index: bool) -> Rows:
-    return scalars.unary(expr.symbol, translation.rows(expr.frame, index), expr._meta)
+    return scalars.unary(expr.symbol, translation.rows(expr.frame, index), look(expr))
 
 
 def _method(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     arguments = [translation.operand(argument, False) for argument in expr.arguments]
     keywords = {name: translation.operand(v, False) for name, v in expr.keywords.items()}
-    return scalars.method(rows, expr.method, arguments, keywords, expr._meta)
+    return scalars.method(rows, expr.method, arguments, keywords, look(expr))
 
 
 def _accessor(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -172,14 +173,14 @@ def _accessor(translation: Translation, expr: Any, index: bool) -> Rows:
         expr.is_property,
         expr.arguments,
         expr.keywords,
-        expr._meta,
+        look(expr),
     )
 
 
 def _assign(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     new: dict[Any, Any] = {}
-    dtypes = dict(labelled(expr._meta))
+    dtypes = dict(labelled(look(expr)))
     for label, value in zip(expr.labels, expr.values, strict=True):
         if isinstance(value, Expr):
             given = translation.rows(value, False)
@@ -194,21 +195,21 @@ def _assign(translation: Translation, expr: Any, index: bool) -> Rows:
         Column(label, new[label], dtype)
         if label in new
         else next(c for c in rows.columns if c.label == label)
-        for label, dtype in labelled(expr._meta)
+        for label, dtype in labelled(look(expr))
     ]
     return rows.with_columns(columns)
 
 
 def _relabelled(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
-    return scalars.each(rows, expr._meta, lambda column: column.scalar)
+    return scalars.each(rows, look(expr), lambda column: column.scalar)
 
 
 def _to_frame(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     if rows.ndim != 1 or not expr.operand("index"):
         raise NotNative("a frame of an index")
-    return dataclasses.replace(scalars.each(rows, expr._meta, lambda column: column.scalar), ndim=2)
+    return dataclasses.replace(scalars.each(rows, look(expr), lambda column: column.scalar), ndim=2)
 
 
 def _aggregated(rows: Rows, functions: list[tuple[str, Column]]) -> Reduced:
@@ -344,11 +345,16 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
     if expr.sort is not False:
         plan = engine(plan.sort, [(name, False, False) for name in names], None, False)
     scalar = _engine.FrameScalar.column
-    meta = expr._meta
-    levels = meta.index.levels if isinstance(meta.index, pd.MultiIndex) else [meta.index]
+    meta = look(expr)
+    if isinstance(meta, Schema):
+        dtypes = [dtype for _, dtype in meta.index.levels]
+    elif isinstance(meta.index, pd.MultiIndex):
+        dtypes = [level.dtype for level in meta.index.levels]
+    else:
+        dtypes = [meta.index.dtype]
     own = tuple(
-        Column(key.label, scalar(name), level.dtype)
-        for key, name, level in zip(keys, names, levels, strict=True)
+        Column(key.label, scalar(name), dtype)
+        for key, name, dtype in zip(keys, names, dtypes, strict=True)
     )
     columns = [
         Column(label, scalar(f"result {i}"), dtype)
@@ -400,14 +406,14 @@ def _reset_index(translation: Translation, expr: Any, index: bool) -> Rows:
         if rows.index is None or rows.one_by_one:
             raise NotNative("labels that count the rows")
         columns = [*rows.index, *columns]
-    found = labelled(expr._meta)
+    found = labelled(look(expr))
     if len(found) != len(columns):
         raise NotNative("a result of other columns")
     renamed = [
         Column(label, column.scalar, dtype)
         for column, (label, dtype) in zip(columns, found, strict=True)
     ]
-    return dataclasses.replace(rows, columns=tuple(renamed), index=None, ndim=expr._meta.ndim)
+    return dataclasses.replace(rows, columns=tuple(renamed), index=None, ndim=expr.ndim)
 
 
 def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -591,11 +597,11 @@ def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
         raise NotNative("frames side by side")
     parts = []
     for frame in expr.frames:
-        if frame.ndim != expr._meta.ndim:
+        if frame.ndim != expr.ndim:
             raise NotNative("frames and series")
         rows = translation.rows(frame, index)
         _no_categories(rows)
-        found = labelled(expr._meta)
+        found = labelled(look(expr))
         if [(c.label, c.dtype) for c in rows.columns] != found:
             raise NotNative("frames with different columns")
         if index and (rows.index is None or len(rows.index) != 1):
@@ -660,7 +666,7 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
     ]
     if not one_sided:
         parts += [("right", right_places[c.label]) for c in right.columns if c.label not in shared]
-    found = labelled(expr._meta)
+    found = labelled(look(expr))
     if len(found) != len(parts):
         raise NotNative("a merge with other columns")
     output = [(f"column {i}", side, at) for i, (side, at) in enumerate(parts) if at != ""]
@@ -713,7 +719,7 @@ def _sql(translation: Translation, expr: Any, index: bool) -> Rows:
     if plan is None:
         raise NotNative("a frame that the engine does not have")
     scalar = _engine.FrameScalar.column
-    columns = tuple(Column(label, scalar(label), dtype) for label, dtype in labelled(expr._meta))
+    columns = tuple(Column(label, scalar(label), dtype) for label, dtype in labelled(look(expr)))
     return Rows(
         plan,
         expr._name,

@@ -34,7 +34,8 @@ class DataFrame(
     @property
     def columns(self) -> Any:
         """The labels of the columns."""
-        return self._meta.columns
+        schema = self._expr._derived_schema
+        return self._meta.columns if schema is None else schema.columns
 
     @columns.setter
     def columns(self, labels: Any) -> None:
@@ -84,7 +85,7 @@ class DataFrame(
         return iter(self._meta)
 
     def __contains__(self, label: object) -> bool:
-        return label in self._meta
+        return label in self.columns
 
     def __dir__(self) -> list[str]:
         names = set(super().__dir__())
@@ -98,12 +99,16 @@ class DataFrame(
         # Only called when the usual way fails.
         if name.startswith("__") or name == "_expr":
             raise AttributeError(name)
-        if name in self._expr._meta.columns:
+        if self._has_column(name):
             return self[name]
         return super().__getattr__(name)
 
+    def _has_column(self, name: str) -> bool:
+        schema = self._expr._derived_schema
+        return name in (self._expr._meta.columns if schema is None else schema.places)
+
     def __setattr__(self, name: str, value: Any) -> None:
-        if name == "_expr" or hasattr(type(self), name) or name not in self._expr._meta.columns:
+        if name == "_expr" or hasattr(type(self), name) or not self._has_column(name):
             object.__setattr__(self, name, value)
         else:
             self[name] = value
@@ -128,12 +133,15 @@ class DataFrame(
             if isinstance(key, np.ndarray) and key.dtype == bool:
                 key = list(self._meta.columns[key])
             key = list(key)
+        projection = Projection(self.expr, key)
+        if projection._derived_schema is not None:
+            return new_collection(projection)
         try:
             self._meta[key]  # raises pandas' error for labels that are not there
         except KeyError as error:
             _note_near_names(error, key, self._meta.columns)
             raise
-        return new_collection(Projection(self.expr, key))
+        return new_collection(projection)
 
     def _slice_rows(self, key: slice) -> Any:
         from samite.dataframe.arguments import is_label_slice

@@ -30,7 +30,8 @@ class Series(
     @property
     def name(self) -> Any:
         """The label of the series."""
-        return self._meta.name
+        schema = self._expr._derived_schema
+        return self._meta.name if schema is None else schema.labels[0]
 
     @name.setter
     def name(self, name: Any) -> None:
@@ -41,7 +42,8 @@ class Series(
     @property
     def dtype(self) -> Any:
         """The dtype of the values."""
-        return self._meta.dtype
+        schema = self._expr._derived_schema
+        return self._meta.dtype if schema is None else schema.dtypes[0]
 
     @property
     def dtypes(self) -> Any:

@@ -119,6 +119,9 @@ class _CallOfMethod(Partitionwise):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         metas = [o._meta if isinstance(o, Expr) else o for o in self._given()]
         meta = self.frame._meta
         made = make_meta(methods.call_method(meta, self.method, self.names, *metas))
@@ -223,6 +226,9 @@ class AccessorCall(MethodCall):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         metas = [o._meta if isinstance(o, Expr) else o for o in self._given()]
         meta = self.frame._meta
         # How many columns there are shows in rows alone.

@@ -161,6 +161,9 @@ class GroupByAggregation(Grouped):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         parts = [meta_nonempty(node._meta) for node in self._inputs()]
         part = partial_results.chunk(*_with_one_index(parts), **self._chunk_keywords)
         return make_meta(partial_results.finish([part], **self._finish_keywords))

@@ -73,6 +73,9 @@ class Merge(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         left_key, right_key = (
             o._meta if isinstance(o, Expr) else None for o in (self.left_on, self.right_on)
         )
@@ -316,7 +319,11 @@ class Merge(FrameExpr):
 
 
 def _index_name(frame: Any) -> Any:
-    return frame._meta.index.name
+    schema = frame._derived_schema
+    if schema is None:
+        return frame._meta.index.name
+    levels = schema.index.levels
+    return levels[0][0] if len(levels) == 1 else None
 
 
 def _shuffled(

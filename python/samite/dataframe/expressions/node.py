@@ -33,6 +33,29 @@ class FrameExpr(SingletonExpr):
     def _meta(self) -> Any:
         raise NotImplementedError(f"{type(self).__name__} has no metadata")
 
+    @property
+    def _derived_schema(self) -> Any:
+        """The schema of the result where it is known without the metadata; None otherwise."""
+        # In the way of a cached property, but it does not travel with the expression.
+        found = self.__dict__.get("_schema_found", self)
+        if found is self:
+            from samite.dataframe.expressions.schema_rules import derived
+
+            found = self.__dict__["_schema_found"] = derived(self)
+        return found
+
+    @property
+    def _schema(self) -> Any:
+        """The schema of the result; None where the metadata is not plain."""
+        found = self._derived_schema
+        if found is None:
+            found = self.__dict__.get("_schema_of_meta", self)
+            if found is self:
+                from samite.dataframe.schemas import Schema
+
+                found = self.__dict__["_schema_of_meta"] = Schema.of(self._meta)
+        return found
+
     def _divisions(self) -> Sequence[Any]:
         raise NotImplementedError(f"{type(self).__name__} has no divisions")
 
@@ -52,11 +75,15 @@ class FrameExpr(SingletonExpr):
     @functools.cached_property
     def ndim(self) -> int:
         """2 of a frame, 1 of a series or an index, 0 of a scalar."""
-        return getattr(self._meta, "ndim", 0)
+        schema = self._derived_schema
+        return schema.ndim if schema is not None else getattr(self._meta, "ndim", 0)
 
     @property
     def columns(self) -> list[Any]:
         """The labels of the columns; of a series its name alone."""
+        schema = self._derived_schema
+        if schema is not None:
+            return list(schema.labels)
         meta = self._meta
         if self.ndim == 2:
             return list(meta.columns)
@@ -151,6 +178,9 @@ class Partitionwise(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         return make_meta(self._call([_meta_of(operand) for operand in self.operands]))
 
     def _call(self, operands: Sequence[Any]) -> Any:
@@ -221,7 +251,8 @@ class Elementwise(Partitionwise):
 
     def _changes_index(self) -> bool:
         """Whether the labels that the divisions speak of are what the function changes."""
-        if self.ndim != 1 or hasattr(self._meta, "index"):
+        # What has a schema is no index.
+        if self.ndim != 1 or self._derived_schema is not None or hasattr(self._meta, "index"):
             return False
         return all(
             frame.ndim == 1 and not hasattr(frame._meta, "index")

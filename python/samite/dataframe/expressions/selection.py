@@ -27,10 +27,16 @@ class Projection(Elementwise):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         return methods.empty_like(self.frame._meta[self.operand("columns")])
 
     @property
     def columns(self) -> list[Any]:
+        schema = self._derived_schema
+        if schema is not None:
+            return list(schema.labels)
         meta = self._meta
         return list(meta.columns) if meta.ndim == 2 else [meta.name]
 

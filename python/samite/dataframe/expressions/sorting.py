@@ -243,6 +243,9 @@ class SortValues(FrameExpr):
 
     @functools.cached_property
     def _meta(self) -> Any:
+        schema = self._derived_schema
+        if schema is not None:
+            return schema.meta
         meta = self.frame._meta
         return meta.reset_index(drop=True) if self.ignore_index else meta
 

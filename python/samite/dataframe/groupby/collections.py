@@ -95,6 +95,8 @@ class GroupBy:
 
     @property
     def _column_names(self) -> list[Any]:
+        if self._expr._derived_schema is not None:
+            return [None]
         return list(self._expr._meta.columns.names)
 
     @property

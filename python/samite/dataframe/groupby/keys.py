@@ -57,6 +57,9 @@ def _is_label(obj: Any, key: Any) -> bool:
         hash(key)
     except TypeError:
         return False
+    schema = obj.expr._derived_schema
+    if schema is not None and schema.ndim == 2 and key in schema.places:
+        return True
     meta = obj._meta
     if meta.ndim == 2 and key in meta.columns:
         return True
