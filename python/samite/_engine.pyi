@@ -537,6 +537,10 @@ class FramePlan:
         and the first of its row groups and the one after the last, None for all."""
 
     @staticmethod
+    def row_groups_of(paths: Sequence[str | PathLike[str]]) -> list[list[tuple[int, int]]]:
+        """Rows and uncompressed bytes of each row group of each Parquet file."""
+
+    @staticmethod
     def memory(partitions: Sequence[Any]) -> FramePlan:
         """Rows in memory: a partition for each object with ``__arrow_c_stream__``."""
 

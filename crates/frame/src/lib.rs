@@ -32,7 +32,7 @@ pub use arrow;
 pub use error::{FrameError, Result};
 pub use explain::{Explained, Figures, analyze, explain, tree};
 pub use memory::Memory;
-pub use parquet::{ParquetScan, Piece};
+pub use parquet::{ParquetScan, Piece, row_groups};
 pub use plan::{
     AggregateFunction, Aggregation, JoinColumn, JoinKind, Keep, Operator, Plan, SortKey,
 };

@@ -1,5 +1,6 @@
 //! Parquet files as relations.
 
+mod footers;
 mod groups;
 mod reads;
 
@@ -22,17 +23,16 @@ use datafusion::datasource::{TableProvider, TableType};
 use datafusion::error::{DataFusionError, Result as EngineResult};
 use datafusion::execution::object_store::ObjectStoreUrl;
 use datafusion::logical_expr::Expr;
-use datafusion::object_store::local::LocalFileSystem;
 use datafusion::object_store::{ObjectMeta, path::Path as StorePath};
 use datafusion::parquet::arrow::arrow_reader::{RowSelection, RowSelector};
 use datafusion::parquet::arrow::{ARROW_SCHEMA_META_KEY, parquet_to_arrow_schema};
 use datafusion::parquet::file::metadata::{KeyValue, ParquetMetaData};
 use datafusion::parquet::file::statistics::Statistics as ParquetStatistics;
 use datafusion::physical_plan::ExecutionPlan;
-use futures::{StreamExt, TryStreamExt, stream};
 use rustc_hash::FxHashMap;
 use serde::{Deserialize, Serialize};
 
+pub use footers::row_groups;
 use groups::{Span, Stretch};
 use reads::LocalReads;
 
@@ -41,9 +41,6 @@ use crate::error::{FrameError, Result};
 use crate::run;
 use crate::scalar::Scalar;
 use crate::types::{canonical, is_float};
-
-/// How many footers are read at a time.
-const FOOTERS_AT_ONCE: usize = 32;
 
 /// The most files of which each has its statistics in the plan. Row groups are left out by their
 /// own when a file is opened.
@@ -94,7 +91,7 @@ impl ParquetScan {
             });
         }
         let files: Vec<DataFile> = paths.iter().map(|path| look(path)).collect::<Result<_>>()?;
-        let footers = run::block_on(footers(&files))??;
+        let footers = run::block_on(footers::footers(&files))??;
         let mut schema: Option<Schema> = None;
         let mut missing = Vec::new();
         for (file, footer) in files.iter().zip(&footers) {
@@ -276,26 +273,6 @@ fn look(path: &Path) -> Result<DataFile> {
         .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok())
         .unwrap_or_default();
     Ok(DataFile { path: path_there, bytes: metadata.len(), modified, row_groups: Vec::new() })
-}
-
-/// The footers of all files, from the process's cache where they are there already.
-async fn footers(files: &[DataFile]) -> Result<Vec<Arc<ParquetMetaData>>> {
-    let cache = run::footer_cache()?;
-    let store = LocalFileSystem::new();
-    let (store, cache) = (&store, &cache);
-    let read = |file: &DataFile| {
-        let (meta, path) = (file.meta(), file.path.clone());
-        async move {
-            let meta = meta?;
-            DFParquetMetadata::new(store, &meta)
-                .with_file_metadata_cache(Some(cache.clone()))
-                .fetch_metadata()
-                .await
-                .map_err(|wrong| FrameError::Corrupt { path, detail: wrong.to_string() })
-        }
-    };
-    let futures: Vec<_> = files.iter().map(read).collect();
-    stream::iter(futures).buffered(FOOTERS_AT_ONCE).try_collect().await
 }
 
 /// The columns of a file in the types of relations.

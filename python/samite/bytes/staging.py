@@ -175,14 +175,27 @@ class Staging:
 def discard_lazy(graphs: Callable[[], Iterable[Mapping[Any, Any]]]) -> None:
     """Discard the lazy writes of graphs whose computation has failed. The graphs are made only
     where there are such writes at all."""
+    discard_all(lazy_writes(graphs))
+
+
+def lazy_writes(graphs: Callable[[], Iterable[Mapping[Any, Any]]]) -> list[Staging]:
+    """The lazy writes of graphs. These are made only where there are such writes at all."""
     if not _lazy:
-        return
+        return []
+    found = []
     for graph in graphs():
         for task in graph.values():
             staging = getattr(getattr(task, "func", None), "__self__", None)
             if isinstance(staging, Staging):
-                with contextlib.suppress(OSError):
-                    staging.discard()
+                found.append(staging)
+    return found
+
+
+def discard_all(writes: Iterable[Staging]) -> None:
+    """Discard writes that nobody will go on with."""
+    for staging in writes:
+        with contextlib.suppress(OSError):
+            staging.discard()
 
 
 def _inside(place: str, name: str) -> str:

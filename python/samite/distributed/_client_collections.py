@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import functools
+import sys
+import weakref
 from collections.abc import Mapping
 from typing import Any
 
 from samite.distributed._client_base import ClientBase
 from samite.distributed._keys import check_key
 from samite.distributed._options import options_of, task_options, warn_of_size
-from samite.distributed.future import Future
+from samite.distributed.future import Future, key_text
 
 
 class CollectionsMixin(ClientBase):
@@ -71,10 +74,37 @@ class CollectionsMixin(ClientBase):
             graph, keys = _finalized(lazy, optimize_graph)
             made = self._submit_graph(graph, keys, options)
             futures = {id(one): future for one, future in zip(lazy, made, strict=True)}
+            self._no_leftovers(lazy, made)
         result: list[Any] = [futures.get(id(one), one) for one in given]
         if sync:
             return self.gather(result[0] if single else result)
         return result[0] if single else result
+
+    def _no_leftovers(self, collections: list[Any], futures: list[Any]) -> None:
+        """Remove what lazy writes among the collections have made, should computing them fail, as
+        soon as nobody holds the future any more, by which the tasks could run again."""
+        staging = sys.modules.get("samite.bytes.staging")
+        if staging is None:
+            return
+        for collection, future in zip(collections, futures, strict=True):
+            writes = staging.lazy_writes(lambda one=collection: [dict(one.__dask_graph__())])
+            if writes:
+                reference = weakref.ref(future)
+                key = key_text(future.key)
+                discard = functools.partial(staging.discard_all, writes)
+
+                def ended(
+                    _key: str, status: str, reference: Any = reference, discard: Any = discard
+                ) -> None:
+                    if status == "finished":
+                        return
+                    held = reference()
+                    if held is None:
+                        self._callbacks.put(discard)
+                    else:
+                        weakref.finalize(held, discard)
+
+                self._connected().watch([key], ended)
 
     def persist(
         self,

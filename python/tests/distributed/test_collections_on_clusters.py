@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import os
+import time
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -122,3 +126,46 @@ def test_what_was_persisted_elsewhere_does_not_stand_for_what_is_here():
             assert len(kept) == 30
             assert kept.a.sum().compute() == 435
             assert (kept.a + 1).sum().compute() == 465
+
+
+def refuse(part, folder):
+    if part.x.min() < 6:
+        return part
+    # Not before there is something to leave.
+    deadline = time.monotonic() + PATIENCE
+    while not os.listdir(folder) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    raise OSError("this partition cannot be written")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "csv"])
+def test_failed_lazy_writes_leave_nothing(client, tmp_path, kind):
+    frame = dd.from_pandas(pd.DataFrame({"x": range(8)}), npartitions=4)
+    broken = frame.map_partitions(refuse, str(tmp_path), meta=frame._meta)
+    folder = tmp_path / "written"
+    if kind == "parquet":
+        lazy = broken.to_parquet(folder, compute=False)
+    else:
+        lazy = delayed(list)(
+            broken.to_csv(str(folder / "all.csv"), single_file=True, compute=False)
+        )
+    future = client.compute(lazy)
+    with pytest.raises(OSError, match="cannot be written"):
+        future.result(PATIENCE)
+    assert future.status == "error"
+    del future
+    deadline = time.monotonic() + PATIENCE
+    while list(tmp_path.rglob(".*")) and time.monotonic() < deadline:
+        gc.collect()
+        time.sleep(0.01)
+    assert [path for path in tmp_path.rglob("*") if path != folder or any(path.iterdir())] == []
+
+
+def test_lazy_writes_that_succeed_stay(client, tmp_path):
+    frame = dd.from_pandas(pd.DataFrame({"x": range(8)}), npartitions=4)
+    future = client.compute(frame.to_parquet(tmp_path / "written", compute=False))
+    future.result(PATIENCE)
+    del future
+    gc.collect()
+    assert [path.name for path in tmp_path.iterdir()] == ["written"]
+    assert dd.read_parquet(tmp_path / "written").x.sum().compute() == 28

@@ -60,6 +60,12 @@ impl FramePlan {
         Ok(Plan::parquet(scan.map_err(raised)?).into())
     }
 
+    /// Rows and uncompressed bytes of each row group of each Parquet file.
+    #[staticmethod]
+    fn row_groups_of(paths: Vec<PathBuf>) -> PyResult<Vec<Vec<(u64, u64)>>> {
+        gil::released(|| frame::row_groups(&paths)).map_err(raised)
+    }
+
     /// Rows of files of delimited text: (name, position, kind) for each column, and
     /// (path, begin, end) for each partition.
     #[staticmethod]

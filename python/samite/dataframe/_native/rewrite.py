@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -26,7 +27,8 @@ def nativized(expr: Expr, final: bool) -> Expr:
     """
     if not any(is_worthwhile(node) for node in expr.walk()):
         return expr
-    if final:
+    whole = expr
+    if final and not any(map(_has_folders, expr.walk())):
         # The engine leaves out columns and moves conditions by itself, in a fraction of the time.
         whole = _Rewrite(final).outermost(expr)
         results = [whole] if isinstance(expr, FrameExpr) else whole.operands
@@ -40,9 +42,32 @@ def nativized(expr: Expr, final: bool) -> Expr:
         whole = _Rewrite(final).outermost(expr)
         if isinstance(whole, NativeRows):
             return whole
+    elif whole is not expr and _native_count(found) > 1 and _is_all_native_below(whole):
+        # The readers of one aggregation have one each with the columns that they need, where one
+        # for all of them takes no longer.
+        if _native_count(whole) < _native_count(found):
+            found = whole
     if _combines_orders(found):
         return _Rewrite(final, any_order=False).outermost(simplified)
     return found
+
+
+def _has_folders(node: Expr) -> bool:
+    """Whether it reads columns whose values the names of folders hold, which cost something."""
+    return type(node).__name__ == "ReadParquet" and bool(node.dataset.fields_of_folders)
+
+
+def _native_count(expr: Expr) -> int:
+    return sum(isinstance(node, NativeRows) for node in expr.walk())
+
+
+def _is_all_native_below(expr: Expr) -> bool:
+    """Whether the engine reads all sources, and pandas what it makes of them."""
+    return all(
+        isinstance(node, NativeRows)
+        for node in expr.walk()
+        if isinstance(node, FrameExpr) and not node.dependencies()
+    )
 
 
 # Nodes of several frames whose rows do not belong together one by one.
@@ -91,12 +116,28 @@ class _Rewrite:
         self.translation = Translation()
         self.done: dict[str, Expr] = {}
         self.worth: dict[str, bool] = {}
+        # How many nodes read each, by name.
+        self.readers: Counter[str] = Counter()
 
     def outermost(self, expr: Expr) -> Expr:
+        self.readers = Counter(
+            operand._name for node in expr.walk() for operand in node.dependencies()
+        )
+        return self._outermost(expr)
+
+    def _is_column_of_shared(self, expr: Expr) -> bool:
+        """Whether it is a column of groups that others read too, under an operation of pandas: the
+        groups are then computed once for all of them."""
+        if type(expr).__name__ != "Projection":
+            return False
+        frame = expr.operands[0]
+        return type(frame).__name__ == "GroupByAggregation" and self.readers[frame._name] > 1
+
+    def _outermost(self, expr: Expr) -> Expr:
         if isinstance(expr, FrameExpr):
             return self.rewritten(expr, self.final)
         operands = [
-            self.outermost(operand) if isinstance(operand, FrameExpr) else operand
+            self._outermost(operand) if isinstance(operand, FrameExpr) else operand
             for operand in expr.operands
         ]
         return _with_operands(expr, operands)
@@ -109,6 +150,8 @@ class _Rewrite:
         if known is not None and not final:
             return known
         try:
+            if self._is_column_of_shared(expr):
+                raise NotNative("a column of an aggregation with other readers")
             result: Expr = self._native(expr, final)
         except NotNative:
             operands = [

@@ -151,6 +151,9 @@ def _binary(function: str, left: Any, right: Any, left_kind: Any, right_kind: An
         isinstance(kind, np.dtype) and kind.kind != "b" for kind in (left_kind, right_kind)
     ):
         raise NotNative("bits of integers")
+    if function == "power" and type(right_kind) is int and right_kind == 2:
+        if isinstance(left_kind, np.dtype) and left_kind.kind in "iu":
+            return call("multiply", left, left)
     return call(function, left, right)
 
 

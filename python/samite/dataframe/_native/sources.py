@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from samite import _engine
+from samite.dataframe._native.folders import beyond_folders, with_folders
 from samite.dataframe._native.rows import Column, NotNative, Rows, engine
 from samite.dataframe._native.scalars import call, labelled
 from samite.dataframe._native.types import is_native, literal, matches
@@ -68,18 +69,23 @@ def read_parquet(expr: Any, index: bool) -> Rows:
     pieces = expr.partition_pieces()
     levels = list(expr.index_columns)
     labels = list(expr.data_columns)
-    filters = expr.operand("filters")
+    folders = expr.dataset.fields_of_folders
+    if any(level in folders for level in levels):
+        raise NotNative("an index of the names of folders")
+    filters = beyond_folders(expr.operand("filters"), folders, pieces)
     filtered = [c for group in filters or [] for c, _, _ in group]
-    names = list(dict.fromkeys([*labels, *(levels if index else []), *filtered]))
+    meta = expr._meta
+    dtypes = dict(labelled(meta))
+    of_folders = {label: dtypes[label] for label in labels if label in folders}
+    in_files = [label for label in labels if label not in folders]
+    names = list(dict.fromkeys([*in_files, *(levels if index else []), *filtered]))
     if not names:
         # The number of rows is all that is wanted.
         names = list(expr.dataset.schema.names[:1])
-    paths, partitions = _partitions(pieces)
-    plan = engine(_engine.FramePlan.parquet, paths, names, partitions)
+    plan, given = with_folders(pieces, names, of_folders, _scan)
     schema = pa.schema(plan.schema)
-    meta = expr._meta
-    dtypes = dict(labelled(meta))
-    known = {label for label in labels if matches(schema.field(label).type, dtypes[label])}
+    known = {label for label in in_files if matches(schema.field(label).type, dtypes[label])}
+    known |= given
     numbered = index and not levels
     if numbered:
         _check_positions(expr, pieces)
@@ -107,6 +113,11 @@ def read_parquet(expr: Any, index: bool) -> Rows:
     return dataclasses.replace(rows, source=expr._name)
 
 
+def _scan(pieces: Sequence[Any], names: Sequence[str]) -> Any:
+    paths, partitions = _partitions(pieces)
+    return engine(_engine.FramePlan.parquet, paths, list(names), partitions)
+
+
 def _check_options(expr: Any) -> None:
     from samite.dataframe.io.parquet.arrow import ArrowDatasetEngine
     from samite.dataframe.io.parquet.core import get_engine
@@ -117,8 +128,6 @@ def _check_options(expr: Any) -> None:
         raise NotNative("options of the reader")
     if not _is_local(expr.operand("filesystem")):
         raise NotNative("files that are not on this machine")
-    if expr.dataset.fields_of_folders:
-        raise NotNative("columns from the names of folders")
 
 
 def _is_local(filesystem: Any) -> bool:
@@ -141,6 +150,11 @@ def _partitions(pieces: Sequence[Any]) -> tuple[list[str], list[list[tuple[int, 
     paths: dict[str, int] = {}
     partitions = []
     for own in pieces:
+        if len(own) == 1 and own[0].row_groups is not None and len(own[0].row_groups) == 1:
+            # By far the most, where there are many.
+            (group,) = own[0].row_groups
+            partitions.append([(paths.setdefault(own[0].path, len(paths)), (group, group + 1))])
+            continue
         partition: list[tuple[int, Any]] = []
         for piece in own:
             file = paths.setdefault(piece.path, len(paths))

@@ -9,6 +9,7 @@ from typing import Any
 from samite import _engine
 from samite._expr import Expr
 from samite.dataframe._native import scalars, sources, text_sources
+from samite.dataframe._native.categories import plain_key, with_plain_keys
 from samite.dataframe._native.rows import (
     Column,
     NotNative,
@@ -324,8 +325,7 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
             keys.append(given.only)
         else:
             keys.append(rows.column(key))
-    if any(isinstance(key.dtype, pd.CategoricalDtype) for key in keys):
-        raise NotNative("groups of categories")
+    keys = [plain_key(key, expr.sort is not False, expr.observed) for key in keys]
     _check_whole_keys(rows, keys)
     pairs = [(f"key {i}", key.scalar) for i, key in enumerate(keys)]
     calls: list[tuple[str, str, str | None]] = []
@@ -646,8 +646,11 @@ def _merge(translation: Translation, expr: Any, index: bool) -> Rows:
     one_sided = how in ("leftsemi", "leftanti")
     if index and one_sided:
         raise NotNative("labels of the left side")
-    left, left_names, _ = settled(some_of(translation.rows(expr.left, False), False), False)
-    right, right_names, _ = settled(some_of(translation.rows(expr.right, False), False), False)
+    sides = with_plain_keys(
+        translation.rows(expr.left, False), left_on, translation.rows(expr.right, False), right_on
+    )
+    left, left_names, _ = settled(some_of(sides[0], False), False)
+    right, right_names, _ = settled(some_of(sides[1], False), False)
     left_places = {c.label: n for c, n in zip(left.columns, left_names, strict=True)}
     right_places = {c.label: n for c, n in zip(right.columns, right_names, strict=True)}
     if any(side.columns and not any(n) for side, n in ((left, left_names), (right, right_names))):

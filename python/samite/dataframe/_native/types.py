@@ -105,7 +105,9 @@ def matches(kind: Any, dtype: Any) -> bool:
     import pyarrow as pa
 
     if isinstance(dtype, pd.CategoricalDtype):
-        return pa.types.is_dictionary(kind) and is_native(dtype)
+        if pa.types.is_dictionary(kind):
+            return is_native(dtype)
+        return holds_categories(kind, dtype)
     if isinstance(dtype, pd.StringDtype):
         return is_text(dtype) and (
             pa.types.is_string_view(kind)
@@ -127,6 +129,18 @@ def matches(kind: Any, dtype: Any) -> bool:
     if dtype.kind in "iu":
         return pa.types.is_integer(kind)
     return dtype.kind == "f" and (pa.types.is_floating(kind) or pa.types.is_integer(kind))
+
+
+def holds_categories(kind: Any, dtype: Any) -> bool:
+    """Whether plain values of a type of Arrow can be the categories of a dtype that are known."""
+    import pyarrow as pa
+
+    categories = dtype.categories
+    if categories is None or UNKNOWN_CATEGORIES in categories:
+        return False
+    if is_text(categories.dtype):
+        return pa.types.is_string_view(kind) or pa.types.is_string(kind)
+    return categories.dtype.kind in "iu" and pa.types.is_integer(kind)
 
 
 def _unit(dtype: Any) -> str:

@@ -256,6 +256,19 @@ class ParquetDataset:
     def _names_in_files(self) -> list[str]:
         return self.fragments[0].physical_schema.names if self.fragments else []
 
+    def sizes_of_row_groups(self, fragments: list[Any]) -> list[list[tuple[int, int]]] | None:
+        """Rows and uncompressed bytes of each row group of files on this machine, from footers
+        that the engine reads, and keeps for when it reads the rows; None of other files."""
+        if self.listing.metadata_file is not None or not self.filesystem.is_local:
+            return None
+        from samite._engine import FramePlan
+
+        try:
+            return FramePlan.row_groups_of([fragment.path for fragment in fragments])
+        except (ValueError, OSError):
+            # pyarrow raises what its users expect.
+            return None
+
     def read_footers(self, fragments: list[Any]) -> None:
         """Read the metadata of files that have not been read yet, several at a time."""
         from concurrent.futures import ThreadPoolExecutor

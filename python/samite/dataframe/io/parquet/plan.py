@@ -125,10 +125,13 @@ class _Planner:
             # The names of folders may say that no row of a file passes.
             left = {f.path for f in self.dataset.arrow.get_fragments(filter=self.filter)}
             fragments = [(i, f) for i, f in fragments if f.path in left]
+        if self.split in (True, 1) and not self.drops_empty:
+            sizes = self.dataset.sizes_of_row_groups([fragment for _, fragment in fragments])
+            if sizes is not None:
+                return self._each_row_group(fragments, sizes)
         if not self.needs_footers:
             groups = [[_Group(i, None, 0, 0, None)] for i, _ in fragments]
         else:
-            self.dataset.read_footers([fragment for _, fragment in fragments])
             groups = self._packed(list(self._groups(fragments)))
         if self.drops_empty:
             groups = [g for g in groups if any(group.rows for group in g)]
@@ -139,7 +142,47 @@ class _Planner:
         bounds = _bounds_of(groups) if self.index else None
         return Plan(pieces, rows, bounds, self.split is not False)
 
+    def _each_row_group(
+        self, fragments: list[tuple[int, Any]], sizes: list[list[tuple[int, int]]]
+    ) -> Plan:
+        """The plan with a partition for each row group, which may be very many."""
+        pieces: list[tuple[Piece, ...]] = []
+        rows: list[int] = []
+        positions = [(position,) for position in range(max(map(len, sizes), default=0))]
+        for (number, fragment), groups in zip(fragments, sizes, strict=True):
+            path, values = fragment.path, tuple(self.dataset.values_of_folders[number].items())
+            if not groups:
+                pieces.append((Piece(path, (), values),))
+                rows.append(0)
+                continue
+            pieces.extend(
+                (Piece(path, position, values),)
+                for position, _ in zip(positions, groups, strict=False)
+            )
+            rows.extend(count for count, _ in groups)
+        if not pieces:
+            return Plan(((),), (0,), None, True)
+        return Plan(tuple(pieces), tuple(rows), None, True)
+
     def _groups(self, fragments: list[tuple[int, Any]]) -> Iterator[_Group]:
+        sizes = None
+        if not self.drops_empty:
+            # No values of statistics are wanted.
+            sizes = self.dataset.sizes_of_row_groups([fragment for _, fragment in fragments])
+        if sizes is not None:
+            for (number, _), groups in zip(fragments, sizes, strict=True):
+                if self.split is False:
+                    rows, size = (
+                        (sum(values) for values in zip(*groups, strict=True)) if groups else (0, 0)
+                    )
+                    yield _Group(number, None, rows, size, None)
+                elif not groups:
+                    yield _Group(number, (), 0, 0, None)
+                else:
+                    for position, (rows, size) in enumerate(groups):
+                        yield _Group(number, (position,), rows, size, None)
+            return
+        self.dataset.read_footers([fragment for _, fragment in fragments])
         schema = self.dataset.schema
         for number, fragment in fragments:
             if self.filter is not None:
