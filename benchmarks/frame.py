@@ -8,7 +8,7 @@ TPC-H: the tables are made once by tpchgen-cli (from PyPI), in the folder of TPC
 /tmp/samite-tpch, with money as floats and days as moments, as pandas has them. `tpch-sql` runs the
 22 queries as text, `tpch-frame` in the pandas-style API; both read Parquet files.
 `groupby` and `join` are h2o's questions on rows in Parquet files; `csv` reads text with days and
-groups its rows.
+groups its rows. `plan` reads no rows: it is what comes before, for very many files and partitions.
 
 The size is the scale factor in thousandths, or the number of rows. Every repetition runs in a
 process of its own; `answer` is a sum over the results and has to agree.
@@ -307,6 +307,78 @@ def text_duckdb(size: int) -> Facts:
     return timed([(name, lambda: duckdb.execute(text).df()) for name in ("first", "again")])
 
 
+# ---- planning ---------------------------------------------------------------------------------
+
+ROW_GROUPS = 10
+
+
+def many_files(size: int) -> Path:
+    """A folder of Parquet files with ten row groups each, `size` row groups in all."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    folder = FOLDER / f"files-{size}"
+    if folder.exists():
+        return folder
+    made = FOLDER / f"made-files-{size}"
+    made.mkdir(parents=True, exist_ok=True)
+    random = np.random.default_rng(0)
+    rows = 10 * ROW_GROUPS
+    for number in range(size // ROW_GROUPS):
+        moments = np.arange(number * rows, (number + 1) * rows).astype("M8[us]")
+        columns = {
+            "time": pa.array(moments),
+            "id": random.integers(0, 50, rows),
+            "x": random.random(rows),
+            "y": random.random(rows),
+        }
+        path = made / f"part-{number:05d}.parquet"
+        pq.write_table(pa.table(columns), path, row_group_size=rows // ROW_GROUPS)
+    made.rename(folder)
+    return folder
+
+
+def plans_of(package: str, size: int) -> Facts:
+    """The time from files to a graph that can be run, without that of listing the files: of a first
+    query (`seconds`), and of the same one again."""
+    import importlib
+
+    dd = importlib.import_module(f"{package}.dataframe")
+    few, folder = many_files(20 * ROW_GROUPS), many_files(size)
+
+    def planned(files: Path) -> int:
+        rows = dd.read_parquet(str(files), split_row_groups=True)
+        query = rows[rows.x > 0.5].groupby("id").y.sum()
+        if package == "samite":
+            from samite.base import _finalized
+
+            _finalized([query], True)
+        else:
+            dict(query.optimize().__dask_graph__())
+        return rows.npartitions
+
+    def listed() -> float:
+        began = time.perf_counter()
+        for entry in os.scandir(folder):
+            entry.stat()
+        return time.perf_counter() - began
+
+    # What is imported by a first query has nothing to do with the number of files.
+    planned(few)
+    taken = []
+    for _ in range(2):
+        listing = listed()
+        began = time.perf_counter()
+        partitions = planned(folder)
+        taken.append(time.perf_counter() - began - listing)
+    return {
+        "seconds": taken[0],
+        "peak_mb": memory("VmHWM") // 10**6,
+        "again": round(taken[1], 3),
+        "answer": [float(partitions)],
+    }
+
+
 TOPICS = {
     "tpch-sql": Topic(
         "The 22 queries of TPC-H in SQL",
@@ -374,6 +446,16 @@ TOPICS = {
             "dask": Contender(lambda size: text_of("dask", size), needs=("dask",)),
             "polars": Contender(text_polars, needs=("polars",)),
             "duckdb": Contender(text_duckdb, needs=("duckdb",)),
+        },
+    ),
+    "plan": Topic(
+        "Planning a query over files with ten row groups each, a partition for each row group",
+        size=10_000,
+        quick=1_000,
+        unit="partition",
+        contenders={
+            "samite": Contender(lambda size: plans_of("samite", size)),
+            "dask": Contender(lambda size: plans_of("dask", size), needs=("dask",), repeat=2),
         },
     ),
 }

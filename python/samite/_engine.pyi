@@ -532,9 +532,11 @@ class FramePlan:
         paths: Sequence[str | PathLike[str]],
         columns: Sequence[str] | None = None,
         partitions: Sequence[Sequence[_Piece]] | None = None,
+        by_row_group: bool = False,
     ) -> FramePlan:
         """Rows of Parquet files; a partition has parts of files: the file's position in ``paths``,
-        and the first of its row groups and the one after the last, None for all."""
+        and the first of its row groups and the one after the last, None for all. With
+        ``by_row_group`` each row group is a partition."""
 
     @staticmethod
     def row_groups_of(paths: Sequence[str | PathLike[str]]) -> list[list[tuple[int, int]]]:

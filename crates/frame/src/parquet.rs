@@ -176,6 +176,20 @@ impl ParquetScan {
         })
     }
 
+    /// The same rows with a partition for each row group, in the order of the files.
+    pub fn by_row_group(mut self) -> Self {
+        self.partitions = self
+            .files
+            .iter()
+            .enumerate()
+            .flat_map(|(file, known)| {
+                (0..known.row_groups.len())
+                    .map(move |group| vec![Piece { file, row_groups: Some((group, group + 1)) }])
+            })
+            .collect();
+        self
+    }
+
     /// The columns.
     pub fn schema(&self) -> &SchemaRef {
         &self.schema

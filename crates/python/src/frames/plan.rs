@@ -43,11 +43,12 @@ type PyFigures = (usize, String, usize, usize, f64);
 impl FramePlan {
     /// Rows of Parquet files.
     #[staticmethod]
-    #[pyo3(signature = (paths, columns=None, partitions=None))]
+    #[pyo3(signature = (paths, columns=None, partitions=None, by_row_group=false))]
     fn parquet(
         paths: Vec<PathBuf>,
         columns: Option<Vec<String>>,
         partitions: Option<Vec<Vec<PyPiece>>>,
+        by_row_group: bool,
     ) -> PyResult<Self> {
         let partitions = partitions.map(|partitions| {
             let pieces = |pieces: Vec<PyPiece>| {
@@ -56,8 +57,10 @@ impl FramePlan {
             };
             partitions.into_iter().map(pieces).collect()
         });
-        let scan = gil::released(|| ParquetScan::open(&paths, columns.as_deref(), partitions));
-        Ok(Plan::parquet(scan.map_err(raised)?).into())
+        let scan = gil::released(|| ParquetScan::open(&paths, columns.as_deref(), partitions))
+            .map_err(raised)?;
+        let scan = if by_row_group { scan.by_row_group() } else { scan };
+        Ok(Plan::parquet(scan).into())
     }
 
     /// Rows and uncompressed bytes of each row group of each Parquet file.

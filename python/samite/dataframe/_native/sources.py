@@ -114,6 +114,14 @@ def read_parquet(expr: Any, index: bool) -> Rows:
 
 
 def _scan(pieces: Sequence[Any], names: Sequence[str]) -> Any:
+    from samite.dataframe.io.parquet.plan import EachRowGroup
+
+    if isinstance(pieces, EachRowGroup):
+        paths = [path for path, _ in pieces.files]
+        plan = engine(_engine.FramePlan.parquet, paths, list(names), None, True)
+        if plan.partitions != len(pieces):
+            raise NotNative("files that have changed meanwhile")
+        return plan
     paths, partitions = _partitions(pieces)
     return engine(_engine.FramePlan.parquet, paths, list(names), partitions)
 
@@ -150,11 +158,6 @@ def _partitions(pieces: Sequence[Any]) -> tuple[list[str], list[list[tuple[int, 
     paths: dict[str, int] = {}
     partitions = []
     for own in pieces:
-        if len(own) == 1 and own[0].row_groups is not None and len(own[0].row_groups) == 1:
-            # By far the most, where there are many.
-            (group,) = own[0].row_groups
-            partitions.append([(paths.setdefault(own[0].path, len(paths)), (group, group + 1))])
-            continue
         partition: list[tuple[int, Any]] = []
         for piece in own:
             file = paths.setdefault(piece.path, len(paths))

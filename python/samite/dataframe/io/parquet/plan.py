@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any, NamedTuple
+import bisect
+import itertools
+from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple, overload
 
 import pandas as pd
 
@@ -19,6 +21,45 @@ class Piece(NamedTuple):
     folder_values: tuple[tuple[str, Any], ...]
 
 
+class EachRowGroup(Sequence[tuple[Piece, ...]]):
+    """The pieces of partitions that are a row group each, made when they are asked for: there may
+    be very many.
+
+    ``files`` are paths with the values of their folders, ``starts`` the first partition of each
+    file and the one after the last.
+    """
+
+    def __init__(
+        self, files: Sequence[tuple[str, tuple[tuple[str, Any], ...]]], starts: Sequence[int]
+    ) -> None:
+        self.files = files
+        self.starts = starts
+
+    def __len__(self) -> int:
+        return self.starts[-1]
+
+    @overload
+    def __getitem__(self, place: int) -> tuple[Piece, ...]: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[tuple[Piece, ...]]: ...
+    def __getitem__(self, place: Any) -> Any:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        if not -len(self) <= place < len(self):
+            raise IndexError(f"there are {len(self)} partitions, and none is number {place}")
+        place %= len(self)
+        number = bisect.bisect_right(self.starts, place) - 1
+        path, values = self.files[number]
+        return (Piece(path, (place - self.starts[number],), values),)
+
+    def __eq__(self, other: object) -> bool:
+        if isinstance(other, EachRowGroup):
+            return self.files == other.files and self.starts == other.starts
+        return isinstance(other, Sequence) and [*self] == [*other]
+
+    __hash__ = None  # type: ignore[assignment]
+
+
 class Plan(NamedTuple):
     """The partitions of a dataset.
 
@@ -27,7 +68,7 @@ class Plan(NamedTuple):
     ``splits_files``: row groups of one file may be in different partitions.
     """
 
-    pieces: tuple[tuple[Piece, ...], ...]
+    pieces: Sequence[tuple[Piece, ...]]
     rows: tuple[int, ...] | None
     bounds: tuple[tuple[Any, Any], ...] | None
     splits_files: bool = False
@@ -127,7 +168,7 @@ class _Planner:
             fragments = [(i, f) for i, f in fragments if f.path in left]
         if self.split in (True, 1) and not self.drops_empty:
             sizes = self.dataset.sizes_of_row_groups([fragment for _, fragment in fragments])
-            if sizes is not None:
+            if sizes and all(sizes):
                 return self._each_row_group(fragments, sizes)
         if not self.needs_footers:
             groups = [[_Group(i, None, 0, 0, None)] for i, _ in fragments]
@@ -145,24 +186,12 @@ class _Planner:
     def _each_row_group(
         self, fragments: list[tuple[int, Any]], sizes: list[list[tuple[int, int]]]
     ) -> Plan:
-        """The plan with a partition for each row group, which may be very many."""
-        pieces: list[tuple[Piece, ...]] = []
-        rows: list[int] = []
-        positions = [(position,) for position in range(max(map(len, sizes), default=0))]
-        for (number, fragment), groups in zip(fragments, sizes, strict=True):
-            path, values = fragment.path, tuple(self.dataset.values_of_folders[number].items())
-            if not groups:
-                pieces.append((Piece(path, (), values),))
-                rows.append(0)
-                continue
-            pieces.extend(
-                (Piece(path, position, values),)
-                for position, _ in zip(positions, groups, strict=False)
-            )
-            rows.extend(count for count, _ in groups)
-        if not pieces:
-            return Plan(((),), (0,), None, True)
-        return Plan(tuple(pieces), tuple(rows), None, True)
+        """The plan with a partition for each row group."""
+        values = self.dataset.values_of_folders
+        files = [(fragment.path, tuple(values[number].items())) for number, fragment in fragments]
+        starts = [0, *itertools.accumulate(map(len, sizes))]
+        rows = tuple(count for groups in sizes for count, _ in groups)
+        return Plan(EachRowGroup(files, starts), rows, None, True)
 
     def _groups(self, fragments: list[tuple[int, Any]]) -> Iterator[_Group]:
         sizes = None

@@ -198,7 +198,7 @@ class ReadParquet(FrameExpr):
             )
         return found
 
-    def partition_pieces(self) -> list[tuple[Piece, ...]]:
+    def partition_pieces(self) -> Sequence[tuple[Piece, ...]]:
         """By partition the pieces of files that make it, in order: ``(path, row_groups,
         folder_values)``, where ``row_groups`` is None for a whole file.
 
@@ -207,7 +207,7 @@ class ReadParquet(FrameExpr):
         """
         pieces = self.plan.pieces
         chosen = self.operand("_partitions")
-        return list(pieces) if chosen is None else [pieces[i] for i in chosen]
+        return pieces if chosen is None else [pieces[i] for i in chosen]
 
     def _row_counts(self) -> list[int] | None:
         """The numbers of rows by partition, from the footers; None where filters choose rows."""
