@@ -74,6 +74,8 @@ def with_folders(
     as far as the engine can have them; and which of these it has."""
     types = {name: _type_of(dtype) for name, dtype in wanted.items()}
     given = [name for name, kind in types.items() if kind is not None and name not in names]
+    if not given:
+        return scan(pieces, names), set()
     missing = {
         name
         for own in pieces
