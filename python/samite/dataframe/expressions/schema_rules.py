@@ -10,6 +10,7 @@ import operator
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from samite._expr import Expr
@@ -266,6 +267,9 @@ def _group_by(expr: Any) -> Schema | None:
     return None if found is None else Schema(labels, dtypes, index, 2)
 
 
+_INT64, _FLOAT64 = np.dtype("int64"), np.dtype("float64")
+
+
 def _aggregated(frame: Schema, output: Any) -> Any:
     """The dtype of an aggregation of a column by group; None if pandas has to be asked."""
     given = constant([value for pair in output.keywords for value in pair])
@@ -277,6 +281,14 @@ def _aggregated(frame: Schema, output: Any) -> Any:
         if dtype is None or not _is_simple(dtype):
             return None
 
+    if not output.keywords:
+        if output.function in ("count", "size"):
+            return _INT64
+        if dtype in (_INT64, _FLOAT64):
+            if output.function in ("sum", "min", "max"):
+                return dtype
+            if output.function == "mean":
+                return _FLOAT64
     return remembered(("group", output.function, given, dtype), lambda: _probed(output, dtype))
 
 

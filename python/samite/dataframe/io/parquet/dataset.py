@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import os
 from typing import Any
 
+from samite.bytes.staging import is_local
 from samite.dataframe.io.filesystems import Filesystem, is_pattern
 from samite.utils import natural_sort_key
 
@@ -86,7 +88,10 @@ def list_files(
 def _of_folder(
     filesystem: Filesystem, folder: str, extensions: Any, ignore_metadata_file: bool
 ) -> Listing:
-    found = filesystem.spec.find(folder, detail=True)
+    if is_local(filesystem.spec):
+        found = _local_files(folder)
+    else:
+        found = filesystem.spec.find(folder, detail=True)
     prefix = len(folder.rstrip("/")) + 1
     visible = [f for f in found if not any(_is_hidden(p) for p in f[prefix:].split("/"))]
     files = sorted(visible, key=natural_sort_key)
@@ -110,6 +115,30 @@ def _of_folder(
     if not files:
         raise FileNotFoundError(f"read_parquet: the folder {folder!r} holds no Parquet file")
     return Listing(tuple(files), tuple(_version(found[f]) for f in files), folder, None)
+
+
+def _local_files(folder: str) -> dict[str, dict[str, Any]]:
+    """The files in a folder of this machine and those below it, with what tells versions apart."""
+    found: dict[str, dict[str, Any]] = {}
+    folders = [folder]
+    while folders:
+        with os.scandir(folders.pop()) as entries:
+            for entry in entries:
+                if entry.is_dir():
+                    folders.append(entry.path)
+                    continue
+                try:
+                    facts = entry.stat()
+                except FileNotFoundError:
+                    # A link to what is not there, which is told when it is read.
+                    facts = entry.stat(follow_symlinks=False)
+                found[entry.path] = {
+                    "size": facts.st_size,
+                    "mtime": facts.st_mtime_ns,
+                    "ino": facts.st_ino,
+                    "created": facts.st_ctime_ns,
+                }
+    return found
 
 
 def _is_hidden(name: str) -> bool:
