@@ -10,6 +10,7 @@ pub mod linalg;
 mod load;
 mod loops;
 pub mod matmul;
+pub mod mirror;
 mod operators;
 mod order;
 pub mod program;

@@ -6,6 +6,7 @@
 
 mod fragment;
 mod gather;
+mod mirror;
 mod operation;
 mod pieces;
 mod shuffle;
@@ -28,11 +29,13 @@ use operation::Kind;
 use crate::error::ArrayError;
 use crate::expr::{Expr, Op, Reduce, in_order};
 use crate::grid::Position;
+use crate::kernels::mirror::Mirror;
 use crate::kernels::reduce::{Asked, Reduction};
 use crate::kernels::scan::Scan;
 use crate::kernels::ufunc::Ufunc;
 use crate::lower::fragment::{Builder, Reads, blockwise};
 use crate::lower::gather::{ConcatLayer, GatherLayer, GatherPlan, PrefixLayer};
+use crate::lower::mirror::MirrorLayer;
 use crate::lower::shuffle::Shuffle;
 
 /// What is computed again by each layer that reads it, as long as it costs no more than this: about
@@ -397,6 +400,22 @@ impl Lowering<'_> {
         }
     }
 
+    /// The layer of the fragments of an expression.
+    fn fragments(
+        &mut self,
+        name: &str,
+        operation: OperationId,
+        expr: &Expr,
+        reads: &Reads,
+        mirror: Option<Mirror>,
+    ) -> Result<Blocks, ArrayError> {
+        let counts = expr.grid().counts();
+        match mirror {
+            Some(mirror) => self.add(name, custom(MirrorLayer { operation, counts, mirror })),
+            None => self.add(name, blockwise(operation, &counts, reads, None)?),
+        }
+    }
+
     /// The layer of a product of matrices whose blocks an operation computes.
     fn product(
         &mut self,
@@ -444,14 +463,15 @@ impl Lowering<'_> {
         let asked: SmallVec<[Asked; 1]> = group.iter().map(|(_, asked)| *asked).collect();
         let name = operation::chunk_name(&asked);
         let (fragment, reads) = self.fragment(&reduce.input)?;
+        let mirror = fragment.mirror();
         let operation = self.operation(Kind::Partial {
             fragment,
+            mirror,
             asked,
             axes: reduce.axes.clone(),
             whole: reduce.input.shape().into(),
         });
-        let layer = blockwise(operation, &reduce.input.grid().counts(), &reads, None)?;
-        let blocks = self.add(&name, layer)?;
+        let blocks = self.fragments(&name, operation, &reduce.input, &reads, mirror)?;
         self.partials.insert(leader, blocks);
         Ok((blocks, part))
     }
@@ -476,6 +496,7 @@ impl Lowering<'_> {
             let axes = (0..counts.len()).map(|place| place == axis).collect();
             let operation = self.operation(Kind::Partial {
                 fragment,
+                mirror: None,
                 asked: SmallVec::from_iter([(reduction, Some(output))]),
                 axes,
                 whole: input.shape().into(),
@@ -542,9 +563,9 @@ impl Lowering<'_> {
         let target = Arc::clone(target);
         if is_inline(root.op()) && !self.blocks.contains_key(&root.address()) {
             let (fragment, reads) = self.fragment(root)?;
-            let operation = self.operation(Kind::FragmentInto { fragment, target });
-            let layer = blockwise(operation, &counts, &reads, None)?;
-            return self.add(&root.op().name(), layer);
+            let mirror = fragment.mirror();
+            let operation = self.operation(Kind::FragmentInto { fragment, target, mirror });
+            return self.fragments(&root.op().name(), operation, root, &reads, mirror);
         }
         let known = self.blocks.get(&root.address()).copied();
         if let (Op::Scan { input, scan, axis }, None) = (root.op(), known) {

@@ -8,6 +8,7 @@ use std::sync::atomic::AtomicBool;
 use smallvec::SmallVec;
 
 use crate::chunk::Strides;
+use crate::dtype::DType;
 use crate::kernels::load::{self, Layout};
 use crate::kernels::program::{Program, Source, Step};
 use crate::kernels::walk::{self, Axis, Steps, Tile, Tiling};
@@ -49,27 +50,54 @@ pub unsafe fn evaluate(
     });
     let axes = walk::merge(axes, streams.starts.len());
     let tiling = tiling(program, &axes);
-    let mut evaluator = Evaluator::new(program, tiling.rows * tiling.columns);
-    let size = program.output().size();
-    let last = streams.starts.len() - 1;
-    let steps = TileSteps::new(&axes, tiling);
+    let mut writer = Writer::new(program, &axes, tiling);
     walk::each_tile(&axes, tiling, &streams.starts, cancelled, &mut |tile| {
-        let layout = steps.layout(last, tile);
-        let to = tile.starts[last].cast_mut();
         // SAFETY: the tile lies within the shape; the target is not read, and written where the
         // caller allows it.
+        unsafe { writer.write(tile) };
+    });
+}
+
+/// Evaluates tiles and writes them to the last of their streams.
+pub(super) struct Writer<'p> {
+    evaluator: Evaluator<'p>,
+    steps: TileSteps,
+    dtype: DType,
+}
+
+impl<'p> Writer<'p> {
+    /// For tiles of these axes.
+    pub(super) fn new(program: &'p Program, axes: &[Axis], tiling: Tiling) -> Self {
+        Self::of_steps(program, TileSteps::new(axes, tiling), tiling.rows * tiling.columns)
+    }
+
+    /// For tiles of so many elements with these steps.
+    pub(super) fn of_steps(program: &'p Program, steps: TileSteps, capacity: usize) -> Self {
+        Self { evaluator: Evaluator::new(program, capacity), steps, dtype: program.output() }
+    }
+
+    /// Writes a tile.
+    ///
+    /// # Safety
+    /// As for [`Evaluator::run`]; the last stream is where the tile can be written, which overlaps
+    /// nothing that the program reads.
+    pub(super) unsafe fn write(&mut self, tile: &Tile<'_>) {
+        let Some((last, to)) = tile.starts.iter().enumerate().next_back() else { return };
+        let (size, to) = (self.dtype.size(), to.cast_mut());
+        let layout = self.steps.layout(last, tile);
+        // SAFETY: the promise is the same.
         unsafe {
-            if layout.is_dense(size) && load::is_aligned(to, program.output()) {
-                let found = evaluator.run(tile, &steps, Some(to));
+            if layout.is_dense(size) && load::is_aligned(to, self.dtype) {
+                let found = self.evaluator.run(tile, &self.steps, Some(to));
                 if found != to.cast_const() {
                     std::ptr::copy_nonoverlapping(found, to, tile.rows * tile.columns * size);
                 }
             } else {
-                let found = evaluator.run(tile, &steps, None);
+                let found = self.evaluator.run(tile, &self.steps, None);
                 load::scatter(found, layout, size, to);
             }
         }
-    });
+    }
 }
 
 /// Elements of a line that is read along one axis while it is written along another; a square of
@@ -183,20 +211,32 @@ enum Stride<'a> {
 impl<'a> Streams<'a> {
     pub(super) fn new(program: &Program, operands: &'a [Operand], origin: &[usize]) -> Self {
         let mut streams = Self { starts: SmallVec::new(), strides: SmallVec::new() };
+        streams.read(program, operands, origin, |axis| axis);
+        streams
+    }
+
+    /// Adds what a program reads. Its axes are walked as those that `walked_as` gives; the strides
+    /// of the operands are by axis of the walk already.
+    pub(super) fn read(
+        &mut self,
+        program: &Program,
+        operands: &'a [Operand],
+        origin: &[usize],
+        walked_as: impl Fn(usize) -> usize,
+    ) {
         for source in program.sources() {
             match source {
                 Source::Operand(operand) => {
                     let operand = &operands[*operand];
-                    streams.push(operand.start, &operand.strides);
+                    self.push(operand.start, &operand.strides);
                 }
                 Source::Iota { axis, .. } => {
                     let position = origin.get(*axis).copied().unwrap_or(0);
-                    streams.starts.push(std::ptr::without_provenance(position));
-                    streams.strides.push(Stride::Position(*axis));
+                    self.starts.push(std::ptr::without_provenance(position));
+                    self.strides.push(Stride::Position(walked_as(*axis)));
                 }
             }
         }
-        streams
     }
 
     /// Adds a stream with these steps by axis.
@@ -236,6 +276,11 @@ impl TileSteps {
             None => SmallVec::from_elem(0, columns.len()),
         };
         Self { columns, rows }
+    }
+
+    /// Of these streams.
+    pub(super) fn of(columns: &[isize], rows: &[isize]) -> Self {
+        Self { columns: columns.into(), rows: rows.into() }
     }
 
     /// Of one stream.

@@ -6,6 +6,7 @@ mod extremes;
 mod fold;
 mod positions;
 mod sums;
+mod tiles;
 mod variance;
 
 use std::any::Any;
@@ -20,14 +21,13 @@ use crate::buffer::Buffer;
 use crate::chunk::{Chunk, Shape, Strides, checked_len, contiguous_strides};
 use crate::dtype::{DType, Kind};
 use crate::error::ArrayError;
-use crate::kernels::evaluate::{
-    self, Evaluator, Operand, Streams, TileSteps, even_part, lines, square, transposed_axis,
-};
-use crate::kernels::load;
+use crate::kernels::evaluate::{self, Operand, Streams, even_part, lines, square, transposed_axis};
+use crate::kernels::mirror::{Block, Mirror};
 use crate::kernels::program::{Program, ProgramBuilder};
 use crate::kernels::ufunc::Ufunc;
 use crate::kernels::walk::{self, Axis, Tiling};
-use fold::{Folding, Lines};
+use fold::Folding;
+use tiles::TileFolder;
 
 macro_rules! reductions {
     ($($variant:ident $name:literal),* $(,)?) => {
@@ -311,28 +311,14 @@ pub unsafe fn reduce_all(
     cancelled: &AtomicBool,
 ) -> Result<Vec<Partial>, ArrayError> {
     let (program, plans) = plans(program, asked)?;
-    let kept: Shape =
-        shape.iter().zip(axes).filter(|(_, reduced)| !**reduced).map(|(len, _)| *len).collect();
-    let folded: Shape =
-        shape.iter().zip(axes).filter(|(_, reduced)| **reduced).map(|(len, _)| *len).collect();
-    let count = checked_len(&folded).unwrap_or(0) as u64;
-    let mut partials: Vec<Partial> = asked
-        .iter()
-        .zip(&plans)
-        .map(|((reduction, _), (_, folding))| Partial::begin(*reduction, folding, &kept, count))
-        .collect::<Result<_, ArrayError>>()?;
+    let mut partials = begin(asked, &plans, shape, axes)?;
     if shape.contains(&0) {
         return Ok(partials);
     }
-    let (state_strides, position_strides) = index_strides(&kept, axes, whole);
-    let position: isize =
-        origin.iter().zip(&position_strides).map(|(place, stride)| *place as isize * stride).sum();
+    let index = Index::new(asked, shape, axes, origin, whole);
     let mut streams = Streams::new(&program, operands, origin);
     let sources = streams.starts.len();
-    streams.push(std::ptr::null(), &state_strides);
-    if asked.iter().any(|(reduction, _)| reduction.is_position()) {
-        streams.push(std::ptr::without_provenance(position as usize), &position_strides);
-    }
+    index.add_to(&mut streams);
     let mut walked = streams.axes(shape);
     for (axis, reduced) in walked.iter_mut().zip(axes) {
         axis.reduced = *reduced;
@@ -340,86 +326,128 @@ pub unsafe fn reduce_all(
     walked.sort_by_key(|axis| std::cmp::Reverse(span(axis, sources)));
     let walked = walk::merge(walked, streams.starts.len());
     let tiling = tiling(&program, &walked);
-    let steps = TileSteps::new(&walked, tiling);
     let column = &walked[tiling.column_axis];
     let row = tiling.row_axis.map(|axis| &walked[axis]);
-    let row_step = |stream: usize| row.map_or(0, |axis| axis.steps[stream]);
-    let row_reduced = row.is_none_or(|axis| axis.reduced);
-    let dtype = program.output();
-    let in_place = program.is_copy_of_input().is_some() && column.steps[0] == dtype.size() as isize;
     let capacity = tiling.rows * tiling.columns;
-    let mut evaluator = Evaluator::new(&program, capacity);
-    let mut folds: SmallVec<[TileFold<'_>; 1]> = plans
-        .iter()
-        .zip(&mut partials)
-        .map(|((after, folding), partial)| TileFold {
-            convert: after.as_ref().map(|after| (after, Evaluator::new(after, capacity))),
-            states: partial.states.bytes_mut().as_mut_ptr(),
-            state_bytes: folding.state_bytes as isize,
-            fold: if column.reduced { folding.rows() } else { folding.columns() },
-        })
-        .collect();
-    let mut last = std::ptr::null();
+    let mut folder = TileFolder::new(&program, &plans, &mut partials, column, row, capacity);
     walk::each_tile(&walked, tiling, &streams.starts, cancelled, &mut |tile| {
-        let direct = in_place
-            && load::is_aligned(tile.starts[0], dtype)
-            && row_step(0) % dtype.size().min(8) as isize == 0;
-        let (start, between) = if direct {
-            // The next tile mostly lies as far from this one as this one from the last.
-            let start = tile.starts[0];
-            let ahead = (start as isize).wrapping_sub(last as isize);
-            last = start;
-            if tile.rows == 1 && ahead.unsigned_abs() > tile.columns * dtype.size() {
-                let bytes = (tile.columns * dtype.size()).min(BEGINNING);
-                load::prefetch(start.wrapping_offset(ahead), bytes);
-            }
-            (start, row_step(0))
-        } else {
-            // SAFETY: the tile lies within the shape, over which operands can be read.
-            let start = unsafe { evaluator.run(tile, &steps, None) };
-            (start, (tile.columns * dtype.size()) as isize)
-        };
-        let place = |stream: usize| tile.starts.get(stream).map_or(0, |start| *start as isize);
-        let positions = sources + 1;
-        let along = |axis: &Axis| axis.steps.get(positions).copied().unwrap_or(0);
-        let first = place(sources);
-        for one in &mut folds {
-            // SAFETY: the elements of the tile can be read from `start` on.
-            let (start, between) = unsafe { one.converted(start, between, dtype, tile) };
-            let mut lines = Lines {
-                start,
-                row_step: between,
-                rows: tile.rows,
-                columns: tile.columns,
-                state_step: 0,
-                position: place(positions),
-                row_position: row.map_or(0, along),
-                column_position: along(column),
-            };
-            let state = |index: isize| one.states.wrapping_offset(index * one.state_bytes);
-            // SAFETY: the lines are those of the tile; the states that the streams lead to are
-            // those of the positions that are kept.
-            unsafe {
-                if column.reduced {
-                    lines.state_step = row_step(sources);
-                    (one.fold)(&lines, state(first));
-                } else if row_reduced {
-                    lines.state_step = column.steps[sources];
-                    (one.fold)(&lines, state(first));
-                } else {
-                    lines.state_step = column.steps[sources];
-                    lines.rows = 1;
-                    for place in 0..tile.rows as isize {
-                        (one.fold)(&lines, state(first + place * row_step(sources)));
-                        lines.start = lines.start.wrapping_offset(between);
-                        lines.position += lines.row_position;
-                    }
-                }
-            }
+        // SAFETY: the tile lies within the shape, over which operands can be read, and the states
+        // are those of the positions that are kept.
+        unsafe { folder.fold(tile) };
+    });
+    drop(folder);
+    Ok(partials)
+}
+
+/// As [`reduce_all`], of a block and of its mirror image at the other side of a diagonal, tile by
+/// tile: what both read comes from memory once. The mirror image is of the same shape with two axes
+/// swapped.
+///
+/// # Errors
+/// As for [`reduce`].
+///
+/// # Safety
+/// As for [`reduce`], for both; the operands of the mirror image have the same strides.
+pub unsafe fn reduce_both(
+    program: &Program,
+    both: [Block<'_>; 2],
+    mirror: Mirror,
+    axes: &[bool],
+    asked: &[Asked],
+    whole: &[usize],
+    cancelled: &AtomicBool,
+) -> Result<[Vec<Partial>; 2], ArrayError> {
+    let (program, plans) = plans(program, asked)?;
+    let [block, image] = both;
+    let image_shape = mirror.swapped(block.shape);
+    let mut of_block = begin(asked, &plans, block.shape, axes)?;
+    let mut of_image = begin(asked, &plans, &image_shape, axes)?;
+    if block.shape.contains(&0) {
+        return Ok([of_block, of_image]);
+    }
+    let swapped = mirror.swapped_operands(image.operands);
+    let index = Index::new(asked, block.shape, axes, block.origin, whole);
+    let image_index = Index::new(asked, &image_shape, axes, image.origin, whole).swapped(mirror);
+    let mut streams = Streams::new(&program, block.operands, block.origin);
+    index.add_to(&mut streams);
+    let each = streams.starts.len();
+    streams.read(&program, &swapped, image.origin, |axis| mirror.of(axis));
+    image_index.add_to(&mut streams);
+    let walk = mirror.walk(&program, streams.axes(block.shape), each, axes);
+    let ([column, row], [image_column, image_row]) = (walk.sides(0), walk.sides(1));
+    let capacity = walk.capacity();
+    let row = Some(&row);
+    let mut folder = TileFolder::new(&program, &plans, &mut of_block, &column, row, capacity);
+    let row = Some(&image_row);
+    let mut image_folder =
+        TileFolder::new(&program, &plans, &mut of_image, &image_column, row, capacity);
+    walk.each_tile(&streams.starts, cancelled, &mut |[tile, image_tile]| {
+        // SAFETY: the tiles lie within the blocks, over which operands can be read, and the states
+        // are those of the positions that are kept.
+        unsafe {
+            folder.fold(&tile);
+            image_folder.fold(&image_tile);
         }
     });
-    drop(folds);
-    Ok(partials)
+    drop((folder, image_folder));
+    Ok([of_block, of_image])
+}
+
+/// The states of no elements, for each reduction.
+fn begin(
+    asked: &[Asked],
+    plans: &[Plan],
+    shape: &[usize],
+    axes: &[bool],
+) -> Result<Vec<Partial>, ArrayError> {
+    let of = |wanted: bool| -> Shape {
+        let lens = shape.iter().zip(axes).filter(|(_, reduced)| **reduced == wanted);
+        lens.map(|(len, _)| *len).collect()
+    };
+    let (kept, count) = (of(false), checked_len(&of(true)).unwrap_or(0) as u64);
+    asked
+        .iter()
+        .zip(plans)
+        .map(|((reduction, _), (_, folding))| Partial::begin(*reduction, folding, &kept, count))
+        .collect()
+}
+
+/// Which state each element goes into, and where it stands, as streams of a walk.
+struct Index {
+    states: Strides,
+    /// Where the block begins and the steps from there, if a reduction asks for positions.
+    positions: Option<(isize, Strides)>,
+}
+
+impl Index {
+    fn new(
+        asked: &[Asked],
+        shape: &[usize],
+        axes: &[bool],
+        origin: &[usize],
+        whole: &[usize],
+    ) -> Self {
+        let kept = shape.iter().zip(axes).filter(|(_, reduced)| !**reduced);
+        let kept: Shape = kept.map(|(len, _)| *len).collect();
+        let (states, strides) = index_strides(&kept, axes, whole);
+        let first =
+            origin.iter().zip(&strides).map(|(place, stride)| *place as isize * stride).sum();
+        let wanted = asked.iter().any(|(reduction, _)| reduction.is_position());
+        Self { states, positions: wanted.then_some((first, strides)) }
+    }
+
+    /// The same by axis of a walk over the mirror image.
+    fn swapped(self, mirror: Mirror) -> Self {
+        let positions = self.positions.map(|(first, steps)| (first, mirror.swapped(&steps)));
+        Self { states: mirror.swapped(&self.states), positions }
+    }
+
+    fn add_to<'a>(&'a self, streams: &mut Streams<'a>) {
+        streams.push(std::ptr::null(), &self.states);
+        if let Some((first, steps)) = &self.positions {
+            streams.push(std::ptr::without_provenance(*first as usize), steps);
+        }
+    }
 }
 
 /// A conversion after a program, if it takes one, and how its elements are folded.
@@ -439,36 +467,6 @@ fn plans(program: &Program, asked: &[Asked]) -> Result<(Program, Vec<Plan>), Arr
         Ok((after.is_copy_of_input().is_none().then_some(after), folding))
     };
     Ok((program.clone(), asked.iter().map(plan).collect::<Result<_, _>>()?))
-}
-
-/// How tiles go into the states of one of several reductions.
-struct TileFold<'plan> {
-    convert: Option<(&'plan Program, Evaluator<'plan>)>,
-    states: *mut u8,
-    state_bytes: isize,
-    fold: fold::FoldLines,
-}
-
-impl TileFold<'_> {
-    /// Where the converted elements of a tile begin, and the bytes from one row to the next.
-    ///
-    /// # Safety
-    /// The elements of the tile, of this dtype, can be read from `start` on.
-    unsafe fn converted(
-        &mut self,
-        start: *const u8,
-        between: isize,
-        dtype: DType,
-        tile: &walk::Tile<'_>,
-    ) -> (*const u8, isize) {
-        let Some((program, evaluator)) = &mut self.convert else { return (start, between) };
-        let starts = [start];
-        let tile = walk::Tile { starts: &starts, rows: tile.rows, columns: tile.columns };
-        let steps = TileSteps::of_one(dtype.size() as isize, between);
-        // SAFETY: as promised; the evaluator was made for tiles of this size.
-        let start = unsafe { evaluator.run(&tile, &steps, None) };
-        (start, (tile.columns * program.output().size()) as isize)
-    }
 }
 
 /// How far the operands move along an axis.
@@ -651,24 +649,30 @@ pub(super) fn cast_chunk(chunk: &Chunk, dtype: DType) -> Result<Chunk, ArrayErro
 /// Several reductions of one block.
 #[derive(Debug)]
 pub struct Bundle {
-    parts: Vec<Partial>,
+    parts: Vec<Arc<Partial>>,
 }
 
 impl Bundle {
     /// Of these, in their order.
     pub fn new(parts: Vec<Partial>) -> Self {
-        Self { parts }
+        Self { parts: parts.into_iter().map(Arc::new).collect() }
     }
 
     /// The reduction of this number.
     pub fn part(&self, number: usize) -> Option<&Partial> {
-        self.parts.get(number)
+        self.parts.get(number).map(Arc::as_ref)
+    }
+
+    /// The reductions from this number on, if there are any; they share their states.
+    pub fn from_part(&self, number: usize) -> Option<Self> {
+        let parts = self.parts.get(number..).filter(|parts| !parts.is_empty())?;
+        Some(Self { parts: parts.to_vec() })
     }
 }
 
 impl Data for Bundle {
     fn nbytes(&self) -> usize {
-        self.parts.iter().map(Data::nbytes).sum()
+        self.parts.iter().map(|part| part.nbytes()).sum()
     }
 
     fn as_any(&self) -> &dyn Any {
@@ -688,8 +692,9 @@ struct Headers(Vec<Header>);
 
 impl Restore for Headers {
     fn restore(&self, source: &mut dyn io::Read) -> Result<Value, OperationError> {
-        let parts = self.0.iter().map(|header| header.read(source)).collect::<Result<_, _>>()?;
-        Ok(Arc::new(Bundle { parts }))
+        let parts = self.0.iter().map(|header| header.read(source));
+        let parts = parts.collect::<Result<Vec<_>, _>>()?;
+        Ok(Arc::new(Bundle::new(parts)))
     }
 }
 

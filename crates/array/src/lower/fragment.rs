@@ -16,6 +16,7 @@ use crate::error::ArrayError;
 use crate::expr::{Argument, Expr, Op, ViewAxis};
 use crate::grid::{Grid, Offsets};
 use crate::kernels::evaluate::{self, Operand};
+use crate::kernels::mirror::{Block, Mirror};
 use crate::kernels::program::{Program, ProgramBuilder, Register};
 
 /// Which axis of the fragment runs along each axis of an array; `None` where the array has one
@@ -35,6 +36,28 @@ enum Source {
     Memory(Chunk, bool),
     /// The task's dependency of this number.
     Block(usize),
+}
+
+impl Leaf {
+    /// Whether it reads the same array.
+    fn reads(&self, chunk: &Chunk) -> bool {
+        let Source::Memory(own, _) = &self.source else { return false };
+        own.as_ptr() == chunk.as_ptr()
+            && own.dtype() == chunk.dtype()
+            && own.shape() == chunk.shape()
+            && own.strides() == chunk.strides()
+    }
+}
+
+/// The two axes of a fragment that take each other's place, if this is all that differs.
+fn swap(one: &Axes, other: &Axes) -> Option<Mirror> {
+    let mut differing = one.iter().zip(other).filter(|(one, other)| one != other);
+    let (Some((Some(first), Some(second))), Some((Some(third), Some(fourth))), None) =
+        (differing.next(), differing.next(), differing.next())
+    else {
+        return None;
+    };
+    (first == fourth && second == third).then(|| Mirror::new(*first, *second))
 }
 
 /// What one task computes.
@@ -204,10 +227,43 @@ pub(crate) struct Ready {
     pub(crate) operands: SmallVec<[Operand; 4]>,
 }
 
+impl Ready {
+    pub(crate) fn block(&self) -> Block<'_> {
+        Block { operands: &self.operands, shape: &self.shape, origin: &self.origin }
+    }
+}
+
 impl Fragment {
     /// How many dependencies it reads.
     pub(crate) fn reads(&self) -> usize {
         self.leaves.iter().filter(|leaf| matches!(leaf.source, Source::Block(_))).count()
+    }
+
+    /// The axes whose swapping turns what is read of an array for one block into what is read of it
+    /// for another: the two are best computed together. The fragment reads nothing but arrays in
+    /// memory, so that no task waits for more blocks than it needs.
+    pub(crate) fn mirror(&self) -> Option<Mirror> {
+        let mut found = None;
+        for (place, leaf) in self.leaves.iter().enumerate() {
+            let Source::Memory(chunk, _) = &leaf.source else { return None };
+            let others = self.leaves[..place].iter();
+            found = found.or_else(|| {
+                others
+                    .filter(|other| other.reads(chunk))
+                    .find_map(|other| swap(&other.axes, &leaf.axes))
+            });
+        }
+        let found: Mirror = found?;
+        let [one, other] = found.axes().map(|axis| self.grid.axis(axis));
+        (one.len() > 1 && one == other).then_some(found)
+    }
+
+    /// The block at the other side of the diagonal from one, which either computes for both, if it
+    /// is another block.
+    pub(crate) fn image(&self, index: u32, mirror: Option<Mirror>) -> Option<(Mirror, u32)> {
+        let mirror = mirror?;
+        let image = super::mirror::image_of(&self.counts, mirror, index);
+        (image != index).then_some((mirror, image))
     }
 
     /// Finds the operands of a block.

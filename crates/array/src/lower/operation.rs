@@ -13,6 +13,7 @@ use crate::error::ArrayError;
 use crate::expr::BlockFunction;
 use crate::grid::{Grid, Offsets};
 use crate::kernels::evaluate;
+use crate::kernels::mirror::{self, Mirror};
 use crate::kernels::random::{self, Distribution};
 use crate::kernels::reduce::{self, Asked, Bundle, Partial};
 use crate::kernels::scan::{self, Scan};
@@ -97,11 +98,13 @@ impl From<Kind> for Operation {
 pub(crate) enum Kind {
     /// Elementwise functions of blocks and of arrays in memory.
     Fragment(Fragment),
-    /// As above, written to its place in the result.
-    FragmentInto { fragment: Fragment, target: Arc<Target> },
+    /// As above, written to its place in the result; for blocks at both sides of a diagonal by the
+    /// first of both.
+    FragmentInto { fragment: Fragment, target: Arc<Target>, mirror: Option<Mirror> },
     /// As above, reduced; in several ways where there are several reductions of the same elements.
     Partial {
         fragment: Fragment,
+        mirror: Option<Mirror>,
         asked: SmallVec<[Asked; 1]>,
         axes: SmallVec<[bool; 4]>,
         whole: Shape,
@@ -234,7 +237,28 @@ impl Kind {
         let cancelled = context.cancelled();
         Ok(match self {
             Self::Fragment(fragment) => Arc::new(fragment.run(index, inputs, cancelled)?),
-            Self::FragmentInto { fragment, target } => {
+            Self::FragmentInto { fragment, target, mirror } => {
+                if let Some((mirror, image)) = fragment.image(index, *mirror) {
+                    if image < index {
+                        return Ok(Arc::new(Unit));
+                    }
+                    let both = [fragment.ready(index, inputs)?, fragment.ready(image, inputs)?];
+                    let targets = [0, 1].map(|side: usize| target.at(&both[side].origin));
+                    // SAFETY: the operands were checked against the shapes of both blocks, whose
+                    // places in the target are written by this task alone.
+                    unsafe {
+                        mirror::evaluate_both(
+                            &fragment.program,
+                            [both[0].block(), both[1].block()],
+                            mirror,
+                            targets,
+                            &target.strides,
+                            cancelled,
+                        );
+                    }
+                    both.iter().for_each(|ready| fragment.release(ready));
+                    return Ok(Arc::new(Unit));
+                }
                 let ready = fragment.ready(index, inputs)?;
                 let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape; the block's place in
@@ -253,7 +277,28 @@ impl Kind {
                 fragment.release(&ready);
                 Arc::new(Unit)
             }
-            Self::Partial { fragment, asked, axes, whole } => {
+            Self::Partial { fragment, asked, axes, whole, mirror } => {
+                if let Some((mirror, image)) = fragment.image(index, *mirror) {
+                    if image < index {
+                        return Ok(Arc::new(image_partials(inputs, asked.len())?));
+                    }
+                    let both = [fragment.ready(index, inputs)?, fragment.ready(image, inputs)?];
+                    // SAFETY: the operands were checked against the shapes of both blocks.
+                    let [mut found, of_image] = unsafe {
+                        reduce::reduce_both(
+                            &fragment.program,
+                            [both[0].block(), both[1].block()],
+                            mirror,
+                            axes,
+                            asked,
+                            whole,
+                            cancelled,
+                        )
+                    }?;
+                    both.iter().for_each(|ready| fragment.release(ready));
+                    found.extend(of_image);
+                    return Ok(Arc::new(Bundle::new(found)));
+                }
                 let ready = fragment.ready(index, inputs)?;
                 let Ready { shape, origin, operands } = &ready;
                 // SAFETY: the operands were checked against the block's shape.
@@ -481,6 +526,15 @@ fn partial<'value>(
             found: "a whole value".to_owned(),
             wanted: "a partial result".to_owned(),
         })
+}
+
+/// The partial results of a mirror image, which the task of the other block has computed after its
+/// own.
+fn image_partials(inputs: &[Value], asked: usize) -> Result<Bundle, ArrayError> {
+    let bundle = inputs.first().and_then(|value| value.as_any().downcast_ref::<Bundle>());
+    bundle
+        .and_then(|bundle| bundle.from_part(asked))
+        .ok_or(ArrayError::Internal { what: "the partial results of a mirror image are missing" })
 }
 
 fn partials<'value>(

@@ -10,6 +10,7 @@ mod interchange;
 mod layouts;
 mod linalg;
 mod matmul;
+mod mirrored;
 mod random;
 mod reduce;
 mod reduce_dtypes;

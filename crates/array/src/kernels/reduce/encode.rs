@@ -96,7 +96,7 @@ impl Bundle {
     /// # Errors
     /// As [`Partial::encode`].
     pub fn encode(&self) -> Result<Vec<u8>, ArrayError> {
-        let parts = self.parts.iter().map(Partial::encode).collect::<Result<Vec<_>, _>>()?;
+        let parts = self.parts.iter().map(|part| part.encode()).collect::<Result<Vec<_>, _>>()?;
         postcard::to_allocvec(&parts)
             .map_err(|_refused| ArrayError::Internal { what: "partials cannot be encoded" })
     }
@@ -108,6 +108,6 @@ impl Bundle {
     pub fn decode(bytes: &[u8]) -> Result<Self, ArrayError> {
         let parts: Vec<Vec<u8>> = postcard::from_bytes(bytes).map_err(|_wrong| broken())?;
         let parts = parts.iter().map(|part| Partial::decode(part)).collect::<Result<_, _>>()?;
-        Ok(Self { parts })
+        Ok(Self::new(parts))
     }
 }
