@@ -39,25 +39,29 @@ enum Source {
 }
 
 impl Leaf {
-    /// Whether it reads the same array.
-    fn reads(&self, chunk: &Chunk) -> bool {
-        let Source::Memory(own, _) = &self.source else { return false };
-        own.as_ptr() == chunk.as_ptr()
-            && own.dtype() == chunk.dtype()
-            && own.shape() == chunk.shape()
-            && own.strides() == chunk.strides()
+    /// Where the array in memory begins that it reads, and its strides by axis of the fragment.
+    fn memory(&self, ndim: usize) -> Option<(*const u8, Strides)> {
+        let Source::Memory(chunk, _) = &self.source else { return None };
+        let mut strides: Strides = SmallVec::from_elem(0, ndim);
+        for (along, stride) in self.axes.iter().zip(chunk.strides()) {
+            if let Some(along) = along {
+                strides[*along] += stride;
+            }
+        }
+        Some((chunk.as_ptr(), strides))
     }
 }
 
-/// The two axes of a fragment that take each other's place, if this is all that differs.
-fn swap(one: &Axes, other: &Axes) -> Option<Mirror> {
-    let mut differing = one.iter().zip(other).filter(|(one, other)| one != other);
-    let (Some((Some(first), Some(second))), Some((Some(third), Some(fourth))), None) =
-        (differing.next(), differing.next(), differing.next())
+/// The two axes that are swapped between two ways of reading the same elements, if this is all that
+/// differs.
+fn swap(one: &[isize], other: &[isize]) -> Option<Mirror> {
+    let mut differing = (0..one.len()).filter(|axis| one[*axis] != other[*axis]);
+    let (Some(first), Some(second), None) = (differing.next(), differing.next(), differing.next())
     else {
         return None;
     };
-    (first == fourth && second == third).then(|| Mirror::new(*first, *second))
+    let swapped = one[first] == other[second] && one[second] == other[first];
+    swapped.then(|| Mirror::new(first, second))
 }
 
 /// What one task computes.
@@ -243,17 +247,17 @@ impl Fragment {
     /// for another: the two are best computed together. The fragment reads nothing but arrays in
     /// memory, so that no task waits for more blocks than it needs.
     pub(crate) fn mirror(&self) -> Option<Mirror> {
-        let mut found = None;
-        for (place, leaf) in self.leaves.iter().enumerate() {
-            let Source::Memory(chunk, _) = &leaf.source else { return None };
-            let others = self.leaves[..place].iter();
-            found = found.or_else(|| {
-                others
-                    .filter(|other| other.reads(chunk))
-                    .find_map(|other| swap(&other.axes, &leaf.axes))
-            });
+        let mut read: SmallVec<[(*const u8, Strides); 4]> = SmallVec::new();
+        for leaf in &self.leaves {
+            read.push(leaf.memory(self.counts.len())?);
         }
-        let found: Mirror = found?;
+        let pairs = read
+            .iter()
+            .enumerate()
+            .flat_map(|(place, leaf)| read[..place].iter().map(move |other| (leaf, other)));
+        let found = pairs
+            .filter(|(leaf, other)| leaf.0 == other.0)
+            .find_map(|(leaf, other)| swap(&leaf.1, &other.1))?;
         let [one, other] = found.axes().map(|axis| self.grid.axis(axis));
         (one.len() > 1 && one == other).then_some(found)
     }
