@@ -76,6 +76,11 @@ impl<'p> Writer<'p> {
         Self { evaluator: Evaluator::new(program, capacity), steps, dtype: program.output() }
     }
 
+    /// For tiles that lie in the cache already.
+    pub(super) fn in_cache(self) -> Self {
+        Self { evaluator: self.evaluator.in_cache(), ..self }
+    }
+
     /// Writes a tile.
     ///
     /// # Safety
@@ -315,6 +320,8 @@ pub(super) struct Evaluator<'p> {
     /// gaps between them; zero elsewhere.
     gaps: SmallVec<[isize; 8]>,
     gathered: SmallVec<[Gathered; 4]>,
+    /// Whether what the next tiles read is asked for early.
+    ahead: bool,
 }
 
 impl<'p> Evaluator<'p> {
@@ -336,7 +343,12 @@ impl<'p> Evaluator<'p> {
         let registers = slots.iter().map(|slot| slot.cast_const()).collect();
         let gaps = SmallVec::from_elem(0, slots.len());
         let gathered = SmallVec::from_elem(None, program.sources().len());
-        Self { program, _scratch: scratch, slots, registers, gaps, gathered }
+        Self { program, _scratch: scratch, slots, registers, gaps, gathered, ahead: true }
+    }
+
+    /// For tiles that lie in the cache: nothing is asked for early.
+    pub(super) fn in_cache(self) -> Self {
+        Self { ahead: false, ..self }
     }
 
     /// Evaluates a tile and returns where its elements stand without gaps: at `target` where the
@@ -358,7 +370,7 @@ impl<'p> Evaluator<'p> {
         for step in program.steps() {
             left -= 1;
             // While this tile is computed, the next one comes from memory, a part with each step.
-            if tile.rows == 1 && all > 2 {
+            if tile.rows == 1 && all > 2 && self.ahead {
                 let done = all - 1 - left;
                 for (source, from) in program.sources().iter().enumerate() {
                     if let Source::Operand(operand) = from {
@@ -441,7 +453,7 @@ impl<'p> Evaluator<'p> {
             self.gaps[slot] = layout.row_step;
             // Short rows are parts of longer ones, of which the next tile has the next part: the
             // processor does not see so by itself.
-            if layout.columns * size <= SHORT_ROW {
+            if self.ahead && layout.columns * size <= SHORT_ROW {
                 for row in 0..layout.rows as isize {
                     let end = start.wrapping_offset(row * layout.row_step);
                     load::prefetch(end.wrapping_add(layout.columns * size), layout.columns * size);
@@ -459,7 +471,9 @@ impl<'p> Evaluator<'p> {
         // SAFETY: the operand can be read at the tile; the slot has room for it.
         unsafe {
             match &self.program.sources()[source] {
-                Source::Operand(_) => load::gather(start, layout, size, self.slots[slot]),
+                Source::Operand(_) => {
+                    load::gather(start, layout, size, self.slots[slot], self.ahead);
+                }
                 Source::Iota { start: first, step, .. } => {
                     load::count(first, step, start as isize, layout, self.slots[slot]);
                 }

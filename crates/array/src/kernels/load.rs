@@ -20,11 +20,18 @@ impl Layout {
     }
 }
 
-/// Copies a tile to a register.
+/// Copies a tile to a register; `ahead` is whether lines of the cache that are wanted soon are asked
+/// for.
 ///
 /// # Safety
 /// The elements of the layout can be read; the register has room for them and is aligned.
-pub(super) unsafe fn gather(from: *const u8, layout: Layout, size: usize, register: *mut u8) {
+pub(super) unsafe fn gather(
+    from: *const u8,
+    layout: Layout,
+    size: usize,
+    register: *mut u8,
+    ahead: bool,
+) {
     #[cfg(target_arch = "x86_64")]
     if size == 8
         && layout.row_step == 8
@@ -34,16 +41,16 @@ pub(super) unsafe fn gather(from: *const u8, layout: Layout, size: usize, regist
         && is_x86_feature_detected!("avx2")
     {
         // SAFETY: the promise is the same, and the processor has the instructions.
-        return unsafe { gather_by_squares(from, layout, register.cast()) };
+        return unsafe { gather_by_squares(from, layout, register.cast(), ahead) };
     }
     // SAFETY: the promise is the same; only the size of elements matters to copies.
     unsafe {
         match size {
-            1 => gather_as::<u8>(from, layout, register.cast()),
-            2 => gather_as::<u16>(from, layout, register.cast()),
-            4 => gather_as::<u32>(from, layout, register.cast()),
-            8 => gather_as::<u64>(from, layout, register.cast()),
-            _ => gather_as::<[u64; 2]>(from, layout, register.cast()),
+            1 => gather_as::<u8>(from, layout, register.cast(), ahead),
+            2 => gather_as::<u16>(from, layout, register.cast(), ahead),
+            4 => gather_as::<u32>(from, layout, register.cast(), ahead),
+            8 => gather_as::<u64>(from, layout, register.cast(), ahead),
+            _ => gather_as::<[u64; 2]>(from, layout, register.cast(), ahead),
         }
     }
 }
@@ -74,7 +81,7 @@ const STRIPE: usize = 8;
 /// As for [`gather`], on a processor with AVX2; the step between rows is that of one element.
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-unsafe fn gather_by_squares(from: *const u8, layout: Layout, register: *mut f64) {
+unsafe fn gather_by_squares(from: *const u8, layout: Layout, register: *mut f64, ahead: bool) {
     use std::arch::x86_64::{
         _mm256_loadu_pd, _mm256_permute2f128_pd, _mm256_storeu_pd, _mm256_unpackhi_pd,
         _mm256_unpacklo_pd,
@@ -83,9 +90,9 @@ unsafe fn gather_by_squares(from: *const u8, layout: Layout, register: *mut f64)
     let column_of = |column: usize| from.wrapping_offset(column as isize * column_step);
     let squares = (rows / 4 * 4, columns / 4 * 4);
     for column in (0..squares.1).step_by(4) {
-        if column_step.unsigned_abs() >= 256 {
-            for ahead in column + AHEAD..column + AHEAD + 4 {
-                prefetch(column_of(ahead), rows * 8);
+        if ahead && column_step.unsigned_abs() >= 256 {
+            for next in column + AHEAD..column + AHEAD + 4 {
+                prefetch(column_of(next), rows * 8);
             }
         }
         let lines: [*const f64; 4] = std::array::from_fn(|place| column_of(column + place).cast());
@@ -129,7 +136,7 @@ unsafe fn gather_by_squares(from: *const u8, layout: Layout, register: *mut f64)
 
 /// # Safety
 /// As for [`gather`].
-unsafe fn gather_as<T: Copy>(from: *const u8, layout: Layout, register: *mut T) {
+unsafe fn gather_as<T: Copy>(from: *const u8, layout: Layout, register: *mut T, ahead: bool) {
     let Layout { column_step, row_step, rows, columns } = layout;
     let size = size_of::<T>() as isize;
     let at = |row: usize, column: usize| {
@@ -141,9 +148,9 @@ unsafe fn gather_as<T: Copy>(from: *const u8, layout: Layout, register: *mut T) 
         if rows > 1 && (columns < 8 || row_step.unsigned_abs() < column_step.unsigned_abs()) {
             let mut column = 0;
             while column + STRIPE <= columns {
-                if row_step == size && column_step.unsigned_abs() >= 256 {
-                    for ahead in column + AHEAD..column + AHEAD + STRIPE {
-                        prefetch(at(0, ahead).cast(), rows * size_of::<T>());
+                if ahead && row_step == size && column_step.unsigned_abs() >= 256 {
+                    for next in column + AHEAD..column + AHEAD + STRIPE {
+                        prefetch(at(0, next).cast(), rows * size_of::<T>());
                     }
                 }
                 for row in 0..rows {
@@ -234,7 +241,7 @@ unsafe fn scatter_as<T: Copy>(register: *const T, layout: Layout, to: *mut u8) {
 pub(super) unsafe fn fill(value: &Scalar, len: usize, register: *mut u8) {
     let layout = Layout { column_step: 0, row_step: 0, rows: 1, columns: len };
     // SAFETY: the scalar's bytes are an element of its dtype, read again for each column.
-    unsafe { gather(value.bytes().as_ptr(), layout, value.dtype().size(), register) };
+    unsafe { gather(value.bytes().as_ptr(), layout, value.dtype().size(), register, false) };
 }
 
 /// Elements that can be counted along an axis.

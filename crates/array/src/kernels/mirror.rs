@@ -103,9 +103,9 @@ impl Mirror {
 }
 
 /// The sides of a tile: its lines are whole lines of the cache, and a pair of tiles of eight bytes
-/// an element fits into the first level.
+/// an element fits into the first level, with what is made of it.
 const COLUMNS: usize = 64;
-const ROWS: usize = 32;
+const ROWS: usize = 16;
 
 /// A walk over a block and its mirror image.
 pub(super) struct MirrorWalk {
@@ -183,10 +183,11 @@ pub unsafe fn evaluate_both(
     streams.read(program, &swapped, image.origin, |axis| mirror.of(axis));
     streams.push(targets[1], &swapped_strides);
     let walk = mirror.walk(program, streams.axes(block.shape), each, &[]);
-    let [mut writer, mut image_writer] = [0, 1].map(|side| {
+    let [mut writer, image_writer] = [0, 1].map(|side| {
         let [column, row] = walk.sides(side);
         Writer::of_steps(program, TileSteps::of(&column.steps, &row.steps), walk.capacity())
     });
+    let mut image_writer = image_writer.in_cache();
     walk.each_tile(&streams.starts, cancelled, &mut |[tile, image_tile]| {
         // SAFETY: the tiles lie within the blocks; the targets are not read, and written where the
         // caller allows it.

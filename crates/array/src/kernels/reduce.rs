@@ -380,7 +380,7 @@ pub unsafe fn reduce_both(
     let mut folder = TileFolder::new(&program, &plans, &mut of_block, &column, row, capacity);
     let row = Some(&image_row);
     let mut image_folder =
-        TileFolder::new(&program, &plans, &mut of_image, &image_column, row, capacity);
+        TileFolder::new(&program, &plans, &mut of_image, &image_column, row, capacity).in_cache();
     walk.each_tile(&streams.starts, cancelled, &mut |[tile, image_tile]| {
         // SAFETY: the tiles lie within the blocks, over which operands can be read, and the states
         // are those of the positions that are kept.

@@ -259,15 +259,35 @@ pub(super) unsafe fn fold_line<L: Lane>(line: *const L::Item, len: usize) -> L::
 /// # Safety
 /// As for [`Fold::columns`].
 #[inline(always)]
-pub(super) unsafe fn fold_columns<L: Lane>(lines: &Lines, mut settle: impl FnMut(usize, L::Lane)) {
+pub(super) unsafe fn fold_columns<L: Lane>(lines: &Lines, settle: impl FnMut(usize, L::Lane)) {
+    // A few vectors: more lanes than registers are no vectors at all, as they are compiled.
+    // SAFETY: the promise is the same.
+    unsafe {
+        if size_of::<L::Lane>() < 4 {
+            fold_stripes::<L, 64>(lines, settle);
+        } else {
+            fold_stripes::<L, 16>(lines, settle);
+        }
+    }
+}
+
+/// As [`fold_columns`], so many columns at once.
+///
+/// # Safety
+/// As for [`Fold::columns`].
+#[inline(always)]
+unsafe fn fold_stripes<L: Lane, const WIDTH: usize>(
+    lines: &Lines,
+    mut settle: impl FnMut(usize, L::Lane),
+) {
     let row =
         |row: usize| lines.start.wrapping_offset(row as isize * lines.row_step).cast::<L::Item>();
     let mut column = 0;
-    while column + LANES <= lines.columns {
-        let mut lanes = [L::lane(); LANES];
+    while column + WIDTH <= lines.columns {
+        let mut lanes = [L::lane(); WIDTH];
         for place in 0..lines.rows {
             // SAFETY: the columns of this row can be read.
-            let chunk = unsafe { &*row(place).add(column).cast::<[L::Item; LANES]>() };
+            let chunk = unsafe { &*row(place).add(column).cast::<[L::Item; WIDTH]>() };
             for (lane, item) in lanes.iter_mut().zip(chunk) {
                 *lane = L::absorb(*lane, *item);
             }
@@ -275,7 +295,7 @@ pub(super) unsafe fn fold_columns<L: Lane>(lines: &Lines, mut settle: impl FnMut
         for (offset, lane) in lanes.iter().enumerate() {
             settle(column + offset, *lane);
         }
-        column += LANES;
+        column += WIDTH;
     }
     // Few columns: several rows side by side, since one addition waits for the one before it.
     for column in column..lines.columns {

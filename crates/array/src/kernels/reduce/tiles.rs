@@ -80,6 +80,11 @@ impl<'plan> TileFolder<'plan> {
         }
     }
 
+    /// For tiles that lie in the cache already.
+    pub(super) fn in_cache(self) -> Self {
+        Self { evaluator: self.evaluator.in_cache(), ..self }
+    }
+
     /// Folds a tile.
     ///
     /// # Safety
