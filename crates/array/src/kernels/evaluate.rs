@@ -113,6 +113,8 @@ const SQUARE: usize = 32;
 const LONG_SIDE: usize = 64;
 /// Rows of a tile of no fewer bytes than this are read in place, though there are gaps between them.
 const ROW_IN_PLACE: usize = 256;
+/// As above, for tiles that lie in the cache: copying their rows is then most of the work.
+const ROW_IN_CACHE: usize = 64;
 /// Rows of a tile of no more bytes than this are read ahead of their tile.
 const SHORT_ROW: usize = 1 << 10;
 /// Lines shorter than this are put together to tiles of several.
@@ -444,7 +446,7 @@ impl<'p> Evaluator<'p> {
         if let Source::Operand(operand) = self.program.sources()[source]
             && slot != self.program.output_slot()
             && layout.column_step == size as isize
-            && layout.columns * size >= ROW_IN_PLACE
+            && layout.columns * size >= if self.ahead { ROW_IN_PLACE } else { ROW_IN_CACHE }
             && load::is_aligned(start, self.program.inputs()[operand])
             && layout.row_step % size.min(8) as isize == 0
             && layout.row_step != 0
