@@ -34,6 +34,10 @@ impl From<Expr> for Operand {
 /// How many blocks a reduction joins at a time: partial results are small, and a wide tree has
 /// few tasks.
 pub const SPLIT_EVERY: u32 = 16;
+/// As above, of blocks that keep more positions than [`MANY_STATES`].
+const SPLIT_MANY: u32 = 4;
+/// The positions that are kept of a block whose states are memory to reckon with: a few megabytes.
+const MANY_STATES: usize = 1 << 18;
 
 impl Expr {
     fn checked(
@@ -400,8 +404,9 @@ impl Expr {
     }
 
     /// Many elements to one along the marked axes, which go. `accumulator` is the dtype that sums
-    /// and products are formed in, and given in. `split_every` says how many blocks are joined at a time
-    /// along each axis that is reduced; without it, [`SPLIT_EVERY`] in all.
+    /// and products are formed in, and given in. `split_every` says how many blocks are joined at a
+    /// time along each axis that is reduced; without it, [`SPLIT_EVERY`] in all, or fewer where they
+    /// keep many positions, since what waits to be joined takes memory.
     ///
     /// # Errors
     /// [`ArrayError::DTypes`] where the reduction has no native form for the dtype,
@@ -427,7 +432,10 @@ impl Expr {
         let kept = self.grid().axes().iter().zip(axes).filter(|(_, reduced)| !**reduced);
         let grid = Grid::new(kept.map(|(sizes, _)| Arc::clone(sizes)));
         let reduced = axes.iter().filter(|reduced| **reduced).count();
-        let side = split_of(SPLIT_EVERY, reduced);
+        let longest = |sizes: &AxisChunks| sizes.iter().copied().max().unwrap_or(0);
+        let states = grid.axes().iter().map(longest).fold(1usize, usize::saturating_mul);
+        let joined = if states > MANY_STATES { SPLIT_MANY } else { SPLIT_EVERY };
+        let side = split_of(joined, reduced);
         let split_every =
             (0..reduced).map(|axis| split_every.get(axis).map_or(side, |split| (*split).max(2)));
         let split_every = split_every.collect();

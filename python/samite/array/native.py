@@ -557,9 +557,12 @@ def reduce(
         return None
     if dtype is not None and not is_native(dtype):
         return None
+    from samite import config
     from samite.array.trees import split_steps
 
-    steps = split_steps(split_every, tuple(axes))
+    # Where nobody asks for a number, the engine goes by the sizes of the blocks.
+    own_split = split_every is None and not config.get("split_every", None)
+    steps = {} if own_split else split_steps(split_every, tuple(axes))
     asked, axes = axes, sorted(axes)
     try:
         expr = x._expr.reduce(
@@ -567,7 +570,7 @@ def reduce(
             axes,
             None if dtype is None else dtype.name,
             float(ddof),
-            [steps[axis] for axis in axes],
+            [steps[axis] for axis in axes] if steps else [],
         )
     except TypeError:
         return None
