@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import samite
 import samite.array as da
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -204,3 +205,16 @@ def test_chunks_of_nothing_but_nan_are_silent():
         assert da.nanmax(lazy).compute(scheduler="threads") == 1
         assert da.nanmean(lazy).compute(scheduler="threads") == 1
         assert warnings.filters == before
+
+
+@pytest.mark.parametrize(("kept", "joined"), [(1000, 16), (300_000, 4)])
+def test_fewer_blocks_are_joined_at_a_time_where_they_keep_many_positions(kept, joined):
+    """What waits to be joined takes memory; who asks for a number gets it."""
+    rows = da.ones((40, kept), chunks=(1, kept))
+    by_itself, asked = rows.sum(axis=0), rows.sum(axis=0, split_every=joined)
+    assert len(dict(by_itself.__dask_graph__())) == len(dict(asked.__dask_graph__()))
+    other = rows.sum(axis=0, split_every=20 - joined)
+    assert len(dict(other.__dask_graph__())) != len(dict(asked.__dask_graph__()))
+    with samite.config.set(split_every=2):
+        assert len(dict(rows.sum(axis=0).__dask_graph__())) > len(dict(asked.__dask_graph__()))
+    assert (by_itself.compute() == 40).all()
