@@ -10,9 +10,10 @@
     python benchmarks/chaos.py --fault links                workers' networks are cut and healed
     python benchmarks/chaos.py --seed 17 --runs 1           a run that failed, again
 
-A run computes one thing (a map, a tree reduction, an array, a frame, scattered data) with faults at
-random times, and compares the answer with what NumPy, pandas or plain Python say. It has a
-deadline: what does not answer in time has failed. The seed of each run is printed when it fails.
+A run computes one thing (a map, a tree reduction, an array, a frame, a shuffle of rows, a rechunk, a
+grouping of records, scattered data) with faults at random times, and compares the answer with what
+NumPy, pandas or plain Python say. It has a deadline: what does not answer in time has failed. The
+seed of each run is printed when it fails.
 
 Where memory or disk is short, a computation that does not fit may also end with an error that says
 so. A full disk and cut links need root (`mount`, `ip netns`); where they are not allowed, that is
@@ -32,7 +33,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, wait
 from typing import Any
 
@@ -215,6 +216,73 @@ def a_frame(client: Any, chance: random.Random) -> None:
     assert abs(value - frame.v.mean()) < 1e-9
 
 
+def a_shuffle(client: Any, chance: random.Random) -> None:
+    """Rows of a frame go to the partition of their key, between workers: none twice, none not."""
+    import numpy as np
+    import pandas as pd
+
+    import samite.dataframe as dd
+
+    rows, count = chance.randint(2000, 60000), chance.randint(2, 14)
+    numbers = np.random.default_rng(chance.randrange(2**31))
+    frame = pd.DataFrame({"k": numbers.integers(0, 500, rows), "v": np.arange(rows)})
+    parts = dd.from_pandas(frame, npartitions=chance.randint(3, 14))
+    parts = parts.map_partitions(lambda part: (time.sleep(0.01), part)[1], meta=frame.iloc[:0])
+    with in_parts(client):
+        moved = parts.shuffle("k", npartitions=count, shuffle_method="p2p")
+        moved = moved.map_partitions(lambda part: (time.sleep(0.01), part)[1], meta=frame.iloc[:0])
+        found = client.gather(client.compute(list(moved.to_delayed())))
+    assert len(found) == count, len(found)
+    keys = [set(part.k) for part in found]
+    assert sum(map(len, keys)) == len(set().union(*keys)), "a key is in two partitions"
+    got = pd.concat(found).sort_values("v").reset_index(drop=True)
+    pd.testing.assert_frame_equal(got, frame)
+
+
+def a_rechunk(client: Any, chance: random.Random) -> None:
+    """An array goes from rows to columns, every block of which takes of all rows."""
+    import numpy as np
+
+    import samite.array as da
+
+    side = chance.randint(200, 900)
+    before, after = chance.randint(side // 14, side // 3), chance.randint(side // 14, side // 3)
+    x = np.random.default_rng(chance.randrange(2**31)).random((side, side))
+    a = da.from_array(x, chunks=(before, side))
+    a = a.map_blocks(lambda block: (time.sleep(0.01), block * 2)[1], dtype=float)
+    with in_parts(client):
+        b = a.rechunk((side, after), method="p2p")
+        b = b.map_blocks(lambda block: (time.sleep(0.01), block + 1)[1], dtype=float)
+        got = client.gather(client.compute(b))
+    np.testing.assert_array_equal(got, x * 2 + 1)
+
+
+def a_grouping(client: Any, chance: random.Random) -> None:
+    """Records of a bag by a function of each, between workers."""
+    import samite.bag as db
+
+    count, modulus = chance.randint(200, 5000), chance.randint(2, 40)
+    bag = db.from_sequence(range(count), npartitions=chance.randint(3, 12))
+    bag = bag.map_partitions(lambda part: (time.sleep(0.01), list(part))[1])
+    with in_parts(client):
+        groups = bag.groupby(lambda number: number % modulus, shuffle="p2p")
+        got = dict(client.gather(client.compute(groups)))
+    assert {key: sorted(group) for key, group in got.items()} == {
+        key: list(range(key, count, modulus)) for key in range(min(modulus, count))
+    }
+
+
+@contextlib.contextmanager
+def in_parts(client: Any) -> Iterator[None]:
+    """Let graphs that are made here move data in parts, between the workers of this client."""
+    from samite import config
+    from samite._schedulers import on_cluster
+
+    with config.set(scheduler=client):
+        assert on_cluster(), "data would be moved in tasks"
+        yield
+
+
 def scattered(client: Any, chance: random.Random) -> None:
     """Data on two workers survives one of them, and is otherwise lost with an error of its own."""
     from samite.distributed.exceptions import FutureCancelledError
@@ -298,6 +366,9 @@ WORKS: dict[str, Callable[[Any, random.Random], None]] = {
     "tree": a_tree,
     "array": an_array,
     "frame": a_frame,
+    "shuffle": a_shuffle,
+    "rechunk": a_rechunk,
+    "grouping": a_grouping,
     "scatter": scattered,
 }
 # What is computed where something is short.

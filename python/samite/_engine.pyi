@@ -626,10 +626,48 @@ class FutureBase:
     """A key that a client wants for as long as the object lives."""
 
     def __new__(
-        cls, key: str, client: ClusterClient | None = None, *args: Any, **kwargs: Any
+        cls, key: Any, client: ClusterClient | None = None, *args: Any, **kwargs: Any
     ) -> Self: ...
     @property
+    def key(self) -> Any: ...
+    @property
     def _samite_key(self) -> str: ...
+
+class CallBatch:
+    """Calls of one function, which are submitted piece by piece."""
+
+    def __new__(
+        cls,
+        client: ClusterClient,
+        func: Any,
+        args: list[tuple[Any, ...]],
+        keys: list[Any] | str,
+        kwargs: dict[str, Any] | None = None,
+        options: dict[str, Any] | None = None,
+        counted: bool = False,
+    ) -> Self:
+        """``keys`` are those of the calls, or a prefix that the number which is the only argument
+        follows; with ``counted`` the place of the call."""
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether pickling the calls later makes no difference."""
+
+    @property
+    def left(self) -> int:
+        """How many calls are not submitted yet."""
+
+    def submit(self, count: int) -> int:
+        """Submit so many more calls; the bytes that go to the scheduler."""
+
+    def abandon(self, reason: str) -> None:
+        """Cancel the calls that were not submitted."""
+
+    def make_futures(self, kind: type[_Future], client: Any) -> list[_Future]:
+        """The futures of all calls, instances of ``kind`` with this ``_client``."""
+
+def take_integers(args: list[tuple[Any, ...]]) -> bool:
+    """Whether each of the calls has one argument, a whole number of 64 bits."""
 
 class ClusterClient:
     """A connection to a scheduler."""
@@ -670,7 +708,7 @@ class ClusterClient:
     def status(self, key: str) -> str: ...
     def wait(self, keys: list[str], timeout: float | None = None, first: bool = False) -> bool: ...
     def gather(
-        self, keys: list[str], timeout: float | None = None, direct: bool = True
+        self, futures: Sequence[FutureBase], timeout: float | None = None, direct: bool = True
     ) -> list[Any]: ...
     def values(
         self, keys: list[str], timeout: float | None = None, direct: bool = True

@@ -123,6 +123,28 @@ def to_pickle(function: Any) -> Any:
     return _ByValue(known.pickled)
 
 
+# A function of more bytes than this is not kept by those who load it.
+_LARGE = 1 << 16
+
+
+def prepared(function: Any) -> Any:
+    """What stands for a function in the plain pickles of many calls, so that it is pickled and
+    loaded once; None where it is better pickled with each of them."""
+    known = to_pickle(function)
+    if known is not None or type(function) is not types.FunctionType:
+        return known
+    import cloudpickle
+
+    try:
+        pickled = cloudpickle.dumps(function, protocol=5)
+    except Exception:
+        return None  # Whoever pickles it next finds out what is to blame.
+    # Futures in a function are to live as long as its tasks, and no longer.
+    if len(pickled) > _LARGE or b"_future_of" in pickled:
+        return None
+    return _ByValue(pickled)
+
+
 def is_plain(values: Any) -> bool:
     """Whether all values are of Python's own types that hold nothing else."""
     return PLAIN.issuperset(map(type, values))

@@ -196,22 +196,6 @@ def dump_batch(kind: str, *parts: Any) -> list[Any]:
         raise
 
 
-def dump_calls(func: Any, args: list[Any], kwargs: dict[str, Any] | None, keys: list[str]) -> Any:
-    """Pickle calls of one function for the workers of a cluster.
-
-    Raises
-    ------
-    The exception of the pickler, with a note that names the part that cannot be pickled.
-    """
-    from samite._functions import is_plain, to_pickle
-
-    if all(map(is_plain, args)) and (kwargs is None or is_plain(kwargs.values())):
-        function = to_pickle(func)
-        if function is not None:
-            return [pickle.dumps(("calls", function, args, kwargs, keys), protocol=5)]
-    return dump_batch("calls", func, args, kwargs, keys)
-
-
 def call_method(name: str, target: Any, *args: Any, **kwargs: Any) -> Any:
     """Call a method of an object."""
     return getattr(target, name)(*args, **kwargs)

@@ -11,7 +11,6 @@ import cloudpickle
 import pytest
 
 from samite._functions import load_function, remembered, to_pickle
-from samite._worker import dump_calls
 from samite.tokenize import tokenize
 
 
@@ -24,8 +23,10 @@ def made(text: str, **variables: Any) -> Any:
 
 def sent(function: Any) -> Any:
     """The function as it comes to a worker."""
-    frames = dump_calls(function, [(1,)], None, ["key"])
-    return pickle.loads(frames[0], buffers=frames[1:])[1]
+    prepared = to_pickle(function)
+    if prepared is None:
+        return pickle.loads(cloudpickle.dumps(function))
+    return pickle.loads(pickle.dumps(prepared, protocol=5))
 
 
 def body(function: Any) -> Any:

@@ -213,11 +213,42 @@ impl Client {
     /// # Errors
     /// [`ClusterError::Closed`].
     pub fn submit(&self, submission: Submission) -> Result<(), ClusterError> {
+        self.submit_for(submission, 0)
+    }
+
+    /// Submits a graph, and counts a holder of each result, as [`retain`](Self::retain) would;
+    /// also where this fails.
+    ///
+    /// # Errors
+    /// [`ClusterError::Closed`].
+    pub fn submit_held(&self, submission: Submission) -> Result<(), ClusterError> {
+        self.submit_for(submission, 1)
+    }
+
+    fn submit_for(&self, submission: Submission, holders: usize) -> Result<(), ClusterError> {
         // The caller has more to do than to place many tasks.
         let _here = (submission.outputs.len() <= FEW).then(Here::begin);
         let mut table = self.shared.table.lock();
-        table.submitted_all(&submission.outputs);
+        if self.is_closed() {
+            if holders > 0 {
+                table.abandon(&submission.outputs, "the client is closed");
+            }
+            return Err(ClusterError::Closed);
+        }
+        table.submitted_all(&submission.outputs, holders);
         self.shared.send(&mut table, FromClient::Submit(Box::new(submission)))
+    }
+
+    /// Results of which somebody holds futures already will not be submitted: counts a holder of
+    /// each, and tells whoever waits that it is cancelled.
+    pub fn abandon(&self, keys: &[Key], reason: &str) {
+        let mut calls = Vec::new();
+        let mut table = self.shared.table.lock();
+        table.abandon(keys, reason);
+        keys.iter().for_each(|key| watched(&mut table, key, &mut calls));
+        drop(table);
+        self.shared.changed.notify_all();
+        calls.into_iter().for_each(|call| self.shared.call(call));
     }
 
     /// Counts one more holder of each result.

@@ -1,5 +1,6 @@
 //! Clusters: clients, schedulers and workers of Python processes.
 
+pub mod calls;
 pub mod client;
 pub mod executor;
 pub mod frames;
@@ -16,10 +17,12 @@ use pyo3::prelude::*;
 /// Registers what this module gives Python code.
 pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<client::ClusterClient>()?;
+    module.add_class::<calls::CallBatch>()?;
     module.add_class::<future::FutureBase>()?;
     module.add_class::<servers::ClusterScheduler>()?;
     module.add_class::<servers::ClusterWorker>()?;
     module.add_class::<servers::TaskWorker>()?;
+    module.add_function(wrap_pyfunction!(calls::take_integers, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::graph_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_task, module)?)?;
     module.add_function(wrap_pyfunction!(servers::running_tasks, module)?)?;

@@ -49,8 +49,11 @@ helper!(
     /// Pickles a batch of tasks, or says which part of which task cannot be.
     dump_batch, "samite._worker", "dump_batch");
 helper!(
-    /// Pickles calls of one function, or says which part of which cannot be.
-    dump_calls, "samite._worker", "dump_calls");
+    /// What stands for a function in plain pickles.
+    prepared_function, "samite._functions", "prepared");
+helper!(
+    /// `pickle.dumps`.
+    pickle_plainly, "pickle", "dumps");
 helper!(
     /// A value in parts.
     parts_class, "samite._parts", "Parts");

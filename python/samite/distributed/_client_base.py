@@ -13,6 +13,7 @@ from samite.distributed.future import finished, key_text
 from samite.utils import shorten_traceback
 
 if TYPE_CHECKING:
+    from samite.distributed._backlog import Backlog
     from samite.distributed.future import Future
 
 
@@ -25,6 +26,7 @@ class ClientBase:
     scheduler_address: str
     scheduler_file: str | None
     _asynchronous: bool
+    _backlog: Backlog
     _callbacks: Any
     _direct: bool | None
     _engine: Any
@@ -44,13 +46,15 @@ class ClientBase:
         ) -> None: ...
         async def _restarted_there(self, workers: list[str] | None) -> dict[str, bool]: ...
 
-    def _connected(self, message: str = "anything") -> Any:
+    def _connected(self, message: str = "anything", in_order: bool = True) -> Any:
         """The engine's client.
 
         Parameters
         ----------
         message:
             What is to be sent, for the error.
+        in_order:
+            Whether it has to come to the scheduler after all that was submitted before.
 
         Raises
         ------
@@ -65,6 +69,8 @@ class ClientBase:
                     "it in an async with block"
                 )
             raise ClosedClientError(f"Can't send {message}: {self.id} is closed; make another")
+        if in_order and self._backlog:
+            self._backlog.catch_up()
         return engine
 
     @property

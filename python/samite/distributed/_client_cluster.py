@@ -210,15 +210,17 @@ class ClusterMixin(ClientBase):
     @property
     def futures(self) -> dict[str, HeldResult]:
         """What is known of each result that futures of this client hold, by key."""
-        engine = self._engine
-        return {} if engine is None else {key: HeldResult(engine, key) for key, _ in engine.held()}
+        if self._engine is None:
+            return {}
+        engine = self._connected()
+        return {key: HeldResult(engine, key) for key, _ in engine.held()}
 
     @property
     def refcount(self) -> dict[str, int]:
         """How many futures of this client hold each result, by key; zero for all others."""
         from collections import defaultdict
 
-        return defaultdict(int, {} if self._engine is None else dict(self._engine.held()))
+        return defaultdict(int, {} if self._engine is None else dict(self._connected().held()))
 
     def _type_of(self, future: Future[Any]) -> Any:
         """The type of a finished result, from a worker that has it; None where none tells."""

@@ -96,11 +96,10 @@ class DataMixin(ClientBase):
             )
 
     def _values(self, futures: list[Future[Any]], direct: bool = True) -> list[Any]:
-        keys = [key if type(key) is str else str(key) for key in [future.key for future in futures]]
-        engine, token = self._connected(), _current_client.set(self)
+        engine, token = self._connected(in_order=False), _current_client.set(self)
         waiting = _hints.waiting(self)
         try:
-            return engine.gather(keys, None, direct)
+            return engine.gather(futures, None, direct)
         except FutureCancelledError:
             raise
         except Exception as raised:
@@ -117,10 +116,10 @@ class DataMixin(ClientBase):
 
     def _gather_one(self, future: Future[Any], timeout: float | None) -> Any:
         # Futures and actors inside of the value are this client's.
-        engine, token = self._connected(), _current_client.set(self)
+        engine, token = self._connected(in_order=False), _current_client.set(self)
         waiting = _hints.waiting(self)
         try:
-            return engine.gather([key_text(future.key)], timeout, True)[0]
+            return engine.gather([future], timeout, True)[0]
         except FutureCancelledError:
             raise
         except Exception as raised:

@@ -40,8 +40,9 @@ def key_of_call(func: Any, args: Any, kwargs: Any, pure: bool) -> str:
 
 def keys_of_calls(
     func: Any, calls: list[tuple[Any, ...]], kwargs: dict[str, Any], key: Any, pure: bool
-) -> Callable[[int, int], list[Any]]:
-    """What makes a key for each of many calls: of those from one number to before another.
+) -> tuple[list[Any] | str, bool]:
+    """A key for each of many calls: a list; or the prefix of all, and whether the number of the
+    call follows it or the call's argument, which is a whole number.
 
     Raises
     ------
@@ -55,26 +56,24 @@ def keys_of_calls(
             raise ValueError(f"map: {len(key)} keys were given for {len(calls)} calls")
         for one in key:
             check_key(one)
-        return lambda begin, end: list(key[begin:end])
+        return list(key), False
     name = name_of(func) if key is None else key
-    if pure:
-        from samite.tokenize import tokenize
+    if not pure:
+        return f"{name}-{uuid.uuid4().hex}-", True
+    from samite._engine import take_integers
+    from samite.tokenize import tokenize
 
-        token = tokenize(func, kwargs)
-        prefix = f"{name}-{token}-"
-
-        def pure_keys(begin: int, end: int) -> list[str]:
-            # Whole numbers are written out, which tells them apart as well as a hash.
-            return [
-                f"{prefix}{args[0]}"
-                if len(args) == 1 and type(args[0]) is int and -_LARGE < args[0] < _LARGE
-                else f"{name}-{tokenize(token, *args)}"
-                for args in calls[begin:end]
-            ]
-
-        return pure_keys
-    unique = uuid.uuid4().hex
-    return lambda begin, end: [f"{name}-{unique}-{number}" for number in range(begin, end)]
+    token = tokenize(func, kwargs)
+    prefix = f"{name}-{token}-"
+    if take_integers(calls):
+        # Whole numbers are written out, which tells them apart as well as a hash.
+        return prefix, False
+    return [
+        f"{prefix}{args[0]}"
+        if len(args) == 1 and type(args[0]) is int and -_LARGE < args[0] < _LARGE
+        else f"{name}-{tokenize(token, *args)}"
+        for args in calls
+    ], False
 
 
 def pieces_of(count: int) -> Iterator[tuple[int, int]]:

@@ -111,7 +111,7 @@ def task_options(
     )
 
 
-def warn_of_size(nbytes: int) -> None:
+def warn_of_size(nbytes: int, stacklevel: int = 3) -> None:
     """Warn where a graph takes more than the setting
     ``distributed.admin.large-graph-warning-threshold``."""
     from samite import config
@@ -127,7 +127,7 @@ def warn_of_size(nbytes: int) -> None:
         warnings.warn(
             f"Sending large graph of size {format_bytes(nbytes)}, which may slow things down. Send "
             "large values to the workers with Client.scatter first, or let tasks load them.",
-            stacklevel=3,
+            stacklevel=stacklevel,
         )
 
 

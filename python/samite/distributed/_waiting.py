@@ -250,7 +250,7 @@ class as_completed:
                     client = future._bound
                     by_client.setdefault(id(client), (client, []))[1].append(key)
         for client, keys in by_client.values():
-            client._connected().watch(keys, self._done)
+            client._connected(in_order=False).watch(keys, self._done)
         for future in futures:
             if isinstance(future, BaseActorFuture):
                 name = f"actor-{id(future)}"

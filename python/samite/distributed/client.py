@@ -14,6 +14,7 @@ from typing import Any
 from samite import _engine, config
 from samite.distributed import _current
 from samite.distributed._addresses import normalize_address, read_scheduler_file
+from samite.distributed._backlog import AT_ONCE, Backlog
 from samite.distributed._client_cluster import ClusterMixin
 from samite.distributed._client_collections import CollectionsMixin
 from samite.distributed._client_data import DataMixin
@@ -124,6 +125,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         self.id = f"Client-{uuid.uuid4()}"
         self.status = "newly-created"
         self._engine: Any = None
+        self._backlog = Backlog()
         self._asynchronous = bool(asynchronous)
         self._as_default = set_as_default
         if direct_to_workers is None:
@@ -300,6 +302,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 config.set(scheduler=self._config_before)
         engine, self._engine = self._engine, None
         self._fire.clear()
+        self._backlog.stop(seconds)
         try:
             if engine is not None:
                 engine.close(seconds)
@@ -523,26 +526,39 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             return futures
         if not calls:
             return []
-        make_keys = keys_of_calls(func, calls, kwargs, key, pure and not actor)
         options["name"] = name_of(func)
         call, shared_kwargs = callable_on_worker(func), kwargs
-        if actor:
-            from samite.distributed.actor import create_actor
-
-            call, shared_kwargs = create_actor, {}
-        made: list[Future[Any]] = []
-        nbytes = 0
         with no_collection(len(calls)):
-            for begin, end in pieces_of(len(calls)):
-                keys, part = make_keys(begin, end), calls[begin:end]
-                texts = keys if set(map(type, keys)) == {str} else list(map(key_text, keys))
-                if actor:
-                    pairs = zip(texts, part, strict=True)
-                    part = [(func, text, args, kwargs) for text, args in pairs]
-                engine = self._connected("update-graph")
-                nbytes += engine.submit_calls(texts, call, part, shared_kwargs or None, options)
-                made += Future._many(keys, self)
-        warn_of_size(nbytes)
+            keys, counted = keys_of_calls(func, calls, kwargs, key, pure and not actor)
+            if actor:
+                from samite.distributed.actor import create_actor
+
+                if isinstance(keys, str):
+                    keys, counted = [f"{keys}{number}" for number in range(len(calls))], False
+                texts = list(map(key_text, keys))
+                pairs = zip(texts, calls, strict=True)
+                calls = [(func, text, args, kwargs) for text, args in pairs]
+                call, shared_kwargs, keys = create_actor, {}, texts
+            engine = self._connected("update-graph")
+            batch = _engine.CallBatch(
+                engine, call, calls, keys, shared_kwargs or None, options, counted
+            )
+            return self._submitted(batch, len(calls))
+
+    def _submitted(self, batch: Any, count: int) -> list[Future[Any]]:
+        """The futures of calls, some of which may be submitted in the background."""
+        nbytes = 0
+        if batch.can_wait and count > 2 * sum(AT_ONCE):
+            for length in AT_ONCE:
+                nbytes += batch.submit(length)
+            nbytes = nbytes * count // (count - batch.left)
+            made = batch.make_futures(Future, self)
+            self._backlog.put(batch)
+        else:
+            for begin, end in pieces_of(count):
+                nbytes += batch.submit(end - begin)
+            made = batch.make_futures(Future, self)
+        warn_of_size(nbytes, 4)
         return made
 
     def cancel(

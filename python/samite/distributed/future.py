@@ -38,10 +38,9 @@ class Future(_engine.FutureBase, Generic[T]):
         The client that asks for it; by default the current one.
     """
 
-    __slots__ = ("_client", "_hidden", "_type", "key")
+    __slots__ = ("_client", "_hidden", "_type")
 
     # A future is hashed and compared by identity.
-    key: Any
     _client: Client | None
 
     def __new__(cls, key: Any, client: Client | None = None, *_: Any) -> Future[Any]:
@@ -50,10 +49,9 @@ class Future(_engine.FutureBase, Generic[T]):
 
             client = current_client()
         if client is None:
-            self = super().__new__(cls, key_text(key))
+            self = super().__new__(cls, key)
         else:
-            self = super().__new__(cls, key_text(key), client._connected())
-        self.key = key
+            self = super().__new__(cls, key, client._connected())
         self._client = client
         return self
 
@@ -62,8 +60,7 @@ class Future(_engine.FutureBase, Generic[T]):
         """Futures of many keys."""
         new, engine, made = _engine.FutureBase.__new__, client._connected(), []
         for key in keys:
-            future = new(Future, key if type(key) is str else str(key), engine)
-            future.key = key
+            future = new(Future, key, engine)
             future._client = client
             made.append(future)
         return made
@@ -108,7 +105,7 @@ class Future(_engine.FutureBase, Generic[T]):
         client = self._client
         if client is None or client._engine is None:
             return "cancelled"
-        return client._engine.status(key_text(self.key))
+        return client._engine.status(self._samite_key)
 
     def done(self) -> bool:
         """Whether there is a result, or there will be none."""
@@ -167,7 +164,7 @@ class Future(_engine.FutureBase, Generic[T]):
             raise FutureCancelledError(self.key)
         if status != "error":
             return None
-        failure = await in_thread(lambda: client._connected().failure(key_text(self.key)))
+        failure = await in_thread(lambda: client._connected().failure(self._samite_key))
         if failure is None:
             return None
         exception = failure[0]
@@ -181,7 +178,7 @@ class Future(_engine.FutureBase, Generic[T]):
         def call(_key: str, _status: str) -> None:
             client._callbacks.put(lambda: fn(self))
 
-        client._connected().watch([key_text(self.key)], call)
+        client._connected(in_order=False).watch([self._samite_key], call)
 
     def cancel(self, reason: Any = None, msg: str | None = None, **kwargs: Any) -> Any:
         """Cancel it, and what depends on it; see :meth:`Client.cancel`."""
@@ -195,7 +192,7 @@ class Future(_engine.FutureBase, Generic[T]):
         """Do not want the result any more; again does nothing."""
         client = self._client
         if self.__class__ is Future and client is not None and client._engine is not None:
-            client._engine.release([key_text(self.key)])
+            client._connected().release([self._samite_key])
             self.__class__ = _Released
 
     @property
@@ -211,7 +208,7 @@ class Future(_engine.FutureBase, Generic[T]):
         known = getattr(self, "_type", None)
         client = self._client
         if known is None and client is not None and client._engine is not None:
-            value = client._engine.value_here(key_text(self.key))
+            value = client._engine.value_here(self._samite_key)
             if value is not None:
                 known = self._type = type(value[0])
         return known
@@ -225,7 +222,7 @@ class Future(_engine.FutureBase, Generic[T]):
         return (_future_of, (self.key,))
 
     def __dask_tokenize__(self) -> tuple[str, Any]:
-        return ("samite.Future", key_text(self.key))
+        return ("samite.Future", self._samite_key)
 
     def __repr__(self) -> str:
         known = self._known_type()
@@ -255,7 +252,7 @@ class _Released(Future[Any]):
     def __del__(self) -> None:
         client = self._client
         if client is not None and client._engine is not None:
-            client._engine.retain([key_text(self.key)])
+            client._engine.retain([self._samite_key])
 
 
 def _future_of(key: Any) -> Future[Any]:
@@ -274,7 +271,7 @@ def finished(
     def block() -> None:
         waiting = _hints.waiting(client)
         try:
-            done = client._connected().wait(keys, timeout, first)
+            done = client._connected(in_order=False).wait(keys, timeout, first)
         finally:
             _hints.over(waiting)
         if not done:
@@ -313,6 +310,6 @@ def finished(
             if left["count"] <= 0 or (until_failure and status in ("error", "cancelled")):
                 settled(True, None)
 
-        client._connected().watch(list(dict.fromkeys(keys)), one)
+        client._connected(in_order=False).watch(list(dict.fromkeys(keys)), one)
 
     return Step(block, begin)

@@ -46,6 +46,16 @@ struct Entry {
     watchers: Vec<Watcher>,
 }
 
+impl Entry {
+    fn submit(&mut self) {
+        self.wanted = true;
+        self.submitted = true;
+        if matches!(self.status, Status::Cancelled { .. }) {
+            self.status = Status::Pending;
+        }
+    }
+}
+
 /// All results of a client.
 #[derive(Default)]
 pub(super) struct Table {
@@ -64,18 +74,30 @@ impl Table {
 
     /// A graph with this result goes to the scheduler, which thereby knows that it is wanted.
     pub(super) fn submitted(&mut self, key: &Key) {
-        let entry = self.entry(key);
-        entry.wanted = true;
-        entry.submitted = true;
-        if matches!(entry.status, Status::Cancelled { .. }) {
-            entry.status = Status::Pending;
+        self.entry(key).submit();
+    }
+
+    /// As [`submitted`](Self::submitted), for all results of a graph, each with so many more
+    /// holders.
+    pub(super) fn submitted_all(&mut self, keys: &[Key], holders: usize) {
+        self.entries.reserve(keys.len());
+        for key in keys {
+            let entry = self.entry(key);
+            entry.holders += holders;
+            entry.submit();
         }
     }
 
-    /// As [`submitted`](Self::submitted), for all results of a graph.
-    pub(super) fn submitted_all(&mut self, keys: &[Key]) {
-        self.entries.reserve(keys.len());
-        keys.iter().for_each(|key| self.submitted(key));
+    /// Results that were promised, each to a holder, will not be asked for.
+    pub(super) fn abandon(&mut self, keys: &[Key], reason: &str) {
+        for key in keys {
+            let entry = self.entry(key);
+            entry.holders += 1;
+            if !entry.wanted {
+                entry.status = Status::Cancelled { reason: reason.to_owned() };
+            }
+        }
+        self.failures += 1;
     }
 
     /// One more holder; whether the scheduler is to be told.

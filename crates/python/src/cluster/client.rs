@@ -12,6 +12,7 @@ use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key, Plain};
 use samite::runtime::Value;
 
 use crate::cluster::executor::{self, PyExecutor};
+use crate::cluster::future::FutureBase;
 use crate::cluster::servers::{raised, seconds, security_of};
 use crate::cluster::{plain, submit};
 use crate::gil::{self, Held};
@@ -188,7 +189,9 @@ impl ClusterClient {
     ) -> PyResult<usize> {
         let kwargs = kwargs.filter(|kwargs| !kwargs.is_empty());
         let options = submit::Options::new(options)?;
-        let submission = submit::calls(keys, func, args, kwargs, options)?;
+        let keys = submit::texts(keys)?;
+        let func = submit::Function::new(func.clone())?;
+        let submission = submit::calls(&keys, &func, args, kwargs, options)?;
         let nbytes = submission.nbytes();
         gil::released(|| self.link.client.submit(submission)).map_err(raised)?;
         Ok(nbytes)
@@ -252,17 +255,20 @@ impl ClusterClient {
         Ok(done)
     }
 
-    /// The values of results, once they are there; raises the first error as soon as there is one.
+    /// The values of futures, once they are there; raises the first error as soon as there is one.
     /// Not `direct`: they come through the scheduler.
-    #[pyo3(signature = (keys, timeout=None, direct=true))]
+    #[pyo3(signature = (futures, timeout=None, direct=true))]
     fn gather<'py>(
         &self,
         py: Python<'py>,
-        keys: Vec<String>,
+        futures: &Bound<'py, PyList>,
         timeout: Option<f64>,
         direct: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let keys = texts(keys);
+        let keys: Vec<Key> = futures
+            .iter()
+            .map(|future| Ok(future.cast::<FutureBase>()?.get().key.clone()))
+            .collect::<PyResult<_>>()?;
         let timeout = self.without_failure(py, &keys, timeout)?;
         let outcomes = self.outcomes(&keys, timeout, direct)?;
         let list = PyList::empty(py);

@@ -1,16 +1,18 @@
 //! Operations on their way to workers: batches of pickled calls.
 //!
 //! A payload is the pickle of `("tasks", specs, keys)`, with specs as `spec.rs` has them, or of
-//! `("calls", function, arguments, keywords, keys)` for many plain calls of one function. One
+//! `("calls", function, arguments, keywords, (keys as one text, their ends))` for many plain calls of one function. One
 //! pickle holds a function once, however many calls of it there are in the batch.
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyTuple};
 use samite::array::Chunk;
+use samite::cluster::Key;
 use samite::runtime::Value;
 
 use crate::arrays::task::ArrayTask;
@@ -97,14 +99,57 @@ pub fn dump_tasks<'py>(py: Python<'py>, operations: &[Op]) -> PyResult<Bound<'py
     helpers::dump_batch(py)?.call1(("tasks", specs, keys))
 }
 
-/// What plain calls of one function are pickled as.
+/// What calls of one function are pickled as: the frames of the pickle.
 pub fn dump_calls<'py>(
     func: &Bound<'py, PyAny>,
     args: Bound<'py, PyList>,
     kwargs: Option<&Bound<'py, PyDict>>,
-    keys: Bound<'py, PyList>,
+    keys: &[Key],
 ) -> PyResult<Bound<'py, PyAny>> {
-    helpers::dump_calls(func.py())?.call1((func, args, kwargs, keys))
+    let keys = joined(func.py(), keys);
+    helpers::dump_batch(func.py())?.call1(("calls", func, args, kwargs, keys))
+}
+
+/// As [`dump_calls`], for plain arguments, of a function for which there is something plain.
+pub fn dump_plain_calls<'py>(
+    func: &Bound<'py, PyAny>,
+    args: Bound<'py, PyList>,
+    kwargs: Option<&Bound<'py, PyDict>>,
+    keys: &[Key],
+) -> PyResult<Bytes> {
+    const PROTOCOL: u8 = 5;
+    let py = func.py();
+    let work = ("calls", func, args, kwargs, joined(py, keys));
+    let pickled = helpers::pickle_plainly(py)?.call1((work, PROTOCOL))?;
+    Ok(Bytes::copy_from_slice(pickled.cast::<PyBytes>()?.as_bytes()))
+}
+
+/// Keys as one text, and where each of them ends in its UTF-8: one thing to pickle.
+fn joined<'py>(py: Python<'py>, keys: &[Key]) -> (String, Bound<'py, PyBytes>) {
+    let mut text = String::with_capacity(keys.iter().map(|key| key.len()).sum());
+    let mut ends = Vec::with_capacity(4 * keys.len());
+    for key in keys {
+        text.push_str(key);
+        ends.extend_from_slice(&(text.len() as u32).to_le_bytes());
+    }
+    (text, PyBytes::new(py, &ends))
+}
+
+/// What [`joined`] joined.
+fn taken_apart(keys: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
+    let (text, ends): (Bound<'_, PyString>, Bound<'_, PyBytes>) = keys.extract()?;
+    let text = text.to_cow()?;
+    let mut begin = 0;
+    let mut keys = Vec::with_capacity(ends.len()? / 4);
+    for end in ends.as_bytes().chunks_exact(4) {
+        let end = end.iter().rev().fold(0, |end, byte| end << 8 | usize::from(*byte));
+        let key = text.get(begin..end).ok_or_else(|| {
+            PyValueError::new_err("the keys of a batch of calls are not where they should be")
+        })?;
+        keys.push(Arc::from(key));
+        begin = end;
+    }
+    Ok(keys)
 }
 
 /// A task of a batch that came to a worker.
@@ -188,7 +233,9 @@ impl Batch {
                 let kwargs =
                     if kwargs.is_none() { None } else { Some(kwargs.cast_into()?.unbind()) };
                 let func = parts.get_item(1)?.unbind();
-                (Work::Calls { func, args, kwargs }, parts.get_item(4)?)
+                let work = Work::Calls { func, args, kwargs };
+                let keys = taken_apart(&parts.get_item(4)?)?;
+                return Ok(Self { work, keys, _visitor: Visitor::enter() });
             }
             other => {
                 return Err(PyValueError::new_err(format!("there is no batch of kind {other:?}")));

@@ -3,20 +3,23 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
-use samite::cluster::{Encoded, Operation, Submission};
+use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+use samite::cluster::{Encoded, Key, Operation, Submission};
 use samite::graph::{AnnotationId, OperationId, PlanBuilder, TaskId};
 use samite::scheduling::{Resource, TaskOptions};
 
 use crate::cluster::frames::Memory;
 use crate::cluster::{executor, frames, future, payload};
 use crate::compile::{Compiled, compile_for_cluster};
+use crate::helpers;
 use crate::program::Op;
 use crate::read_graph::GraphReader;
 use crate::unpack::is_plain;
 
 /// What the user asked for all tasks of a submission: the keyword arguments of `Client.submit`.
+#[derive(Clone)]
 pub struct Options {
     tasks: TaskOptions,
     /// The readable name of the tasks.
@@ -78,35 +81,57 @@ fn wrong(failed: samite::graph::GraphError) -> PyErr {
     PyValueError::new_err(failed.to_string())
 }
 
+/// A function that calls are made of.
+pub struct Function<'py> {
+    pub func: Bound<'py, PyAny>,
+    /// What stands for it in plain pickles, where there is such a thing.
+    pub prepared: Option<Bound<'py, PyAny>>,
+}
+
+impl<'py> Function<'py> {
+    pub fn new(func: Bound<'py, PyAny>) -> PyResult<Self> {
+        let prepared = helpers::prepared_function(func.py())?.call1((&func,))?;
+        let prepared = if prepared.is_none() { None } else { Some(prepared) };
+        Ok(Self { func, prepared })
+    }
+}
+
 /// The submission of calls of one function.
 pub fn calls(
-    keys: &Bound<'_, PyList>,
-    func: &Bound<'_, PyAny>,
+    keys: &[Key],
+    func: &Function<'_>,
     args: &Bound<'_, PyList>,
     kwargs: Option<&Bound<'_, PyDict>>,
     options: Options,
 ) -> PyResult<Submission> {
-    let py = keys.py();
+    let Function { func, prepared } = func;
+    let py = func.py();
     if keys.len() != args.len() {
         return Err(PyValueError::new_err("there must be a key for each call"));
     }
-    if future::exist()
-        && !(args.iter().all(|args| holds_nothing(&args)) && kwargs.is_none())
+    let plain = plain_calls_bytes(args, usize::MAX).is_some()
+        && kwargs.is_none_or(|kwargs| plain_bytes(kwargs.values().iter(), usize::MAX).is_some());
+    if !plain
+        && future::exist()
         && let Some(submission) = calls_of_futures(keys, func, args, kwargs, &options)?
     {
         return Ok(submission);
     }
+    let prepared = prepared.as_ref().filter(|_| plain);
     let count = keys.len();
     let mut operations = Vec::with_capacity(count.div_ceil(payload::BATCH));
     for first in (0..count).step_by(payload::BATCH) {
         let end = (first + payload::BATCH).min(count);
-        let dumped = payload::dump_calls(
-            func,
-            args.get_slice(first, end),
-            kwargs,
-            keys.get_slice(first, end),
-        );
-        operations.push(operation(&dumped?)?);
+        let (args, keys) = (args.get_slice(first, end), &keys[first..end]);
+        operations.push(match prepared {
+            Some(func) => Operation {
+                payload: Encoded {
+                    kind: 0,
+                    frames: vec![payload::dump_plain_calls(func, args, kwargs, keys)?],
+                },
+            },
+            None => operation(&payload::dump_calls(func, args, kwargs, keys)?)?,
+        });
         py.check_signals()?;
     }
     let mut builder = PlanBuilder::with_capacity(count, 0);
@@ -120,26 +145,57 @@ pub fn calls(
     Ok(Submission {
         plan: builder.finish(outputs).map_err(wrong)?,
         operations,
-        outputs: texts(keys)?,
+        outputs: keys.to_vec(),
         imports: Vec::new(),
         annotations: vec![tasks],
     })
 }
 
-/// Whether these arguments are plain values, among which there is no future.
-fn holds_nothing(args: &Bound<'_, PyAny>) -> bool {
-    args.cast::<PyTuple>().is_ok_and(|args| args.iter_borrowed().all(|arg| is_plain(&arg)))
+/// About how many bytes values take, where they are plain values, and no more than `most` bytes.
+pub fn plain_bytes<'py>(
+    values: impl Iterator<Item = Bound<'py, PyAny>>,
+    most: usize,
+) -> Option<usize> {
+    let mut bytes = 0_usize;
+    for value in values {
+        if !is_plain(&value) {
+            return None;
+        }
+        bytes += if let Ok(text) = value.cast_exact::<PyString>() {
+            text.len().ok()?
+        } else if let Ok(data) = value.cast_exact::<PyBytes>() {
+            data.len().ok()?
+        } else if value.is_exact_instance_of::<PyInt>() && value.extract::<i64>().is_err() {
+            // As long as text may be.
+            value.call_method0(intern!(value.py(), "bit_length")).ok()?.extract::<usize>().ok()?
+        } else {
+            size_of::<f64>()
+        };
+        if bytes > most {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
+/// As [`plain_bytes`], of the arguments of calls.
+pub fn plain_calls_bytes(args: &Bound<'_, PyList>, most: usize) -> Option<usize> {
+    let mut bytes = 0;
+    for args in args.iter() {
+        bytes += plain_bytes(args.cast::<PyTuple>().ok()?.iter(), most - bytes)?;
+    }
+    Some(bytes)
 }
 
 /// As [`calls`], where some of the arguments are or hold futures; `None` where none do.
 fn calls_of_futures(
-    keys: &Bound<'_, PyList>,
+    keys: &[Key],
     func: &Bound<'_, PyAny>,
     args: &Bound<'_, PyList>,
     kwargs: Option<&Bound<'_, PyDict>>,
     options: &Options,
 ) -> PyResult<Option<Submission>> {
-    let py = keys.py();
+    let py = func.py();
     let mut reader = GraphReader::new(PyDict::new(py), None);
     let mut found = Vec::with_capacity(args.len());
     for args in args.iter() {
@@ -158,9 +214,10 @@ fn calls_of_futures(
     }
     builder.begin_layer(options.name.clone(), Some(AnnotationId(0)));
     let mut outputs = Vec::with_capacity(found.len());
-    for ((template, needs), key) in found.into_iter().zip(keys.iter()) {
+    for ((template, needs), key) in found.into_iter().zip(keys) {
         let operation = OperationId::from_index(operations.len());
-        operations.push(Op::Template { template, key: key.unbind() });
+        let key = PyString::new(py, key).into_any().unbind();
+        operations.push(Op::Template { template, key });
         // The entries of the reader are the imports, in order.
         outputs.push(builder.push(operation, 0, needs.into_iter().map(TaskId::from_index)));
     }
@@ -171,7 +228,7 @@ fn calls_of_futures(
         .map(|(position, key)| (TaskId::from_index(position), key))
         .collect();
     let annotations = vec![options.tasks.clone()];
-    batched(py, plan, &operations, texts(keys)?, imports, annotations).map(Some)
+    batched(py, plan, &operations, keys.to_vec(), imports, annotations).map(Some)
 }
 
 /// Options of some of the tasks of a graph.
