@@ -10,10 +10,10 @@
     python benchmarks/chaos.py --fault links                workers' networks are cut and healed
     python benchmarks/chaos.py --seed 17 --runs 1           a run that failed, again
 
-A run computes one thing (a map, a tree reduction, an array, a frame, a shuffle of rows, a rechunk, a
-grouping of records, scattered data) with faults at random times, and compares the answer with what
-NumPy, pandas or plain Python say. It has a deadline: what does not answer in time has failed. The
-seed of each run is printed when it fails.
+A run computes one thing (a map, a tree reduction, an array, a frame, a shuffle of rows, a rechunk,
+a grouping of records, scattered data) with faults at random times, and compares the answer with
+what NumPy, pandas or plain Python say. It has a deadline: what does not answer in time has failed.
+The seed of each run is printed when it fails.
 
 Where memory or disk is short, a computation that does not fit may also end with an error that says
 so. A full disk and cut links need root (`mount`, `ip netns`); where they are not allowed, that is

@@ -13,6 +13,7 @@ __version__: str
 _dense: Any
 
 _NodeT = TypeVar("_NodeT", bound=Node)
+_FutureT = TypeVar("_FutureT", bound=FutureBase)
 
 # ---- lazy calls ----------------------------------------------------------------------------------
 
@@ -630,6 +631,7 @@ class FutureBase:
     ) -> Self: ...
     @property
     def key(self) -> Any: ...
+    def _note_pickled(self) -> None: ...
     @property
     def _samite_key(self) -> str: ...
 
@@ -640,13 +642,14 @@ class CallBatch:
         cls,
         client: ClusterClient,
         func: Any,
-        args: list[tuple[Any, ...]],
+        columns: tuple[Any, ...],
         keys: list[Any] | str,
         kwargs: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
         counted: bool = False,
     ) -> Self:
-        """``keys`` are those of the calls, or a prefix that the number which is the only argument
+        """Calls with columns of arguments, which are lists and ranges that nobody changes. ``keys``
+        are those of the calls, or a prefix that the number which is the only argument
         follows; with ``counted`` the place of the call."""
 
     @property
@@ -663,11 +666,12 @@ class CallBatch:
     def abandon(self, reason: str) -> None:
         """Cancel the calls that were not submitted."""
 
-    def make_futures(self, kind: type[_Future], client: Any) -> list[_Future]:
+    def make_futures(self, kind: type[_FutureT], client: Any) -> list[_FutureT]:
         """The futures of all calls, instances of ``kind`` with this ``_client``."""
 
-def take_integers(args: list[tuple[Any, ...]]) -> bool:
-    """Whether each of the calls has one argument, a whole number of 64 bits."""
+def take_integers(columns: tuple[Any, ...]) -> bool:
+    """Whether calls with these columns of arguments, lists and ranges, have one argument each,
+    which is a whole number of 64 bits."""
 
 class ClusterClient:
     """A connection to a scheduler."""
@@ -708,7 +712,7 @@ class ClusterClient:
     def status(self, key: str) -> str: ...
     def wait(self, keys: list[str], timeout: float | None = None, first: bool = False) -> bool: ...
     def gather(
-        self, futures: Sequence[FutureBase], timeout: float | None = None, direct: bool = True
+        self, futures: Sequence[FutureBase | str], timeout: float | None = None, direct: bool = True
     ) -> list[Any]: ...
     def values(
         self, keys: list[str], timeout: float | None = None, direct: bool = True

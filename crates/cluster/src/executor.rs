@@ -74,11 +74,11 @@ pub enum Owner {
 
 /// How operations run and values travel: the part of a worker or client that knows the language.
 pub trait Executor: Send + Sync + 'static {
-    /// Makes an operation ready that came from a client.
+    /// Makes an operation ready that came from a client, for the task that needs it first.
     ///
     /// # Errors
     /// Where it cannot be read: a module is missing, most often.
-    fn load(&self, payload: &Encoded) -> Result<Loaded, Failure>;
+    fn load(&self, payload: &Encoded, context: &TaskContext) -> Result<Loaded, Failure>;
 
     /// Runs one operation. `inputs` are the values of the task's dependencies, in order.
     ///

@@ -5,6 +5,7 @@ pub mod client;
 pub mod executor;
 pub mod frames;
 pub mod future;
+pub mod names;
 pub mod parts;
 pub mod payload;
 pub mod plain;
@@ -22,7 +23,7 @@ pub fn register(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<servers::ClusterScheduler>()?;
     module.add_class::<servers::ClusterWorker>()?;
     module.add_class::<servers::TaskWorker>()?;
-    module.add_function(wrap_pyfunction!(calls::take_integers, module)?)?;
+    module.add_function(wrap_pyfunction!(names::take_integers, module)?)?;
     module.add_function(wrap_pyfunction!(tasks::graph_tasks, module)?)?;
     module.add_function(wrap_pyfunction!(servers::current_task, module)?)?;
     module.add_function(wrap_pyfunction!(servers::running_tasks, module)?)?;

@@ -166,13 +166,13 @@ impl<'py> GraphReader<'py> {
 
     /// The entry of a future's value.
     fn import(&mut self, future: &Bound<'py, FutureBase>) -> usize {
-        let key = &future.get().key;
-        if let Some(position) = self.imports.get(key) {
+        let key = future.get().key();
+        if let Some(position) = self.imports.get(&key) {
             return *position;
         }
         let position = self.entries.len();
         self.entries.push(Entry::Import(key.clone()));
-        self.keys.push(PyString::new(future.py(), key).into_any());
+        self.keys.push(PyString::new(future.py(), &key).into_any());
         self.imports.insert(key.clone(), position);
         position
     }

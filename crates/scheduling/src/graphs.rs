@@ -134,6 +134,14 @@ impl Graph {
         self.options(task)?.1.part
     }
 
+    /// The inputs whose values a task reads, in the order of its arguments.
+    #[inline]
+    pub(crate) fn reads(&self, task: TaskId) -> &[TaskId] {
+        let inputs = self.plan.dependencies(task);
+        let kept = self.options(task).map_or(0, |(_, options)| options.kept as usize);
+        &inputs[..inputs.len().saturating_sub(kept)]
+    }
+
     /// The bytes that a task reads of an input. Parts are taken to be of one size: what is known is
     /// the size of all.
     #[inline]

@@ -117,6 +117,9 @@ pub struct TaskOptions {
     pub resources: Vec<Resource>,
     /// The task reads this part of each of its inputs whose value has parts; `None` for all of them.
     pub part: Option<u32>,
+    /// So many of its last inputs are there for as long as the task needs them, and not read: its
+    /// worker does not fetch them.
+    pub kept: u32,
 }
 
 impl TaskOptions {

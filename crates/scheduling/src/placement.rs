@@ -146,7 +146,7 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return Box::default() };
         let distinct = &mut self.scratch.distinct;
         distinct.clear();
-        for &input in graph.plan.dependencies(task) {
+        for &input in graph.reads(task) {
             let Some((from, origin)) = self.graphs.origin(slot, input) else { continue };
             if !self.graphs.holders(from, origin).contains(&to) {
                 distinct.push((from, origin));
@@ -182,7 +182,7 @@ fn cheapest(
     local.resize(workers.bound(), 0);
     let mut total = 0u64;
     let graph = graphs.get(entry.graph)?;
-    for &input in graph.plan.dependencies(entry.task).iter().take(INPUTS_LOOKED_AT) {
+    for &input in graph.reads(entry.task).iter().take(INPUTS_LOOKED_AT) {
         // An input without bytes still costs a message.
         let bytes = graph.read_bytes(entry.task, input).saturating_add(1);
         total = total.saturating_add(bytes);

@@ -162,7 +162,7 @@ impl Scheduler {
         self.key(slot, task)
     }
 
-    /// Appends the tasks whose values a task needs, in the order of its arguments, repeats kept and
+    /// Appends the tasks whose values a task reads, in the order of its arguments, repeats kept and
     /// imports replaced by their origins. For an import whose origin is gone, its own key.
     pub fn inputs(&self, task: TaskKey, inputs: &mut Vec<TaskKey>) {
         let Some((_, graph)) = self.find(task) else { return };
@@ -170,7 +170,7 @@ impl Scheduler {
             Some(link) if graph.task(*input).is_import() => link.key,
             _ => TaskKey { graph: graph.id, task: *input },
         };
-        inputs.extend(graph.plan.dependencies(task.task).iter().map(key));
+        inputs.extend(graph.reads(task.task).iter().map(key));
     }
 
     /// The part that a task reads of each of its inputs whose value has parts.

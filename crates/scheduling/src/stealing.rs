@@ -110,7 +110,7 @@ impl Scheduler {
         thieves: &[WorkerSlot],
     ) -> bool {
         let Some(graph) = self.graphs.get(slot) else { return false };
-        let bytes = graph.plan.dependencies(task).iter().fold(0u64, |sum, input| {
+        let bytes = graph.reads(task).iter().fold(0u64, |sum, input| {
             let local = self.graphs.holders(slot, *input).iter().any(|holder| *holder != victim);
             sum.saturating_add(if local { 0 } else { graph.read_bytes(task, *input) + 1 })
         });

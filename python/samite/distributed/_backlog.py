@@ -11,9 +11,11 @@ from typing import Any
 
 # So many calls of a batch go to the scheduler before `map` returns: the workers' work until the
 # futures are made.
-AT_ONCE = (512, 4096)
-# So many calls are a piece, between which others may submit something.
-_PIECE = 4096
+AT_ONCE = (256, 1280)
+# So many calls are a piece, between which other threads have their turn.
+_PIECE = 1024
+# Python's lock goes to whoever waits for it while a thread sleeps: so many seconds.
+_PAUSE = 2e-5
 
 logger = logging.getLogger("distributed.client")
 
@@ -61,9 +63,9 @@ class Backlog:
         self._batches.clear()
 
     def _run(self) -> None:
-        # Whoever started this thread goes on first: it returns from `map`.
-        time.sleep(0.001)
         while True:
+            # Whoever waits for results goes on first.
+            time.sleep(_PAUSE)
             with self._lock:
                 if not self._batches:
                     self._thread = None

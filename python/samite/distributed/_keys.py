@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from numbers import Number
 from typing import Any
 
@@ -38,8 +38,13 @@ def key_of_call(func: Any, args: Any, kwargs: Any, pure: bool) -> str:
     return f"{name}-{tokenize(func, kwargs, *args)}"
 
 
+def columns_of(iterables: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The arguments of many calls, as they are now: lists, and ranges."""
+    return tuple(one if type(one) is range else list(one) for one in iterables)
+
+
 def keys_of_calls(
-    func: Any, calls: list[tuple[Any, ...]], kwargs: dict[str, Any], key: Any, pure: bool
+    func: Any, columns: tuple[Any, ...], kwargs: dict[str, Any], key: Any, pure: bool
 ) -> tuple[list[Any] | str, bool]:
     """A key for each of many calls: a list; or the prefix of all, and whether the number of the
     call follows it or the call's argument, which is a whole number.
@@ -52,8 +57,9 @@ def keys_of_calls(
     if isinstance(key, (list, tuple)):
         if len(set(key)) != len(key):
             raise ValueError("map: some keys are given twice; each call needs its own")
-        if len(key) != len(calls):
-            raise ValueError(f"map: {len(key)} keys were given for {len(calls)} calls")
+        count = min(map(len, columns))
+        if len(key) != count:
+            raise ValueError(f"map: {len(key)} keys were given for {count} calls")
         for one in key:
             check_key(one)
         return list(key), False
@@ -65,14 +71,14 @@ def keys_of_calls(
 
     token = tokenize(func, kwargs)
     prefix = f"{name}-{token}-"
-    if take_integers(calls):
+    if take_integers(columns):
         # Whole numbers are written out, which tells them apart as well as a hash.
         return prefix, False
     return [
         f"{prefix}{args[0]}"
         if len(args) == 1 and type(args[0]) is int and -_LARGE < args[0] < _LARGE
         else f"{name}-{tokenize(token, *args)}"
-        for args in calls
+        for args in zip(*columns)
     ], False
 
 

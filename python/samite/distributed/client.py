@@ -29,6 +29,7 @@ from samite.distributed._current import (
 from samite.distributed._keys import (
     callable_on_worker,
     check_key,
+    columns_of,
     key_of_call,
     keys_of_calls,
     name_of,
@@ -505,8 +506,9 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         options = task_options(
             workers, allow_other_workers, resources, retries, priority, fifo_timeout
         )
-        calls = list(zip(*iterables))
-        if batch_size and batch_size > 1 and len(calls) > batch_size:
+        columns = columns_of(iterables)
+        count = min(map(len, columns), default=0)
+        if batch_size and batch_size > 1 and count > batch_size:
             shared = {
                 "workers": workers,
                 "retries": retries,
@@ -518,32 +520,32 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 "pure": pure,
             }
             futures: list[Future[Any]] = []
-            for first in range(0, len(calls), batch_size):
-                part = calls[first : first + batch_size]
-                keys = key[first : first + batch_size] if isinstance(key, list) else key
-                columns = [list(column) for column in zip(*part, strict=True)]
-                futures += self.map(func, *columns, key=keys, **shared, **kwargs)
+            for first in range(0, count, batch_size):
+                part = slice(first, min(first + batch_size, count))
+                keys = key[part] if isinstance(key, list) else key
+                futures += self.map(
+                    func, *[column[part] for column in columns], key=keys, **shared, **kwargs
+                )
             return futures
-        if not calls:
+        if not count:
             return []
         options["name"] = name_of(func)
         call, shared_kwargs = callable_on_worker(func), kwargs
-        with no_collection(len(calls)):
-            keys, counted = keys_of_calls(func, calls, kwargs, key, pure and not actor)
+        with no_collection(count):
+            keys, counted = keys_of_calls(func, columns, kwargs, key, pure and not actor)
             if actor:
                 from samite.distributed.actor import create_actor
 
                 if isinstance(keys, str):
-                    keys, counted = [f"{keys}{number}" for number in range(len(calls))], False
-                texts = list(map(key_text, keys))
-                pairs = zip(texts, calls, strict=True)
-                calls = [(func, text, args, kwargs) for text, args in pairs]
-                call, shared_kwargs, keys = create_actor, {}, texts
+                    keys, counted = [f"{keys}{number}" for number in range(count)], False
+                calls = list(zip(*columns))
+                columns = ([func] * count, list(map(key_text, keys)), calls, [kwargs] * count)
+                call, shared_kwargs = create_actor, {}
             engine = self._connected("update-graph")
             batch = _engine.CallBatch(
-                engine, call, calls, keys, shared_kwargs or None, options, counted
+                engine, call, columns, keys, shared_kwargs or None, options, counted
             )
-            return self._submitted(batch, len(calls))
+            return self._submitted(batch, count)
 
     def _submitted(self, batch: Any, count: int) -> list[Future[Any]]:
         """The futures of calls, some of which may be submitted in the background."""
@@ -729,6 +731,8 @@ class _Callbacks:
                 logging.getLogger("samite.distributed").exception(
                     "A callback of a future raised an exception"
                 )
+            # Its future goes now, and not when the next one is done.
+            del call
 
     def stop(self) -> None:
         """End the thread once all has been called."""

@@ -73,6 +73,13 @@ class Future(_engine.FutureBase, Generic[T]):
     @property
     def _bound(self) -> Client:
         if self._client is None:
+            from samite.distributed._current import client_for_unpickling
+
+            # It may have been unpickled by a thread that no task runs on.
+            here = client_for_unpickling()
+            if here is not None:
+                self.bind_client(here)
+        if self._client is None:
             raise RuntimeError(
                 f"{type(self).__name__} object of key {self.key!r} is not bound to a client: it "
                 "was made or unpickled where there is none; call bind_client, or make a Client "
@@ -219,6 +226,8 @@ class Future(_engine.FutureBase, Generic[T]):
         return run_awaiting(self._result()).__await__()
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # Tasks whose arguments hold it in a pickle need its result.
+        self._note_pickled()
         return (_future_of, (self.key,))
 
     def __dask_tokenize__(self) -> tuple[str, Any]:

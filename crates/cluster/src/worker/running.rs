@@ -305,14 +305,19 @@ fn carried(shared: &Arc<Shared>, value: &Value) -> Option<Carried> {
 }
 
 /// The operation, made ready where it was not yet.
-fn loaded(shared: &Arc<Shared>, graph: GraphId, operation: OperationId) -> Result<Loaded, Failure> {
+fn loaded(
+    shared: &Arc<Shared>,
+    graph: GraphId,
+    operation: OperationId,
+    context: &TaskContext,
+) -> Result<Loaded, Failure> {
     let payload = match shared.core.lock().operations.get(&(graph, operation)) {
         Some(Slot::Loaded(loaded)) => return Ok(loaded.clone()),
         Some(Slot::Broken(failure)) => return Err(failure.clone()),
         Some(Slot::Payload(payload)) => payload.clone(),
         None => return Err(Failure::text("the operation of a task did not come with it")),
     };
-    let outcome = shared.executor.load(&payload);
+    let outcome = shared.executor.load(&payload, context);
     let slot = match &outcome {
         Ok(loaded) => Slot::Loaded(loaded.clone()),
         // It is tried again with the task.
@@ -345,13 +350,13 @@ fn operate(
     }
     match &info.work {
         RunWork::Single(operation, index) => {
-            let operation = loaded(shared, task.graph, *operation)?;
+            let operation = loaded(shared, task.graph, *operation, context)?;
             shared.executor.run(&operation, *index, context, values)
         }
         RunWork::Fused(steps) => {
             let mut made: Vec<Value> = Vec::with_capacity(steps.len());
             for step in steps {
-                let operation = loaded(shared, task.graph, step.operation)?;
+                let operation = loaded(shared, task.graph, step.operation, context)?;
                 let inputs = step.inputs.iter().filter_map(|input| match usize::try_from(*input) {
                     Ok(place) => values.get(place).cloned(),
                     Err(_) => made.get(usize::try_from(!*input).ok()?).cloned(),

@@ -95,7 +95,7 @@ pub(crate) fn number(value: &Value) -> u64 {
 pub(crate) struct Plainly;
 
 impl Executor for Plainly {
-    fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
+    fn load(&self, payload: &Encoded, _: &TaskContext) -> Result<Loaded, Failure> {
         let bytes = payload.frames.first().map(|frame| &**frame).unwrap_or_default();
         let batch: Vec<Work> =
             postcard::from_bytes(bytes).map_err(|wrong| Failure::text(wrong.to_string()))?;

@@ -191,7 +191,7 @@ impl ClusterClient {
         let options = submit::Options::new(options)?;
         let keys = submit::texts(keys)?;
         let func = submit::Function::new(func.clone())?;
-        let submission = submit::calls(&keys, &func, args, kwargs, options)?;
+        let submission = submit::calls(&self.link.client, &keys, &func, args, kwargs, options)?;
         let nbytes = submission.nbytes();
         gil::released(|| self.link.client.submit(submission)).map_err(raised)?;
         Ok(nbytes)
@@ -214,7 +214,7 @@ impl ClusterClient {
             _ => submit::Annotated::default(),
         };
         let options = submit::Options::new(options)?;
-        let submission = submit::graph(graph, outputs, options, annotated)?;
+        let submission = submit::graph(&self.link.client, graph, outputs, options, annotated)?;
         let nbytes = submission.nbytes();
         gil::released(|| self.link.client.submit(submission)).map_err(raised)?;
         Ok(nbytes)
@@ -255,7 +255,7 @@ impl ClusterClient {
         Ok(done)
     }
 
-    /// The values of futures, once they are there; raises the first error as soon as there is one.
+    /// The values of futures, or of keys, once they are there; raises the first error as soon as there is one.
     /// Not `direct`: they come through the scheduler.
     #[pyo3(signature = (futures, timeout=None, direct=true))]
     fn gather<'py>(
@@ -265,10 +265,11 @@ impl ClusterClient {
         timeout: Option<f64>,
         direct: bool,
     ) -> PyResult<Bound<'py, PyList>> {
-        let keys: Vec<Key> = futures
-            .iter()
-            .map(|future| Ok(future.cast::<FutureBase>()?.get().key.clone()))
-            .collect::<PyResult<_>>()?;
+        let key = |future: Bound<'py, PyAny>| match future.cast::<FutureBase>() {
+            Ok(future) => Ok(future.get().key()),
+            Err(_) => submit::text(&future),
+        };
+        let keys: Vec<Key> = futures.iter().map(key).collect::<PyResult<_>>()?;
         let timeout = self.without_failure(py, &keys, timeout)?;
         let outcomes = self.outcomes(&keys, timeout, direct)?;
         let list = PyList::empty(py);

@@ -323,12 +323,14 @@ pub fn decode_native(encoded: Encoded) -> Result<Value, Failure> {
 }
 
 impl Executor for PyExecutor {
-    fn load(&self, payload: &Encoded) -> Result<Loaded, Failure> {
+    fn load(&self, payload: &Encoded, context: &TaskContext) -> Result<Loaded, Failure> {
         if payload.kind == kind::CHUNK {
             let block = decode_chunk(&payload.frames, Owner::ReadOnly)?;
             let key = payload.frames.get(2).map(|key| String::from_utf8_lossy(key));
             return Ok(Arc::new(Batch::of_block(&key.unwrap_or_default(), block)));
         }
+        // Futures among the arguments are of the worker's client.
+        let _mark = CurrentMark::set(context, None);
         Python::attach(|py| {
             let batch = load_frames(py, &payload.frames, Owner::Others)
                 .and_then(|batch| Batch::new(&batch));

@@ -1,10 +1,13 @@
 //! The native part of futures: a key that a client wants for as long as the object lives.
 
+use std::cell::RefCell;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use pyo3::prelude::*;
 use pyo3::types::PyString;
+use samite::cluster::Key;
+use samite::cluster::client::{Client, Status};
 
 use crate::cluster::calls::{CallBatch, Progress};
 use crate::cluster::client::{ClusterClient, Link};
@@ -24,6 +27,26 @@ pub fn of<'a, 'py>(object: &'a Bound<'py, PyAny>) -> Option<&'a Bound<'py, Futur
     if exist() { object.cast::<FutureBase>().ok() } else { None }
 }
 
+thread_local! {
+    /// The futures of a scheduler that were pickled, while somebody wants to know.
+    static PICKLED: RefCell<Option<(String, Vec<Key>)>> = const { RefCell::new(None) };
+}
+
+/// What a function returns, and the keys of the futures of this client's scheduler that it pickled
+/// on this thread and that may still have values, each once.
+pub fn pickled_by<T>(client: &Client, work: impl FnOnce() -> T) -> (T, Vec<Key>) {
+    if !exist() {
+        return (work(), Vec::new());
+    }
+    let before = PICKLED.replace(Some((client.scheduler_id().to_owned(), Vec::new())));
+    let made = work();
+    let mut keys = PICKLED.replace(before).map(|(_, keys)| keys).unwrap_or_default();
+    keys.sort_unstable();
+    keys.dedup();
+    keys.retain(|key| matches!(client.status(key), Status::Pending | Status::Finished { .. }));
+    (made, keys)
+}
+
 /// Who is told when a future goes.
 enum Holder {
     Nobody,
@@ -37,7 +60,8 @@ enum Holder {
 /// While the object lives, its client tells the scheduler that the value is wanted.
 #[pyclass(subclass, frozen, weakref, module = "samite._engine")]
 pub struct FutureBase {
-    pub key: Arc<str>,
+    /// None where the calls know it.
+    name: Option<Key>,
     holder: Holder,
     /// The key as the user wrote it, where that is no text.
     written: Option<Py<PyAny>>,
@@ -48,13 +72,24 @@ impl Drop for FutureBase {
         match std::mem::replace(&mut self.holder, Holder::Nobody) {
             Holder::Nobody => {}
             Holder::Client(link) => {
-                link.client.release(std::slice::from_ref(&self.key));
+                link.client.release(self.name.as_slice());
                 gil::drop_attached(link);
             }
             Holder::Call(progress, number) => {
-                progress.release(&self.key, number);
+                progress.release(self.name.as_ref(), number);
                 gil::drop_attached(progress);
             }
+        }
+    }
+}
+
+impl FutureBase {
+    /// The key as the scheduler knows it.
+    pub fn key(&self) -> Key {
+        match (&self.name, &self.holder) {
+            (Some(key), _) => key.clone(),
+            (None, Holder::Call(progress, number)) => progress.key(*number),
+            (None, _) => Key::default(),
         }
     }
 }
@@ -73,8 +108,9 @@ impl FutureBase {
     ) -> PyResult<Self> {
         EXIST.store(true, Ordering::Relaxed);
         if let Ok(calls) = key.cast_exact::<CallBatch>() {
-            let (key, progress, number) = calls.get().next()?;
-            return Ok(Self { key, holder: Holder::Call(progress, number), written: None });
+            let (name, progress, number) = calls.get().next()?;
+            let written = calls.get().written(key.py(), number).map(Bound::unbind);
+            return Ok(Self { name, holder: Holder::Call(progress, number), written });
         }
         let written =
             if key.is_exact_instance_of::<PyString>() { None } else { Some(key.clone().unbind()) };
@@ -87,21 +123,41 @@ impl FutureBase {
                 Holder::Client(link)
             }
         };
-        Ok(Self { key, holder, written })
+        Ok(Self { name: Some(key), holder, written })
     }
 
     /// What the result is called.
     #[getter]
-    fn key<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+    #[pyo3(name = "key")]
+    fn written_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
         match &self.written {
             Some(written) => written.bind(py).clone(),
-            None => PyString::new(py, &self.key).into_any(),
+            None => self._samite_key(py).into_any(),
         }
+    }
+
+    /// The future is being pickled.
+    fn _note_pickled(&self) {
+        let link = match &self.holder {
+            Holder::Nobody => return,
+            Holder::Client(link) => link,
+            Holder::Call(progress, _) => progress.link(),
+        };
+        PICKLED.with_borrow_mut(|noted| {
+            if let Some((scheduler, keys)) = noted
+                && link.client.scheduler_id() == scheduler
+            {
+                keys.push(self.key());
+            }
+        });
     }
 
     /// The key as the scheduler knows it.
     #[getter]
-    fn _samite_key(&self) -> &str {
-        &self.key
+    fn _samite_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
+        match &self.name {
+            Some(key) => PyString::new(py, key),
+            None => PyString::new(py, &self.key()),
+        }
     }
 }

@@ -1,13 +1,15 @@
 //! Submissions: calls and graphs of Python code as plans and batches of pickled operations.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyInt, PyList, PyString, PyTuple};
+use samite::cluster::client::Client;
 use samite::cluster::{Encoded, Key, Operation, Submission};
-use samite::graph::{AnnotationId, OperationId, PlanBuilder, TaskId};
+use samite::graph::{AnnotationId, OperationId, Plan, PlanBuilder, TaskId, Work};
 use samite::scheduling::{Resource, TaskOptions};
 
 use crate::cluster::frames::Memory;
@@ -98,6 +100,7 @@ impl<'py> Function<'py> {
 
 /// The submission of calls of one function.
 pub fn calls(
+    client: &Client,
     keys: &[Key],
     func: &Function<'_>,
     args: &Bound<'_, PyList>,
@@ -113,13 +116,14 @@ pub fn calls(
         && kwargs.is_none_or(|kwargs| plain_bytes(kwargs.values().iter(), usize::MAX).is_some());
     if !plain
         && future::exist()
-        && let Some(submission) = calls_of_futures(keys, func, args, kwargs, &options)?
+        && let Some(submission) = calls_of_futures(client, keys, func, args, kwargs, &options)?
     {
         return Ok(submission);
     }
     let prepared = prepared.as_ref().filter(|_| plain);
     let count = keys.len();
     let mut operations = Vec::with_capacity(count.div_ceil(payload::BATCH));
+    let mut kept = Kept::default();
     for first in (0..count).step_by(payload::BATCH) {
         let end = (first + payload::BATCH).min(count);
         let (args, keys) = (args.get_slice(first, end), &keys[first..end]);
@@ -130,7 +134,21 @@ pub fn calls(
                     frames: vec![payload::dump_plain_calls(func, args, kwargs, keys)?],
                 },
             },
-            None => operation(&payload::dump_calls(func, args, kwargs, keys)?)?,
+            None => {
+                let dump = |args, keys| payload::dump_calls(func, args, kwargs, keys);
+                let (dumped, pickled) = future::pickled_by(client, || dump(args.clone(), keys));
+                if !pickled.is_empty() {
+                    // Which of them has which?
+                    for (number, key) in keys.iter().enumerate() {
+                        let args = args.get_slice(number, number + 1);
+                        let key = std::slice::from_ref(key);
+                        let (dumped, pickled) = future::pickled_by(client, || dump(args, key));
+                        dumped?;
+                        kept.insert(first + number, pickled);
+                    }
+                }
+                operation(&dumped?)?
+            }
         });
         py.check_signals()?;
     }
@@ -142,13 +160,17 @@ pub fn calls(
         builder.push(batch, (position % payload::BATCH) as u32, []);
     }
     let outputs = (0..count).map(TaskId::from_index).collect();
-    Ok(Submission {
+    let mut submission = Submission {
         plan: builder.finish(outputs).map_err(wrong)?,
         operations,
         outputs: keys.to_vec(),
         imports: Vec::new(),
         annotations: vec![tasks],
-    })
+    };
+    if !kept.is_empty() {
+        keep(&mut submission, |task| kept.get(&task.index()).cloned().unwrap_or_default())?;
+    }
+    Ok(submission)
 }
 
 /// About how many bytes values take, where they are plain values, and no more than `most` bytes.
@@ -189,6 +211,7 @@ pub fn plain_calls_bytes(args: &Bound<'_, PyList>, most: usize) -> Option<usize>
 
 /// As [`calls`], where some of the arguments are or hold futures; `None` where none do.
 fn calls_of_futures(
+    client: &Client,
     keys: &[Key],
     func: &Bound<'_, PyAny>,
     args: &Bound<'_, PyList>,
@@ -228,7 +251,7 @@ fn calls_of_futures(
         .map(|(position, key)| (TaskId::from_index(position), key))
         .collect();
     let annotations = vec![options.tasks.clone()];
-    batched(py, plan, &operations, keys.to_vec(), imports, annotations).map(Some)
+    batched(client, py, plan, &operations, keys.to_vec(), imports, annotations).map(Some)
 }
 
 /// Options of some of the tasks of a graph.
@@ -252,6 +275,7 @@ impl Annotated {
 
 /// The submission of a dict graph.
 pub fn graph<'py>(
+    client: &Client,
     graph: Bound<'py, PyDict>,
     outputs: &Bound<'py, PyList>,
     options: Options,
@@ -264,11 +288,12 @@ pub fn graph<'py>(
     let Compiled { plan, operations, annotations, imports, .. } =
         compile_for_cluster(graph, &keys, sets, rows)?;
     let plan = Arc::unwrap_or_clone(plan);
-    batched(py, plan, &operations, texts(outputs)?, imports, annotations)
+    batched(client, py, plan, &operations, texts(outputs)?, imports, annotations)
 }
 
 /// Puts single operations together to batches.
 fn batched(
+    client: &Client,
     py: Python<'_>,
     plan: samite::graph::Plan,
     operations: &[Op],
@@ -278,21 +303,104 @@ fn batched(
 ) -> PyResult<Submission> {
     let mut batches = Vec::new();
     let mut place = Vec::with_capacity(operations.len());
+    let mut kept = Kept::default();
     for range in payload::split(py, operations) {
         let batch = OperationId::from_index(batches.len());
         place.extend((0..range.len()).map(|index| (batch, index as u32)));
         batches.push(match payload::block(py, &operations[range.start])? {
             Some((key, block)) => Operation { payload: executor::block(&key, block)? },
-            None => operation(&payload::dump_tasks(py, &operations[range])?)?,
+            None => {
+                let dump = |operations| payload::dump_tasks(py, operations);
+                let (dumped, pickled) =
+                    future::pickled_by(client, || dump(&operations[range.clone()]));
+                if !pickled.is_empty() {
+                    for number in range {
+                        let one = std::slice::from_ref(&operations[number]);
+                        let (dumped, pickled) = future::pickled_by(client, || dump(one));
+                        dumped?;
+                        kept.insert(number, pickled);
+                    }
+                }
+                operation(&dumped?)?
+            }
         });
         py.check_signals()?;
     }
+    let kept: Kept = plan_tasks(&plan)
+        .filter(|_| !kept.is_empty())
+        .map(|task| (task.index(), kept_by_work(plan.work(task), &kept)))
+        .collect();
     let plan = plan
         .map_operations(|operation, index| {
             place.get(operation.index()).copied().unwrap_or((operation, index))
         })
         .map_err(wrong)?;
-    Ok(Submission { plan, operations: batches, outputs, imports, annotations })
+    let mut submission = Submission { plan, operations: batches, outputs, imports, annotations };
+    if !kept.is_empty() {
+        keep(&mut submission, |task| kept.get(&task.index()).cloned().unwrap_or_default())?;
+    }
+    Ok(submission)
+}
+
+/// Results that have to exist while something runs, by its number: futures that came inside of
+/// pickled objects.
+type Kept = BTreeMap<usize, Vec<Key>>;
+
+fn plan_tasks(plan: &Plan) -> impl Iterator<Item = TaskId> + use<> {
+    (0..plan.len()).map(TaskId::from_index)
+}
+
+fn kept_by_work(work: Work<'_>, kept: &Kept) -> Vec<Key> {
+    let of = |operation: OperationId| kept.get(&operation.index()).cloned().unwrap_or_default();
+    match work {
+        Work::Single { operation, .. } => of(operation),
+        Work::Fused(steps) => steps.iter().flat_map(|step| of(step.operation)).collect(),
+    }
+}
+
+/// Lets tasks depend on results that they do not read, so that these are not let go before.
+fn keep(submission: &mut Submission, kept: impl Fn(TaskId) -> Vec<Key>) -> PyResult<()> {
+    let old = &submission.plan;
+    let mut places: BTreeMap<Key, TaskId> = BTreeMap::new();
+    for key in plan_tasks(old).flat_map(&kept) {
+        let place = TaskId::from_index(old.len() + places.len());
+        places.entry(key).or_insert(place);
+    }
+    let mut builder = PlanBuilder::with_capacity(old.len() + places.len(), old.edges());
+    let mut rows: BTreeMap<(Option<usize>, u32), AnnotationId> = BTreeMap::new();
+    let mut layer = None;
+    for task in plan_tasks(old) {
+        let extra: Vec<TaskId> =
+            kept(task).iter().filter_map(|key| places.get(key)).copied().collect();
+        let before = old.annotation(task);
+        let annotation = if extra.is_empty() {
+            before
+        } else {
+            let row = (before.map(|row| row.index()), extra.len() as u32);
+            let annotations = &mut submission.annotations;
+            Some(*rows.entry(row).or_insert_with(|| {
+                let options = row.0.and_then(|row| annotations.get(row)).cloned();
+                annotations.push(TaskOptions { kept: row.1, ..options.unwrap_or_default() });
+                AnnotationId(annotations.len() as u32 - 1)
+            }))
+        };
+        let this = (old.layer_name(task), annotation);
+        if layer != Some(this) {
+            builder.begin_layer(this.0, this.1);
+            layer = Some(this);
+        }
+        let inputs = old.dependencies(task).iter().copied().chain(extra);
+        match old.work(task) {
+            Work::Single { operation, index } => builder.push(operation, index, inputs),
+            Work::Fused(steps) => builder.push_fused(steps.to_vec(), inputs),
+        };
+    }
+    builder.begin_layer("", None);
+    places.values().for_each(|_| _ = builder.push(OperationId::from_index(0), 0, []));
+    let plan = builder.finish(old.outputs().to_vec()).map_err(wrong)?;
+    submission.imports.extend(places.into_iter().map(|(key, task)| (task, key)));
+    submission.plan = plan;
+    Ok(())
 }
 
 /// Keys as the scheduler knows them: strings as they are, others as they are written.

@@ -482,9 +482,10 @@ impl Simulation {
         let Some((job, _)) = self.jobs.get(task.graph.0 as usize) else { return Ok(()) };
         let mut inputs = Vec::new();
         let plan = job.plan.clone();
+        let reads = job.reads(task.task).to_vec();
         let row = plan.annotation(task.task).and_then(|row| job.annotations.get(row.index()));
         let part = row.and_then(|options| options.part);
-        for &input in plan.dependencies(task.task) {
+        for input in reads {
             let input = self.origin(TaskKey { graph: task.graph, task: input });
             let Node { store, parts, .. } = &self.nodes[node];
             let portion = Portion { task: input, part };

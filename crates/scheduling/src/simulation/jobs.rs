@@ -139,13 +139,21 @@ impl Job {
         self.plan.outputs().iter().copied().filter(move |output| !dropped.contains(output))
     }
 
+    /// The inputs whose values a task reads.
+    pub(super) fn reads(&self, task: TaskId) -> &[TaskId] {
+        let inputs = self.plan.dependencies(task);
+        let row = self.plan.annotation(task).and_then(|row| self.annotations.get(row.index()));
+        let kept = row.map_or(0, |options| options.kept as usize);
+        &inputs[..inputs.len().saturating_sub(kept)]
+    }
+
     /// The value of each task, computed one after the other; given those of earlier jobs.
     pub fn expected(&self, earlier: &[Vec<u64>]) -> Vec<u64> {
         let mut order: Vec<TaskId> = (0..self.plan.len()).map(TaskId::from_index).collect();
         order.sort_unstable_by_key(|task| self.plan.rank(*task));
         let mut values = vec![0; self.plan.len()];
         for task in order {
-            let inputs = self.plan.dependencies(task).iter().map(|input| values[input.index()]);
+            let inputs = self.reads(task).iter().map(|input| values[input.index()]);
             values[task.index()] = match self.origin(task) {
                 Some(origin) => earlier[origin.graph.0 as usize][origin.task.index()],
                 None => value(task, inputs),
@@ -199,6 +207,9 @@ fn random_options(
         };
         if random.chance(0.4) {
             options.part = Some(random.below(3) as u32);
+        }
+        if random.chance(0.3) {
+            options.kept = random.between(1, 3) as u32;
         }
         if random.chance(0.3) {
             options.workers = random.pick(names).cloned().into_iter().collect();

@@ -266,6 +266,7 @@ impl Scene {
                     .map(|(name, units)| Resource::whole(name, units.parse().expect("a number")))
                     .collect(),
                 part: None,
+                kept: words.number("kept", 0),
             });
             let annotation = AnnotationId((annotations.len() - 1) as u32);
             builder.begin_layer(words.plain[0], Some(annotation));
