@@ -218,6 +218,9 @@ impl Core {
                 for key in keys {
                     self.names.by_key.entry(key.clone()).or_default().want(client);
                     self.tell_standing(client, &key);
+                    if let Some(TaskKey { graph, task }) = self.names.revive(&key) {
+                        self.tell(Event::OutputsWanted { graph, tasks: Box::new([task]) });
+                    }
                 }
             }
             FromClient::Release(keys) => self.release(client, &keys),
@@ -295,16 +298,22 @@ impl Core {
         let graph = self.next_graph();
         let Submission { plan, operations, outputs, imports, annotations } = submission;
         let plan = Arc::new(plan);
+        // Only where futures came inside of pickled objects can a task ask for them by name.
+        let keeps: Vec<Key> = if annotations.iter().any(|options| options.kept > 0) {
+            imports.iter().map(|(_, key)| key.clone()).collect()
+        } else {
+            Vec::new()
+        };
         let imports = imports
             .into_iter()
             .map(|(task, key)| {
                 let nobody = TaskKey { graph: NO_GRAPH, task: TaskId(0) };
-                let known = self.names.by_key.get(&key).and_then(|name| name.task);
-                Import { task, origin: known.unwrap_or(nobody) }
+                Import { task, origin: self.names.task(&key).unwrap_or(nobody) }
             })
             .collect();
         let operations = operations.into_iter().map(|operation| operation.payload).collect();
         let mut record = GraphRecord::new(plan.clone(), operations);
+        self.names.keep(&mut record, keeps);
         let mut known = Vec::new();
         let mut released = Vec::new();
         for (&task, key) in plan.outputs().iter().zip(outputs) {
@@ -371,6 +380,7 @@ impl Core {
             if let Some(name) = self.names.by_key.remove(key)
                 && let Some(task) = name.task
             {
+                self.names.leave(key, task);
                 let record = self.names.graphs.get_mut(&task.graph);
                 if record.is_none_or(|record| record.remove_name(task.task, key)) {
                     released.entry(task.graph.0).or_default().push(task.task);
@@ -677,7 +687,7 @@ impl Core {
     }
 
     fn forget(&mut self, graph: GraphId) {
-        self.names.graphs.remove(&graph);
+        self.names.forget(graph);
         for worker in self.workers.values_mut() {
             if worker.operations.remove(&graph).is_some() {
                 worker.out.push(ToWorker::Forget { graph });

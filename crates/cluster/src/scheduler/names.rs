@@ -57,6 +57,8 @@ pub(super) struct GraphRecord {
     pub(super) errors: FxHashMap<TaskId, Arc<Erred>>,
     /// Workers that were lost with a task.
     pub(super) suspects: FxHashMap<TaskId, Vec<String>>,
+    /// Results that arguments of its tasks name inside of pickled objects.
+    pub(super) keeps: Vec<Key>,
 }
 
 impl GraphRecord {
@@ -68,6 +70,7 @@ impl GraphRecord {
             more_names: FxHashMap::default(),
             errors: FxHashMap::default(),
             suspects: FxHashMap::default(),
+            keeps: Vec::new(),
         }
     }
 
@@ -117,9 +120,62 @@ impl GraphRecord {
 pub(super) struct Names {
     pub(super) by_key: FxHashMap<Key, Name>,
     pub(super) graphs: FxHashMap<GraphId, GraphRecord>,
+    /// How many graphs keep a result whose name their tasks may ask for.
+    kept: FxHashMap<Key, usize>,
+    /// Kept results that no client wants any more.
+    left: FxHashMap<Key, TaskKey>,
 }
 
 impl Names {
+    /// The task of a name, also where only a graph keeps it.
+    pub(super) fn task(&self, key: &Key) -> Option<TaskKey> {
+        let named = self.by_key.get(key).and_then(|name| name.task);
+        named.or_else(|| self.left.get(key).copied())
+    }
+
+    /// A graph keeps the results of these names.
+    pub(super) fn keep(&mut self, record: &mut GraphRecord, keys: Vec<Key>) {
+        for key in &keys {
+            *self.kept.entry(key.clone()).or_default() += 1;
+        }
+        record.keeps = keys;
+    }
+
+    /// No client wants a result any more: its task is remembered where a graph keeps it.
+    pub(super) fn leave(&mut self, key: &Key, task: TaskKey) {
+        if self.kept.contains_key(key) {
+            self.left.insert(key.clone(), task);
+        }
+    }
+
+    /// Gives a result its name again that only a graph keeps: its task, if there is one.
+    pub(super) fn revive(&mut self, key: &Key) -> Option<TaskKey> {
+        let task = *self.left.get(key)?;
+        let record = self.graphs.get_mut(&task.graph)?;
+        let name = self.by_key.entry(key.clone()).or_default();
+        if name.task.is_some() {
+            return None;
+        }
+        name.task = Some(task);
+        record.add_name(task.task, key.clone());
+        self.left.remove(key);
+        Some(task)
+    }
+
+    /// Forgets a graph, and the names that only it kept.
+    pub(super) fn forget(&mut self, graph: GraphId) {
+        let Some(record) = self.graphs.remove(&graph) else { return };
+        for key in record.keeps {
+            if let Some(count) = self.kept.get_mut(&key) {
+                *count -= 1;
+                if *count == 0 {
+                    self.kept.remove(&key);
+                    self.left.remove(&key);
+                }
+            }
+        }
+    }
+
     /// The further names of an output.
     pub(super) fn more_of_task(&self, task: TaskKey) -> Vec<Key> {
         let more = self.graphs.get(&task.graph).and_then(|graph| graph.more_names.get(&task.task));
