@@ -226,11 +226,17 @@ def a_shuffle(client: Any, chance: random.Random) -> None:
     rows, count = chance.randint(2000, 60000), chance.randint(2, 14)
     numbers = np.random.default_rng(chance.randrange(2**31))
     frame = pd.DataFrame({"k": numbers.integers(0, 500, rows), "v": np.arange(rows)})
+    pause = chance.choice([0.01, 0.1])
+
+    def late(part: Any) -> Any:
+        time.sleep(pause)
+        return part
+
     parts = dd.from_pandas(frame, npartitions=chance.randint(3, 14))
-    parts = parts.map_partitions(lambda part: (time.sleep(0.01), part)[1], meta=frame.iloc[:0])
+    parts = parts.map_partitions(late, meta=frame.iloc[:0])
     with in_parts(client):
         moved = parts.shuffle("k", npartitions=count, shuffle_method="p2p")
-        moved = moved.map_partitions(lambda part: (time.sleep(0.01), part)[1], meta=frame.iloc[:0])
+        moved = moved.map_partitions(late, meta=frame.iloc[:0])
         found = client.gather(client.compute(list(moved.to_delayed())))
     assert len(found) == count, len(found)
     keys = [set(part.k) for part in found]
@@ -248,11 +254,12 @@ def a_rechunk(client: Any, chance: random.Random) -> None:
     side = chance.randint(200, 900)
     before, after = chance.randint(side // 14, side // 3), chance.randint(side // 14, side // 3)
     x = np.random.default_rng(chance.randrange(2**31)).random((side, side))
+    pause = chance.choice([0.01, 0.1])
     a = da.from_array(x, chunks=(before, side))
-    a = a.map_blocks(lambda block: (time.sleep(0.01), block * 2)[1], dtype=float)
+    a = a.map_blocks(lambda block: (time.sleep(pause), block * 2)[1], dtype=float)
     with in_parts(client):
         b = a.rechunk((side, after), method="p2p")
-        b = b.map_blocks(lambda block: (time.sleep(0.01), block + 1)[1], dtype=float)
+        b = b.map_blocks(lambda block: (time.sleep(pause), block + 1)[1], dtype=float)
         got = client.gather(client.compute(b))
     np.testing.assert_array_equal(got, x * 2 + 1)
 
@@ -263,7 +270,8 @@ def a_grouping(client: Any, chance: random.Random) -> None:
 
     count, modulus = chance.randint(200, 5000), chance.randint(2, 40)
     bag = db.from_sequence(range(count), npartitions=chance.randint(3, 12))
-    bag = bag.map_partitions(lambda part: (time.sleep(0.01), list(part))[1])
+    pause = chance.choice([0.01, 0.1])
+    bag = bag.map_partitions(lambda part: (time.sleep(pause), list(part))[1])
     with in_parts(client):
         groups = bag.groupby(lambda number: number % modulus, shuffle="p2p")
         got = dict(client.gather(client.compute(groups)))

@@ -45,7 +45,7 @@ def processes(tmp_path_factory):
     cluster.close()
 
 
-@pytest.mark.parametrize("work", ["map", "tree", "scatter"])
+@pytest.mark.parametrize("work", ["map", "tree", "scatter", "shuffle", "rechunk", "grouping"])
 @pytest.mark.parametrize("fault", ["workers", "scheduler", "stopped"])
 def test_what_is_killed_changes_no_answer(processes, work, fault):
     cluster, client = processes

@@ -330,7 +330,7 @@ impl Core {
         }
         released.retain(|task| !record.outputs.contains_key(task));
         if let Some(journaling) = &mut self.journaling {
-            journaling.push(record.line(graph));
+            journaling.push(record.line(graph, Vec::new()));
         }
         self.names.graphs.insert(graph, record);
         let submission = samite_scheduling::Submission {

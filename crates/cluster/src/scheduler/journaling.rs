@@ -37,11 +37,12 @@ pub(super) enum Line {
         workers: u32,
         clients: u64,
     },
-    /// The operations of a graph and the names of its outputs; before the machine's record of it.
+    /// The operations of a graph, the names of its outputs and those it keeps; before the machine's record of it.
     Graph {
         graph: GraphId,
         operations: Vec<Encoded>,
         outputs: Vec<(TaskId, Key)>,
+        keeps: Vec<Key>,
     },
     /// What the machine says.
     Machine(Record),
@@ -459,7 +460,7 @@ impl Core {
             .collect();
         graphs.sort_unstable_by_key(|(id, _)| *id);
         for (graph, record) in graphs {
-            lines.push(record.line(graph));
+            lines.push(record.line(graph, self.names.left_of(graph)));
             let mut errors: Vec<_> = record.errors.iter().collect();
             errors.sort_unstable_by_key(|(task, _)| **task);
             lines.extend(errors.into_iter().map(|(task, erred)| Line::Error {
@@ -484,13 +485,18 @@ impl Core {
 }
 
 impl GraphRecord {
-    /// What the journal says of it.
-    pub(super) fn line(&self, graph: GraphId) -> Line {
+    /// What the journal says of it; `left` are names of its results that only graphs keep.
+    pub(super) fn line(&self, graph: GraphId, left: Vec<(TaskId, Key)>) -> Line {
         let more = self.more_names.iter();
         let more = more.flat_map(|(task, keys)| keys.iter().map(|key| (*task, key.clone())));
         let first = self.outputs.iter().map(|(task, key)| (*task, key.clone()));
-        let mut outputs: Vec<(TaskId, Key)> = first.chain(more).collect();
+        let mut outputs: Vec<(TaskId, Key)> = first.chain(more).chain(left).collect();
         outputs.sort_unstable();
-        Line::Graph { graph, operations: self.operations.clone(), outputs }
+        Line::Graph {
+            graph,
+            operations: self.operations.clone(),
+            outputs,
+            keeps: self.keeps.clone(),
+        }
     }
 }

@@ -148,6 +148,12 @@ impl Names {
         }
     }
 
+    /// The results of a graph that no client wants, and graphs keep.
+    pub(super) fn left_of(&self, graph: GraphId) -> Vec<(TaskId, Key)> {
+        let left = self.left.iter().filter(|(_, task)| task.graph == graph);
+        left.map(|(key, task)| (task.task, key.clone())).collect()
+    }
+
     /// Gives a result its name again that only a graph keeps: its task, if there is one.
     pub(super) fn revive(&mut self, key: &Key) -> Option<TaskKey> {
         let task = *self.left.get(key)?;

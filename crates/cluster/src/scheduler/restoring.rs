@@ -60,6 +60,7 @@ struct Account {
 struct Unplanned {
     operations: Vec<Encoded>,
     outputs: Vec<(TaskId, Key)>,
+    keeps: Vec<Key>,
     errors: FxHashMap<TaskId, Arc<Erred>>,
     suspects: FxHashMap<TaskId, Vec<String>>,
 }
@@ -71,9 +72,9 @@ impl Account {
             Line::Reserved { graphs, workers, clients } => {
                 self.reserved = (graphs, workers, clients);
             }
-            Line::Graph { graph, operations, outputs } => {
-                self.graphs
-                    .insert(graph.0, Unplanned { operations, outputs, ..Default::default() });
+            Line::Graph { graph, operations, outputs, keeps } => {
+                let made = Unplanned { operations, outputs, keeps, ..Default::default() };
+                self.graphs.insert(graph.0, made);
             }
             Line::Machine(record) => {
                 match &record {
@@ -118,13 +119,16 @@ impl Core {
         }
         (self.next_graph, self.next_worker, self.next_client) = reserved;
         self.machine = Scheduler::replay(self.machine.options().clone(), records);
+        let mut nameless = Vec::new();
         for (graph, found) in graphs {
             let graph = GraphId(graph);
             let Some(plan) = plans.get(&graph) else { continue };
             let mut record = GraphRecord::new(plan.clone(), found.operations);
             (record.errors, record.suspects) = (found.errors, found.suspects);
+            self.names.keep(&mut record, found.keeps);
             for (task, key) in found.outputs {
                 if !self.machine.is_wanted(TaskKey { graph, task }) {
+                    nameless.push((key, TaskKey { graph, task }));
                     continue;
                 }
                 let name = self.names.by_key.entry(key.clone()).or_default();
@@ -135,6 +139,9 @@ impl Core {
                 }
             }
             self.names.graphs.insert(graph, record);
+        }
+        for (key, task) in nameless {
+            self.names.leave(&key, task);
         }
         let now = Instant::now();
         let described = format!(
