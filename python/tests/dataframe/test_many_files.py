@@ -111,3 +111,24 @@ def test_files_that_change_are_read_again(folder, tmp_path):
     again = dd.read_parquet(tmp_path, split_row_groups=True)
     assert again.npartitions == count - 1 + 20
     assert again.n.count().compute() == len(again.compute())
+
+
+def test_folders_are_listed_as_fsspec_lists_them(tmp_path):
+    from fsspec.implementations.local import LocalFileSystem
+
+    from samite.dataframe.io.parquet.dataset import _local_files
+
+    folder, other = tmp_path / "rows", tmp_path / "other"
+    for place in (folder / "a=1" / "b=2", folder / "_kept", other / "inside"):
+        place.mkdir(parents=True)
+    for path in (folder / "1.parquet", folder / "a=1" / "b=2" / "2.parquet", other / "3.parquet"):
+        pq.write_table(pa.table({"x": [1]}), path)
+    (folder / "a=1" / ".hidden").write_bytes(b"")
+    (folder / "linked").symlink_to(other)
+    (folder / "link.parquet").symlink_to(other / "3.parquet")
+    assert sorted(_local_files(str(folder))) == sorted(LocalFileSystem().find(str(folder)))
+    assert len(dd.read_parquet(folder, parquet_file_extension=".parquet")) == 3
+    (folder / "lost.parquet").symlink_to(tmp_path / "nowhere")
+    assert sorted(_local_files(str(folder))) == sorted(LocalFileSystem().find(str(folder)))
+    with pytest.raises(FileNotFoundError):
+        dd.read_parquet(folder).compute()

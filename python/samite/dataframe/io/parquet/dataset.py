@@ -124,7 +124,8 @@ def _local_files(folder: str) -> dict[str, dict[str, Any]]:
     while folders:
         with os.scandir(folders.pop()) as entries:
             for entry in entries:
-                if entry.is_dir():
+                # A link to a folder is none of its own, as in fsspec: it may lead back.
+                if entry.is_dir(follow_symlinks=False):
                     folders.append(entry.path)
                     continue
                 try:
