@@ -142,10 +142,12 @@ def __getattr__(name: str) -> Any:
         module = importlib.import_module(f"samite.dataframe.{_MODULES[name]}")
         found = globals()[name] = getattr(module, name)
         return found
+    if name == "demo":
+        return importlib.import_module("samite.dataframe.io.demo")
     if name in _SUBMODULES:
         return importlib.import_module(f"samite.dataframe.{name}")
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_MODULES, *_SUBMODULES})
+    return sorted({*globals(), *_MODULES, *_SUBMODULES, "demo"})
