@@ -122,6 +122,15 @@ def test_import_is_light():
     assert not HEAVY & set(loaded)
 
 
+def test_data_frames_import_readers_and_writers_when_they_are_asked_for():
+    code = "import json, sys, samite.dataframe; print(json.dumps(sorted(sys.modules)))"
+    found = set(json.loads(in_fresh_python(code)))
+    late = ("io.csv", "io.sql", "io.parquet", "io.json", "io.hdf", "_native", "joins", "packing")
+    assert "samite.dataframe.collections" in found
+    assert not found & {f"samite.dataframe.{name}" for name in late}
+    assert not found & {"asyncio", "fsspec", "yaml", "pyarrow.dataset", "pyarrow.parquet"}
+
+
 def test_import_is_quick():
     code = "import time; t = time.process_time(); import samite; print(time.process_time() - t)"
     best = min(float(in_fresh_python(code)) for _ in range(5)) * 1e3
