@@ -66,8 +66,14 @@ enum Step {
 #[derive(Debug)]
 struct Seen {
     filter: Arc<dyn PhysicalExpr>,
-    /// What it said last, and the conditions that this is.
-    known: Mutex<Option<(Arc<dyn PhysicalExpr>, Arc<Conditions>)>>,
+    known: Mutex<Option<Known>>,
+}
+
+/// What a filter said last, and the conditions that this is.
+#[derive(Debug)]
+struct Known {
+    said: Arc<dyn PhysicalExpr>,
+    conditions: Arc<Conditions>,
 }
 
 /// An expression over some columns of a batch.
@@ -349,14 +355,14 @@ impl Seen {
         };
         let current = filter.current()?;
         let mut known = self.known.lock();
-        if let Some((before, conditions)) = &*known
-            && Arc::ptr_eq(before, &current)
+        if let Some(Known { said, conditions }) = &*known
+            && Arc::ptr_eq(said, &current)
         {
             return Ok(Some(conditions.clone()));
         }
         let parts = split_conjunction(&current).into_iter().cloned().collect();
         let conditions = Arc::new(Conditions::new(parts, &part.schema)?);
-        *known = Some((current, conditions.clone()));
+        *known = Some(Known { said: current, conditions: conditions.clone() });
         Ok(Some(conditions))
     }
 }

@@ -79,7 +79,9 @@ async fn many(
         .map(|some| {
             let (some, cache) = (some.to_vec(), cache.clone());
             tokio::spawn(async move {
-                some.iter().map(|file| kept_or_read(file, cache.as_ref())).collect::<Result<Vec<_>>>()
+                some.iter()
+                    .map(|file| kept_or_read(file, cache.as_ref()))
+                    .collect::<Result<Vec<_>>>()
             })
         })
         .collect();
