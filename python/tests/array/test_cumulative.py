@@ -154,3 +154,12 @@ def test_with_what_comes_first():
     same(da.cumulative_sum(lazy[0]), values[0].cumsum())
     with pytest.raises(ValueError, match="axis"):
         da.cumulative_sum(lazy)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_chunks_of_one_element_with_positions(axis):
+    values = np.arange(63).reshape(1, 7, 9) % 5
+    lazy = da.from_array(values, chunks=1) - da.arange(9, chunks=1)
+    np.testing.assert_array_equal(
+        da.cumsum(lazy, axis=axis).compute(), np.cumsum(values - np.arange(9), axis=axis)
+    )

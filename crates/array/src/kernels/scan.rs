@@ -277,7 +277,10 @@ impl Block<'_> {
             strides: operand.strides.clone(),
         };
         let operands: Vec<Operand> = self.operands.iter().map(moved).collect();
-        let origin: Shape = self.origin.iter().zip(from).map(|(all, place)| all + place).collect();
+        // Axes of one element behind those of the part are at their first position.
+        let places = from.iter().copied().chain(std::iter::repeat(0));
+        let origin: Shape =
+            self.origin.iter().zip(places).map(|(all, place)| all + place).collect();
         let target = start.wrapping_offset(offset(self.strides, from));
         // SAFETY: as promised.
         unsafe {

@@ -58,6 +58,6 @@ mod tests {
             alone += usize::from(image == index);
         }
         assert_eq!(alone, 3 * 2);
-        assert_eq!(image_of(&layer.counts, mirror, 1), 12);
+        assert_eq!(image_of(&layer.counts, mirror, 1), 6);
     }
 }
