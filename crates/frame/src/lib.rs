@@ -14,6 +14,7 @@ mod frugal;
 mod functions;
 mod lower;
 mod memory;
+mod ordered;
 mod owned;
 mod parquet;
 mod partitions;
