@@ -11,6 +11,7 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::task::Poll;
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
@@ -92,6 +93,7 @@ impl AsyncFileReader for LocalReader {
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
         async move {
+            others_first().await;
             let file = self.open()?;
             let failed = |error| wrong(&self.path, error);
             let mut found = Vec::with_capacity(ranges.len());
@@ -121,6 +123,22 @@ impl AsyncFileReader for LocalReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         self.footer.get_metadata(options)
     }
+}
+
+/// Lets another thread take over this task or the one that it has just woken.
+///
+/// A thread keeps the task that was woken last for itself until the one that runs stops, and reads
+/// from the cache never do: the other half of a scan would wait for as long as they go on.
+async fn others_first() {
+    let mut stopped = false;
+    std::future::poll_fn(|context| {
+        if std::mem::replace(&mut stopped, true) {
+            return Poll::Ready(());
+        }
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 fn wrong(path: &std::path::Path, failed: io::Error) -> ParquetError {
