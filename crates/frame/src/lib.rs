@@ -26,6 +26,7 @@ mod run;
 mod runs;
 mod scalar;
 mod sql;
+mod streams;
 mod text;
 mod types;
 

@@ -40,6 +40,7 @@ use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 
 use crate::runs::{RunsExec, is_ascending};
+use crate::streams::Begun;
 
 /// Both phases of an aggregation whose first one makes rows of runs.
 pub(crate) struct OrderedExec {
@@ -284,6 +285,21 @@ impl Part {
         Ok(self)
     }
 
+    /// The runs that are there, and those after them.
+    fn going_on(self, schema: SchemaRef) -> SendableRecordBatchStream {
+        let Self { batches, rows, reservation } = self;
+        let rest = match rows {
+            Some(rows) => rows,
+            None => Box::pin(RecordBatchStreamAdapter::new(schema.clone(), stream::empty())),
+        };
+        // What the batches that are gone took is given back, however many are left.
+        let begun = stream::iter(batches).map(move |batch| {
+            reservation.shrink(batch.get_array_memory_size().min(reservation.size()));
+            Ok(batch)
+        });
+        Box::pin(RecordBatchStreamAdapter::new(schema, begun.chain(rest)))
+    }
+
     fn key(&self, batch: Option<&RecordBatch>, last: bool) -> Result<Option<ScalarValue>> {
         let Some(keys) = batch.map(|batch| batch.column(0)) else { return Ok(None) };
         let place = if last { keys.len().saturating_sub(1) } else { 0 };
@@ -337,11 +353,8 @@ impl Gathered {
         runs: &Arc<dyn ExecutionPlan>,
     ) -> Result<Self> {
         if board.is_refused() {
-            let begun = Arc::new(Begun {
-                schema: runs.schema(),
-                properties: runs.properties().clone(),
-                parts: parts.into_iter().map(|part| Mutex::new(Some(part))).collect(),
-            });
+            let rows = parts.into_iter().map(|part| part.going_on(runs.schema())).enumerate();
+            let begun = Begun::new(runs, rows);
             return Ok(Self { parts: Vec::new(), hashed: Some(over(hashed, begun)?) });
         }
         let parts = joined(parts)?.into_iter().map(|part| Mutex::new(Some(part))).collect();
@@ -441,78 +454,4 @@ fn results(
     }
     let options = RecordBatchOptions::new().with_row_count(Some(groups));
     Ok(RecordBatch::try_new_with_options(schema.clone(), columns, &options)?)
-}
-
-/// Runs of which some are there already.
-struct Begun {
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-    parts: Vec<Mutex<Option<Part>>>,
-}
-
-impl fmt::Debug for Begun {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Begun")
-    }
-}
-
-impl DisplayAs for Begun {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Begun")
-    }
-}
-
-impl ExecutionPlan for Begun {
-    fn name(&self) -> &str {
-        "Begun"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        _context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let Some(part) = self.parts.get(partition).and_then(|part| part.lock().take()) else {
-            return internal_err!("runs that were read already");
-        };
-        let Part { batches, rows, reservation } = part;
-        let rest = match rows {
-            Some(rows) => rows,
-            None => Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream::empty())),
-        };
-        // What the batches that are gone took is given back, however many are left.
-        let begun = stream::iter(batches).map(move |batch| {
-            let size = batch.get_array_memory_size().min(reservation.size());
-            reservation.shrink(size);
-            Ok(batch)
-        });
-        let rows = begun.chain(rest);
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
-    }
 }

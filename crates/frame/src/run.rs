@@ -38,6 +38,7 @@ use crate::passes;
 use crate::plan::Plan;
 use crate::row_number;
 use crate::rules;
+use crate::streams;
 
 /// The most rows, and bytes, of one side of a join that is kept in a single table, shared by the
 /// threads; with several threads it is as much less.
@@ -330,6 +331,7 @@ impl Session {
         let state = self.state_for(plan);
         let optimized = state.optimize(&logical)?;
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+        let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
             (false, _) => physical,
             (true, false) => owned::owned(physical)?,

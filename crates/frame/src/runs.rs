@@ -30,7 +30,8 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 use futures::{StreamExt, stream};
-use parking_lot::Mutex;
+
+use crate::streams::Begun;
 
 /// Runs are too short where there are more of them than this share of the rows, if those are enough
 /// to tell.
@@ -317,13 +318,11 @@ impl Runs {
     fn through_table(self, batch: RecordBatch) -> Result<SendableRecordBatchStream> {
         let children = self.hashed.children();
         let [before] = children.as_slice() else { return internal_err!("a phase of one input") };
-        let schema = before.schema();
         let rows = stream::once(async { Ok(batch) }).chain(self.input);
         let rows: SendableRecordBatchStream =
-            Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
-        let rest =
-            Rest { schema, properties: before.properties().clone(), rows: Mutex::new(Some(rows)) };
-        let hashed = replace_children_if_necessary(self.hashed, vec![Arc::new(rest)])?;
+            Box::pin(RecordBatchStreamAdapter::new(before.schema(), rows));
+        let rest = Begun::new(before, [(self.partition, rows)]);
+        let hashed = replace_children_if_necessary(self.hashed, vec![rest])?;
         hashed.execute(self.partition, self.context)
     }
 }
@@ -337,66 +336,4 @@ pub(crate) fn is_ascending(keys: &ArrayRef) -> bool {
 
 fn too_many(rows: usize) -> DataFusionError {
     DataFusionError::Internal(format!("a batch of {rows} rows"))
-}
-
-/// The rows that are left of one partition.
-struct Rest {
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-    rows: Mutex<Option<SendableRecordBatchStream>>,
-}
-
-impl fmt::Debug for Rest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Rest")
-    }
-}
-
-impl DisplayAs for Rest {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Rest")
-    }
-}
-
-impl ExecutionPlan for Rest {
-    fn name(&self) -> &str {
-        "Rest"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(
-        &self,
-        _partition: usize,
-        _context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        match self.rows.lock().take() {
-            Some(rows) => Ok(rows),
-            None => internal_err!("rows that were read already"),
-        }
-    }
 }

@@ -11,7 +11,6 @@ use std::ops::Range;
 use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::task::Poll;
 
 use bytes::Bytes;
 use datafusion::datasource::listing::PartitionedFile;
@@ -30,6 +29,8 @@ use datafusion::physical_plan::metrics::ExecutionPlanMetricsSet;
 use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
+
+use crate::streams::others_first;
 
 /// The most bytes of buffers that nobody uses.
 const KEPT: usize = 32 << 20;
@@ -123,22 +124,6 @@ impl AsyncFileReader for LocalReader {
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         self.footer.get_metadata(options)
     }
-}
-
-/// Lets another thread take over this task or the one that it has just woken.
-///
-/// A thread keeps the task that was woken last for itself until the one that runs stops, and reads
-/// from the cache never do: the other half of a scan would wait for as long as they go on.
-async fn others_first() {
-    let mut stopped = false;
-    std::future::poll_fn(|context| {
-        if std::mem::replace(&mut stopped, true) {
-            return Poll::Ready(());
-        }
-        context.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
 }
 
 fn wrong(path: &std::path::Path, failed: io::Error) -> ParquetError {
