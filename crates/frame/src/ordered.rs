@@ -354,7 +354,7 @@ impl Gathered {
     ) -> Result<Self> {
         if board.is_refused() {
             let rows = parts.into_iter().map(|part| part.going_on(runs.schema())).enumerate();
-            let begun = Begun::new(runs, rows);
+            let begun = Begun::of(runs, rows);
             return Ok(Self { parts: Vec::new(), hashed: Some(over(hashed, begun)?) });
         }
         let parts = joined(parts)?.into_iter().map(|part| Mutex::new(Some(part))).collect();

@@ -30,7 +30,7 @@ pub(crate) fn owned(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
         .into_iter()
         .map(|child| {
             let child = owned(child.clone())?;
-            Ok(if sorts { ThroughExec::new("OwnedExec", child, own) } else { child })
+            Ok(if sorts { ThroughExec::over("OwnedExec", child, own) } else { child })
         })
         .collect::<Result<Vec<Arc<dyn ExecutionPlan>>>>()?;
     replace_children_if_necessary(plan, children)

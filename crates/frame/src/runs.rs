@@ -321,7 +321,7 @@ impl Runs {
         let rows = stream::once(async { Ok(batch) }).chain(self.input);
         let rows: SendableRecordBatchStream =
             Box::pin(RecordBatchStreamAdapter::new(before.schema(), rows));
-        let rest = Begun::new(before, [(self.partition, rows)]);
+        let rest = Begun::of(before, [(self.partition, rows)]);
         let hashed = replace_children_if_necessary(self.hashed, vec![rest])?;
         hashed.execute(self.partition, self.context)
     }

@@ -30,7 +30,7 @@ pub(crate) struct Begun {
 
 impl Begun {
     /// The rows of `whole` in some of its partitions.
-    pub(crate) fn new(
+    pub(crate) fn of(
         whole: &Arc<dyn ExecutionPlan>,
         rows: impl IntoIterator<Item = (usize, SendableRecordBatchStream)>,
     ) -> Arc<dyn ExecutionPlan> {
@@ -102,7 +102,7 @@ pub(crate) struct ThroughExec {
 }
 
 impl ThroughExec {
-    pub(crate) fn new(
+    pub(crate) fn over(
         name: &'static str,
         input: Arc<dyn ExecutionPlan>,
         change: fn(SendableRecordBatchStream) -> SendableRecordBatchStream,
@@ -160,7 +160,7 @@ impl ExecutionPlan for ThroughExec {
         children: Vec<Arc<dyn ExecutionPlan>>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
         match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Self::new(self.name, input, self.change)),
+            Ok([input]) => Ok(Self::over(self.name, input, self.change)),
             Err(_) => internal_err!("{} has one input", self.name),
         }
     }
@@ -188,7 +188,7 @@ pub(crate) fn in_turns(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execution
             scan.is_some_and(|scan| scan.downcast_to_file_source::<ParquetSource>().is_some());
         let several = plan.output_partitioning().partition_count() > 1;
         return Ok(if several && !reads {
-            ThroughExec::new("TurnExec", plan, after_others)
+            ThroughExec::over("TurnExec", plan, after_others)
         } else {
             plan
         });
