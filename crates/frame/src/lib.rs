@@ -6,10 +6,12 @@
 //! [`FrameError::Unsupported`], so that the caller can compute it in another way. [`collect`]
 //! runs a plan.
 
+mod coded;
 mod conditions;
 mod encode;
 mod error;
 mod explain;
+mod first_rows;
 mod frugal;
 mod functions;
 mod lower;

@@ -1,5 +1,6 @@
 //! Rules of the optimizer that DataFusion does not have: the order of joins, the place of semi-joins, the sizes by
-//! which sides of joins are chosen, groups of neighbours, and counts of which only one and more matter.
+//! which sides of joins are chosen, groups of neighbours, counts of which only one and more matter, and the first rows
+//! of groups.
 //!
 //! The first two only move rows that a query drops anyway to where they are dropped sooner; the rows that come out, and the
 //! columns, stay the same.
@@ -7,6 +8,7 @@
 mod estimate;
 mod extremes;
 mod filters;
+mod first_rows;
 mod join_order;
 mod runs;
 mod semi_joins;
@@ -17,6 +19,7 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use filters::Filters;
+pub(crate) use first_rows::FirstRows;
 pub(crate) use runs::Runs;
 pub(crate) use sizes::sizes;
 
