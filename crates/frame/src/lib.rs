@@ -31,6 +31,7 @@ mod sql;
 mod streams;
 mod text;
 mod types;
+mod window;
 
 pub use arrow;
 pub use error::{FrameError, Result};
@@ -45,3 +46,4 @@ pub use scalar::{Function, Literal, Scalar, Unit};
 pub use sql::sql;
 pub use text::{ColumnKind, Format, TextBlock, TextColumn, TextScan};
 pub use types::Typed;
+pub use window::{WindowColumn, WindowFunction};
