@@ -14,6 +14,7 @@ mod explain;
 mod first_rows;
 mod frugal;
 mod functions;
+mod lookup;
 mod lower;
 mod memory;
 mod ordered;

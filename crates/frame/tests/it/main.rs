@@ -6,6 +6,7 @@ mod files;
 mod groups;
 mod plans;
 mod running;
+mod windows;
 
 use std::sync::Arc;
 
