@@ -336,7 +336,7 @@ def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[
     theirs = [collection for collection in collections if is_dasks(collection)]
     ours = [collection for collection in collections if not is_dasks(collection)]
     if not theirs:
-        expr = _nativized(collections_to_expr(ours, optimize_graph), final=True)
+        expr = nativized(collections_to_expr(ours, optimize_graph), final=True)
         expr = _fused(FinalizeCompute(expr).optimize())
         return expr, list(flatten(expr.__dask_keys__()))
     graph, keys = finalized(theirs, optimize_graph)
@@ -351,20 +351,20 @@ def _finalized(collections: list[Any], optimize_graph: bool) -> tuple[Any, list[
     ]
 
 
-def _nativized(expr: Any, final: bool) -> Any:
+def nativized(expr: Any, final: bool) -> Any:
     """``expr`` with the parts of data frames that the engine computes itself."""
     if "samite.dataframe" not in sys.modules or not config.get("dataframe.native", True):
         return expr
     from samite._expr import HLGExpr, _ExprSequence
-    from samite.dataframe._native import nativized
+    from samite.dataframe._native import nativized as of_frames
 
     if isinstance(expr, _ExprSequence) and any(isinstance(one, HLGExpr) for one in expr):
         # Beside graphs, expressions become graphs as soon as the sequence is simplified, and the
         # partitions of a graph are not put together any more.
         return _ExprSequence(
-            *(one if isinstance(one, HLGExpr) else nativized(one, final) for one in expr)
+            *(one if isinstance(one, HLGExpr) else of_frames(one, final) for one in expr)
         )
-    return nativized(expr, final)
+    return of_frames(expr, final)
 
 
 def _fused(expr: Any) -> Any:
@@ -422,7 +422,7 @@ def persist(
 
         exprs = collections_to_expr(collections, optimize_graph)
         with limited_to(kwargs.get("memory_limit")):
-            expr = _fused(_nativized(exprs, final=False).optimize())
+            expr = _fused(nativized(exprs, final=False).optimize())
             keys = list(flatten(expr.__dask_keys__()))
             graph = dict(zip(keys, schedule(expr, keys, **kwargs), strict=True))
     rebuilt = []
@@ -449,7 +449,7 @@ def persisted_by(
     from samite._expr import CompositeExpr
 
     exprs = collections_to_expr(collections, optimize_graph)
-    expr = _fused(_nativized(exprs, final=False).optimize())
+    expr = _fused(nativized(exprs, final=False).optimize())
     keys = list(dict.fromkeys(flatten(expr.__dask_keys__())))
     graph = dict(zip(keys, submit(expr, keys), strict=True))
     persisted: list[Any] = []

@@ -145,6 +145,17 @@ def test_looking_inside(frame, capsys):
     query.analyze()
     shown = capsys.readouterr().out
     assert "16 rows" in shown and "4 tasks" in shown
+    groups = frame.groupby("y").x.sum()
+    groups.explain()
+    shown = capsys.readouterr().out
+    assert "-- native" in shown and "Aggregate: by" in shown and "AggregateExec" in shown
+    groups.analyze()
+    shown = capsys.readouterr().out
+    assert "NativeRows" in shown and "AggregateExec" in shown and "1 tasks" in shown
+    with samite.config.set({"dataframe.native": False}):
+        groups.explain()
+        groups.analyze()
+    assert "Exec" not in capsys.readouterr().out
     with pytest.raises(ValueError, match="stage must be one of"):
         query.explain(stage="nonsense")
     assert isinstance(query.expr, Projection)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,6 +68,28 @@ def compute(
         if instead is None:
             raise
         return instead.compute(memory_limit)
+    return to_pandas(pa.table(rows), layout)
+
+
+def compute_told(
+    tell: Callable[[list[tuple[int, str, int, int, float]]], object],
+    plan: _engine.FramePlan,
+    layout: Layout,
+    threads: int,
+    memory_limit: int | None,
+    folder: Any,
+    instead: Instead | None = None,
+) -> Any:
+    """Run a plan, and tell what the engine's operators did; an object of pandas."""
+    import pyarrow as pa
+
+    try:
+        rows, operators = plan.analyze(threads, memory_limit, folder)
+    except NotImplementedError:
+        if instead is None:
+            raise
+        return instead.compute(memory_limit)
+    tell(operators)
     return to_pandas(pa.table(rows), layout)
 
 
