@@ -593,6 +593,17 @@ class FramePlan:
         """The "first", the "last" or "any" one of rows with equal values in ``subset``."""
 
     def row_number(self, name: str) -> FramePlan: ...
+    def window(
+        self,
+        keys: Sequence[str],
+        columns: Sequence[tuple[str, str, str | None]],
+        drop_missing: bool,
+        parts: Sequence[int] | None = None,
+    ) -> FramePlan:
+        """The rows with columns that go on from row to row within groups: (name, function,
+        column). The function is "cumsum", "cumprod", "cummin", "cummax", "cumcount", "ffill",
+        "shift" and a number of rows, or "places" in parts of the rows of so many each."""
+
     @property
     def schema(self) -> FrameSchema: ...
     @property

@@ -10,6 +10,7 @@ use crate::error::Result;
 use crate::passes;
 use crate::plan::{Operator, Plan};
 use crate::run::{Batches, Execution, Options, Session, spawn};
+use crate::window;
 
 /// A plan as text.
 #[derive(Clone, Debug)]
@@ -169,6 +170,9 @@ fn describe(plan: &Plan) -> String {
         }
         Operator::Concat { inputs } => format!("Concat: {} relations", inputs.len()),
         Operator::RowNumber { name, .. } => format!("RowNumber: {name}"),
+        Operator::Window { keys, columns, .. } => {
+            format!("Window: by {}: {}", keys.join(", "), window::text(columns))
+        }
         Operator::Bind { values, .. } => {
             let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
             format!("Bind: {}", names.join(", "))

@@ -27,6 +27,7 @@ mod scalar;
 mod sql;
 mod text;
 mod types;
+mod window;
 
 pub use arrow;
 pub use error::{FrameError, Result};
@@ -41,3 +42,4 @@ pub use scalar::{Function, Literal, Scalar, Unit};
 pub use sql::sql;
 pub use text::{ColumnKind, Format, TextBlock, TextColumn, TextScan};
 pub use types::Typed;
+pub use window::{WindowColumn, WindowFunction};

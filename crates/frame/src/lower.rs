@@ -34,6 +34,7 @@ use crate::scalar::Scalar;
 use crate::sql;
 use crate::text::TextTable;
 use crate::types::{Typed, is_float};
+use crate::window::{self, WindowColumn};
 
 use scalar::{Scope, cast, column};
 
@@ -132,6 +133,9 @@ impl<'a> Lowering<'a> {
             Operator::RowNumber { input, name } => {
                 let lowered = self.lower(input)?;
                 Ok(row_number::numbered(lowered, name)?)
+            }
+            Operator::Window { input, keys, columns, drop_missing } => {
+                self.window(plan, input, keys, columns, *drop_missing)
             }
             // The pass that knows the values takes them away.
             Operator::Bind { .. } => Err(FrameError::Invalid {
@@ -307,6 +311,43 @@ impl<'a> Lowering<'a> {
             Any => functions::coalesce(vec![add(aggregates::bool_or(value)), lit(false)]),
             All => functions::coalesce(vec![add(aggregates::bool_and(value)), lit(true)]),
         })
+    }
+
+    fn window(
+        &mut self,
+        plan: &Plan,
+        input: &Plan,
+        keys: &[String],
+        columns: &[WindowColumn],
+        drop_missing: bool,
+    ) -> Result<LogicalPlan> {
+        let lowered = self.lower(input)?;
+        let schema = input.schema();
+        let mut given: Vec<Expr> =
+            schema.fields().iter().map(|field| column(field.name())).collect();
+        let mut own_keys = Vec::with_capacity(keys.len());
+        for name in keys {
+            let fresh = self.fresh("key");
+            given.push(key(schema, name).alias(fresh.as_str()));
+            own_keys.push(fresh);
+        }
+        let mut own_columns = Vec::with_capacity(columns.len());
+        for each in columns {
+            let mut each = each.clone();
+            if let Some(name) = &each.column
+                && *schema.field_with_name(name)?.data_type() == DataType::Boolean
+            {
+                let fresh = self.fresh("value");
+                given.push(cast(column(name), &DataType::Int64).alias(fresh.as_str()));
+                each.column = Some(fresh);
+            }
+            let result = typed(plan.schema(), &each.name)?;
+            own_columns.push((each, result));
+        }
+        let lowered = project(lowered, given)?;
+        let lowered = window::windowed(lowered, own_keys, own_columns, drop_missing)?;
+        let names = plan.schema().fields().iter().map(|field| column(field.name()));
+        project(lowered, names.collect())
     }
 
     fn join(

@@ -44,7 +44,11 @@ pub(crate) fn needs_one_partition(plan: &Plan) -> bool {
                 return true;
             }
             // What runs on several threads before these would lose the order that they go by.
-            Operator::RowNumber { input, .. } if !in_order(input) => return true,
+            Operator::RowNumber { input, .. } | Operator::Window { input, .. }
+                if !in_order(input) =>
+            {
+                return true;
+            }
             Operator::Sort { input, stable: true, .. } if !in_order(input) => return true,
             // The first value of several partial results need not be the first of all.
             Operator::Distinct { keep: Keep::First | Keep::Last, .. } => return true,
@@ -77,7 +81,8 @@ pub(crate) fn in_order(plan: &Plan) -> bool {
         Operator::Parquet(_) | Operator::Text(_) | Operator::Memory(_) => true,
         Operator::Project { input, .. }
         | Operator::Filter { input, .. }
-        | Operator::RowNumber { input, .. } => in_order(input),
+        | Operator::RowNumber { input, .. }
+        | Operator::Window { input, .. } => in_order(input),
         Operator::Concat { inputs } => inputs.iter().all(in_order),
         Operator::Sort { .. } | Operator::Limit { .. } => true,
         _ => false,

@@ -17,6 +17,7 @@ use crate::parquet::ParquetScan;
 use crate::scalar::Scalar;
 use crate::text::TextScan;
 use crate::types::{self, Typed, is_float, is_whole};
+use crate::window::WindowColumn;
 
 /// A relation that is to be computed. Cheap to clone.
 #[derive(Clone, Debug)]
@@ -116,6 +117,17 @@ pub enum Operator {
         input: Plan,
         /// The name of the column.
         name: String,
+    },
+    /// The rows with columns that go on from row to row within groups of rows with equal keys.
+    Window {
+        /// The rows.
+        input: Plan,
+        /// The columns whose values make a group.
+        keys: Vec<String>,
+        /// What is computed.
+        columns: Vec<WindowColumn>,
+        /// Whether rows with a missing key are in no group, and have no values.
+        drop_missing: bool,
     },
     /// The rows of a relation whose expressions have parameters.
     Bind {
@@ -530,6 +542,31 @@ impl Plan {
         Ok(Self::new(Operator::RowNumber { input: self, name }, schema))
     }
 
+    /// The rows with columns that go on from row to row within groups of rows with equal keys.
+    pub fn window(
+        self,
+        keys: Vec<String>,
+        columns: Vec<WindowColumn>,
+        drop_missing: bool,
+    ) -> Result<Self> {
+        let operation = "a window";
+        let mut loose = false;
+        for key in &keys {
+            let typed = self.column_type(operation, key)?;
+            groupable("groupby", &typed.data_type)?;
+            loose |= typed.nullable && drop_missing;
+        }
+        let mut fields: Vec<Field> =
+            self.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
+        for column in &columns {
+            let values =
+                column.column.as_ref().map(|name| self.column_type(operation, name)).transpose()?;
+            fields.push(field(&column.name, column.function.typed(values, loose)?));
+        }
+        let schema = relation(operation, fields)?;
+        Ok(Self::new(Operator::Window { input: self, keys, columns, drop_missing }, schema))
+    }
+
     /// The rows, where the value of each parameter is that of a relation with one row and one column.
     pub fn bind(self, values: Vec<(String, Plan)>) -> Result<Self> {
         for (name, plan) in &values {
@@ -611,7 +648,8 @@ impl Plan {
             | Operator::Sort { input, .. }
             | Operator::Limit { input, .. }
             | Operator::Distinct { input, .. }
-            | Operator::RowNumber { input, .. } => vec![input],
+            | Operator::RowNumber { input, .. }
+            | Operator::Window { input, .. } => vec![input],
             Operator::Join { left, right, .. } => vec![left, right],
             Operator::Concat { inputs } => inputs.iter().collect(),
             Operator::Sql { tables, .. } => tables.iter().map(|(_, plan)| plan).collect(),
@@ -643,7 +681,8 @@ impl Plan {
             | Operator::Sort { input, .. }
             | Operator::Limit { input, .. }
             | Operator::Distinct { input, .. }
-            | Operator::RowNumber { input, .. } => place(input),
+            | Operator::RowNumber { input, .. }
+            | Operator::Window { input, .. } => place(input),
             Operator::Join { left, right, .. } => {
                 place(left);
                 place(right);

@@ -31,6 +31,8 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 
+use crate::window::Windows;
+
 /// Rows of one partition that can be told apart.
 const PARTITION_BITS: u32 = 40;
 
@@ -70,7 +72,7 @@ impl RowNumber {
 }
 
 /// Whether rows come out of a sort.
-fn is_sorted(plan: &LogicalPlan) -> bool {
+pub(crate) fn is_sorted(plan: &LogicalPlan) -> bool {
     let mut plan = plan;
     loop {
         plan = match plan {
@@ -126,7 +128,7 @@ impl UserDefinedLogicalNodeCore for RowNumber {
     }
 }
 
-/// Plans the operator, beside what DataFusion plans itself.
+/// Plans the crate's own operators, beside what DataFusion plans itself.
 #[derive(Debug)]
 pub(crate) struct Planner;
 
@@ -137,7 +139,7 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Numbers)])
+        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Numbers), Arc::new(Windows)])
             .create_physical_plan(plan, state)
             .await
     }

@@ -107,6 +107,14 @@ impl<'a> Parts<'a> {
             Operator::Distinct { subset, keep, .. } => next().distinct(subset.clone(), *keep),
             Operator::RowNumber { name, .. } if kept(name) => next().row_number(name.clone()),
             Operator::RowNumber { .. } => Ok(next()),
+            Operator::Window { keys, columns, drop_missing, .. } => {
+                let columns: Vec<_> =
+                    columns.iter().filter(|each| kept(&each.name)).cloned().collect();
+                match columns.is_empty() {
+                    true => Ok(next()),
+                    false => next().window(keys.clone(), columns, *drop_missing),
+                }
+            }
             Operator::Concat { inputs } => {
                 let inputs = inputs
                     .iter()
@@ -206,6 +214,19 @@ fn of_inputs<'a>(plan: &'a Plan, wanted: &Names<'a>) -> Vec<Names<'a>> {
         Operator::RowNumber { name, .. } => {
             let mut names = wanted.clone();
             names.remove(name.as_str());
+            vec![names]
+        }
+        Operator::Window { keys, columns, .. } => {
+            let (own, before): (Vec<_>, Vec<_>) =
+                columns.iter().partition(|each| wanted.contains(each.name.as_str()));
+            let mut names = wanted.clone();
+            for each in own.iter().chain(&before) {
+                names.remove(each.name.as_str());
+            }
+            if !own.is_empty() {
+                names.extend(keys.iter().map(String::as_str));
+                names.extend(own.iter().filter_map(|each| each.column.as_deref()));
+            }
             vec![names]
         }
         Operator::Concat { inputs } => inputs.iter().map(|_| wanted.clone()).collect(),

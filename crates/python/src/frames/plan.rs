@@ -10,7 +10,7 @@ use pyo3::types::PyBytes;
 use samite::frame::{
     self, AggregateFunction, Aggregation, Batches, ColumnKind, Execution, Format, JoinColumn,
     JoinKind, Keep, Memory, Options, ParquetScan, Piece, Plan, SortKey, TextBlock, TextColumn,
-    TextScan,
+    TextScan, WindowColumn, WindowFunction,
 };
 
 use super::exchange::{FrameBatches, FrameSchema, import};
@@ -252,6 +252,26 @@ impl FramePlan {
         Ok(self.plan.clone().row_number(name).map_err(raised)?.into())
     }
 
+    /// The rows with columns that go on from row to row within groups: (name, function, column), where
+    /// a number may follow the function. Places count in parts of so many rows.
+    #[pyo3(signature = (keys, columns, drop_missing, parts=None))]
+    fn window(
+        &self,
+        keys: Vec<String>,
+        columns: Vec<(String, String, Option<String>)>,
+        drop_missing: bool,
+        parts: Option<Vec<u64>>,
+    ) -> PyResult<Self> {
+        let columns = columns
+            .into_iter()
+            .map(|(name, function, column)| {
+                let function = window_function(&function, parts.as_ref())?;
+                Ok(WindowColumn { name, function, column })
+            })
+            .collect::<PyResult<_>>()?;
+        Ok(self.plan.clone().window(keys, columns, drop_missing).map_err(raised)?.into())
+    }
+
     /// The rows, with values in the place of parameters: (name, plan of one row and one column).
     fn bind(&self, values: Vec<(String, PyRef<'_, FramePlan>)>) -> PyResult<Self> {
         let values = values.into_iter().map(|(name, plan)| (name, plan.plan.clone())).collect();
@@ -383,6 +403,23 @@ fn aggregate_function(name: &str) -> PyResult<AggregateFunction> {
         other => match other.strip_prefix("sum").and_then(|least| least.parse().ok()) {
             Some(least) => SumAtLeast(least),
             None => return Err(not_native("an aggregation", other)),
+        },
+    })
+}
+
+fn window_function(name: &str, parts: Option<&Vec<u64>>) -> PyResult<WindowFunction> {
+    use WindowFunction::*;
+    Ok(match name {
+        "cumsum" => Sum,
+        "cumprod" => Product,
+        "cummin" => Minimum,
+        "cummax" => Maximum,
+        "cumcount" => Count,
+        "ffill" => Fill,
+        "places" => Places(parts.cloned().unwrap_or_default()),
+        other => match other.strip_prefix("shift").and_then(|rows| rows.parse().ok()) {
+            Some(rows) => Shift(rows),
+            None => return Err(not_native("a window", other)),
         },
     })
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,14 +16,25 @@ from samite.dataframe.expressions.node import FrameExpr
 class NativeRows(FrameExpr):
     """The rows of a plan of the engine, in place of the expression called ``origin``.
 
-    ``mode`` is "whole" (one partition), "partitions" (one by one), or "split" (computed at once
-    and then cut into as many parts as the divisions say). ``unordered`` says that other columns of
+    ``mode`` is "whole" (one partition), "partitions" (one by one), "split" (computed at once and
+    then cut into as many about equal parts as the divisions say), or "cut" (into parts of so many
+    rows as ``lengths`` says). ``unordered`` says that other columns of
     the same rows may come in another order. ``instead`` computes the expression by pandas where the
     plan may meet rows that only pandas can read, else it is None.
     """
 
-    _parameters = ["origin", "plan", "layout", "_meta", "divisions", "mode", "unordered", "instead"]
-    _defaults = {"unordered": False, "instead": None}
+    _parameters = [
+        "origin",
+        "plan",
+        "layout",
+        "_meta",
+        "divisions",
+        "mode",
+        "unordered",
+        "instead",
+        "lengths",
+    ]
+    _defaults = {"unordered": False, "instead": None, "lengths": None}
 
     @functools.cached_property
     def _funcname(self) -> str:
@@ -79,6 +91,11 @@ class NativeRows(FrameExpr):
             for i in range(count):
                 own = (self._name, i)
                 layer[own] = Task(own, results.part, TaskRef(key), i, count)
+        if mode == "cut":
+            ends = [0, *itertools.accumulate(self.operand("lengths"))]
+            for i, (begin, end) in enumerate(itertools.pairwise(ends)):
+                own = (self._name, i)
+                layer[own] = Task(own, results.rows_between, TaskRef(key), begin, end)
         return layer
 
     def _operands_for_repr(self) -> list[str]:

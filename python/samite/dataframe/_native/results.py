@@ -74,7 +74,11 @@ def compute(
 def part(whole: Any, position: int, count: int) -> Any:
     """One of ``count`` about equal parts of rows."""
     size = len(whole)
-    begin, end = size * position // count, size * (position + 1) // count
+    return rows_between(whole, size * position // count, size * (position + 1) // count)
+
+
+def rows_between(whole: Any, begin: int, end: int) -> Any:
+    """The rows from ``begin`` to ``end``."""
     return whole[begin:end] if isinstance(whole, pd.Index) else whole.iloc[begin:end]
 
 

@@ -201,7 +201,10 @@ class _Rewrite:
             tuple(levels) if rows.index is not None else None,
         )
         mode, divisions = _mode(expr, rows, final)
-        return _node(expr, rows.plan, layout, mode, divisions, rows.unordered)
+        node = _node(expr, rows.plan, layout, mode, divisions, rows.unordered)
+        if mode == "cut" and rows.lengths is not None:
+            node = node.substitute_parameters({"lengths": tuple(rows.lengths() or ())})
+        return node
 
 
 def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]:
@@ -216,6 +219,12 @@ def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]
         return "whole", expr.divisions if count == 1 else (None, None)
     if same:
         return "partitions", expr.divisions
+    if rows.partitioned:
+        # Partition by partition the rows belong to those of other results.
+        lengths = None if rows.lengths is None else rows.lengths()
+        if lengths is None or len(lengths) != count or may_be_too_large(expr):
+            raise NotNative("partitions that the plan does not keep")
+        return "cut", expr.divisions
     if not expr.known_divisions:
         if may_be_too_large(expr):
             raise NotNative("rows that have to be in memory at once")

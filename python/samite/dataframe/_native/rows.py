@@ -23,6 +23,32 @@ class Column:
 
 
 @dataclasses.dataclass(frozen=True)
+class Window:
+    """Columns of a plan that go on from row to row within groups.
+
+    ``given`` are the names and values of the keys and columns that it reads, over the plan that it
+    is added to; ``columns`` are a name, a function and a name of ``given`` (or None) each.
+    """
+
+    name: str
+    given: tuple[tuple[str, Any], ...]
+    keys: tuple[str, ...]
+    columns: tuple[tuple[str, str, str | None], ...]
+    drop_missing: bool = True
+    parts: tuple[int, ...] | None = None
+
+    def over(self, plan: Any) -> Any:
+        """The plan with the columns."""
+        from samite import _engine
+
+        column = _engine.FrameScalar.column
+        kept = [(name, column(name)) for name in plan.schema.names()]
+        plan = engine(plan.project, [*kept, *self.given])
+        parts = None if self.parts is None else list(self.parts)
+        return engine(plan.window, list(self.keys), list(self.columns), self.drop_missing, parts)
+
+
+@dataclasses.dataclass(frozen=True)
 class Rows:
     """Rows of a frame, series or index.
 
@@ -50,6 +76,11 @@ class Rows:
     order: tuple[tuple[Column, bool], ...] = ()
     # Whether the plan sorts the rows, so that it can count them.
     placed: bool = False
+    # What finds how many rows each partition has, where that is known without reading them.
+    lengths: Callable[[], Sequence[int] | None] | None = None
+    # The columns that the plan adds to those of ``base``, which go on from row to row.
+    windows: tuple[Window, ...] = ()
+    base: Any = None
 
     def with_columns(self, columns: Sequence[Column], ndim: int | None = None) -> Rows:
         """The same rows with other columns."""
@@ -132,9 +163,80 @@ def settled(rows: Rows, index: bool, order: bool = False) -> tuple[Rows, list[st
         for name, column, descends in sorted_by
     )
     found = dataclasses.replace(
-        rows, plan=plan, columns=columns, index=own, order=kept, placed=False
+        rows,
+        plan=plan,
+        columns=columns,
+        index=own,
+        order=kept,
+        placed=False,
+        windows=(),
+        base=None,
     )
     return found, names, levels
+
+
+def with_windows(rows: Rows, windows: Sequence[Window]) -> Rows:
+    """The rows over a plan that has the columns of windows too.
+
+    Raises
+    ------
+    NotNative
+        The rows have no order, or labels that only single partitions have.
+    """
+    known = {window.name for window in rows.windows}
+    new = [window for window in windows if window.name not in known]
+    if not new:
+        return rows
+    if rows.unordered:
+        raise NotNative("windows of rows of no order")
+    base = rows.plan if rows.base is None else rows.base
+    if rows.one_by_one:
+        new.insert(0, _places(rows))
+    plan = rows.plan
+    for window in new:
+        plan = window.over(plan)
+    placed = {
+        "index": _placed_index(rows, new[0]) if rows.one_by_one else rows.index,
+        "one_by_one": False,
+    }
+    return dataclasses.replace(
+        rows, plan=plan, base=base, windows=(*rows.windows, *new), worthwhile=True, **placed
+    )
+
+
+def fewer(rows: Rows, plan: Any, source: str) -> Rows:
+    """The rows that a plan over their own one has left."""
+    return dataclasses.replace(rows, plan=plan, source=source, lengths=None, windows=(), base=None)
+
+
+def _places(rows: Rows) -> Window:
+    """The labels of rows that are counted in each partition."""
+    lengths = None if rows.lengths is None else rows.lengths()
+    if lengths is None or rows.index is None or len(rows.index) != 1:
+        raise NotNative("labels that count from the start of each partition")
+    return Window("places", (), (), (("\x01place", "places", None),), True, tuple(lengths))
+
+
+def _placed_index(rows: Rows, places: Window) -> tuple[Column, ...]:
+    from samite import _engine
+
+    (level,) = rows.index or ()
+    ((name, _, _),) = places.columns
+    return (dataclasses.replace(level, scalar=_engine.FrameScalar.column(name)),)
+
+
+def beside(rows: Rows, given: Rows) -> tuple[Rows, Rows]:
+    """Rows, and the same rows with other columns, over one plan.
+
+    Raises
+    ------
+    NotNative
+        They are other rows.
+    """
+    if given.source != rows.source:
+        raise NotNative("values of other rows")
+    rows = with_windows(rows, [w for w in given.windows if w.name != "places"])
+    return rows, dataclasses.replace(given, plan=rows.plan, base=rows.base, windows=rows.windows)
 
 
 def counts_rows(rows: Rows) -> bool:
@@ -161,7 +263,9 @@ def numbered(rows: Rows) -> Rows:
         name += "'"
     plan = engine(rows.plan.row_number, name)
     scalar = _engine.FrameScalar.column(name).cast("Int64")
-    return dataclasses.replace(rows, plan=plan, index=(Column(None, scalar, np.dtype("int64")),))
+    return dataclasses.replace(
+        rows, plan=plan, index=(Column(None, scalar, np.dtype("int64")),), windows=(), base=None
+    )
 
 
 def some_of(rows: Rows, index: bool) -> Rows:

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from samite import _engine
-from samite.dataframe._native.rows import Column, NotNative, Rows, Single, engine, some_of
+from samite.dataframe._native.rows import Column, NotNative, Rows, Single, beside, engine, some_of
 from samite.dataframe._native.types import is_text, literal, number_type
 from samite.dataframe.schemas import Schema
 
@@ -92,8 +92,7 @@ def binary(symbol: str, left: Any, right: Any, meta: Any) -> Rows:
     if function is None:
         raise NotNative(f"the operator {symbol}")
     if isinstance(left, Rows) and isinstance(right, Rows):
-        if left.source != right.source:
-            raise NotNative("rows of different sources")
+        left, right = beside(left, right)
         if left.ndim != right.ndim or len(left.columns) != len(right.columns):
             raise NotNative("a frame and a series")
         if [c.label for c in left.columns] != [c.label for c in right.columns] and left.ndim == 2:
@@ -279,11 +278,13 @@ def _between(rows: Rows, meta: Any, left: Any, right: Any, inclusive: str = "bot
 
 
 def _where(rows: Rows, meta: Any, cond: Any, other: Any) -> Rows:
-    if not isinstance(cond, Rows) or cond.source != rows.source or cond.ndim != 1:
-        raise NotNative("a condition of other rows")
+    if not isinstance(cond, Rows) or cond.ndim != 1:
+        raise NotNative("a condition of several columns")
+    rows, cond = beside(rows, cond)
     if isinstance(other, Rows):
-        if other.source != rows.source or other.ndim != 1 or rows.ndim != 1:
-            raise NotNative("values of other rows")
+        if other.ndim != 1 or rows.ndim != 1:
+            raise NotNative("values of several columns")
+        rows, other = beside(rows, other)
         value = other.only.scalar
         return each(rows, meta, lambda c: call("choose", cond.only.scalar, c.scalar, value))
     return each(

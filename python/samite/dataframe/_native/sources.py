@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import itertools
 from collections.abc import Sequence
 from typing import Any
@@ -46,7 +47,8 @@ def from_pandas(expr: Any, index: bool) -> Rows:
     starts = expr.starts
     parts = [table.slice(a, b - a) for a, b in itertools.pairwise(starts)]
     plan = engine(_engine.FramePlan.memory, parts)
-    return Rows(plan, expr._name, tuple(columns), levels, frame.ndim)
+    lengths = [b - a for a, b in itertools.pairwise(starts)]
+    return Rows(plan, expr._name, tuple(columns), levels, frame.ndim, lengths=lambda: lengths)
 
 
 def _place(position: int) -> Any:
@@ -110,7 +112,22 @@ def read_parquet(expr: Any, index: bool) -> Rows:
         Column(label, column(label) if label in known else None, dtypes[label]) for label in labels
     )
     rows = Rows(plan, expr.name_of_rows, columns, own, 2, worthwhile=True, one_by_one=numbered)
-    return dataclasses.replace(rows, source=expr._name)
+    lengths = None if filters else functools.partial(_lengths, pieces)
+    return dataclasses.replace(rows, source=expr._name, lengths=lengths)
+
+
+def _lengths(pieces: Sequence[Any]) -> list[int] | None:
+    """How many rows each partition has."""
+    from samite.dataframe.io.parquet.plan import EachRowGroup
+
+    if isinstance(pieces, EachRowGroup):
+        return None
+    paths, partitions = _partitions(pieces)
+    groups = [[rows for rows, _ in own] for own in engine(_engine.FramePlan.row_groups_of, paths)]
+    return [
+        sum(sum(groups[file][slice(*(run or (None,)))]) for file, run in partition)
+        for partition in partitions
+    ]
 
 
 def _scan(pieces: Sequence[Any], names: Sequence[str]) -> Any:

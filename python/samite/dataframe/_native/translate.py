@@ -8,7 +8,7 @@ from typing import Any
 
 from samite import _engine
 from samite._expr import Expr
-from samite.dataframe._native import scalars, sources, text_sources
+from samite.dataframe._native import scalars, sources, text_sources, windows
 from samite.dataframe._native.categories import plain_key, with_plain_keys
 from samite.dataframe._native.rows import (
     Column,
@@ -16,8 +16,10 @@ from samite.dataframe._native.rows import (
     Reduced,
     Rows,
     Single,
+    beside,
     counts_rows,
     engine,
+    fewer,
     numbered,
     settled,
     some_of,
@@ -37,6 +39,8 @@ WORTHWHILE = frozenset(
         "MomentReduction",
         "Length",
         "GroupByAggregation",
+        "GroupByFunction",
+        "RunningOfGroups",
         "Merge",
         "SortValues",
         "DropDuplicates",
@@ -138,12 +142,13 @@ def _projection(translation: Translation, expr: Any, index: bool) -> Rows:
 def _filter(translation: Translation, expr: Any, index: bool) -> Rows:
     rows = translation.rows(expr.frame, index)
     predicate = translation.rows(expr.predicate, False)
-    if rows.source != predicate.source or predicate.ndim != 1:
-        raise NotNative("a condition of other rows")
+    if predicate.ndim != 1:
+        raise NotNative("a condition of several columns")
+    rows, predicate = beside(rows, predicate)
     rows = some_of(rows, index)
     plan = engine(rows.plan.filter, predicate.only.scalar)
     source = f"{rows.source} where {expr.predicate._name}"
-    return dataclasses.replace(rows, plan=plan, source=source)
+    return fewer(rows, plan, source)
 
 
 def _operator(translation: Translation, expr: Any, index: bool) -> Rows | Reduced:
@@ -184,9 +189,7 @@ def _assign(translation: Translation, expr: Any, index: bool) -> Rows:
     dtypes = dict(labelled(look(expr)))
     for label, value in zip(expr.labels, expr.values, strict=True):
         if isinstance(value, Expr):
-            given = translation.rows(value, False)
-            if given.source != rows.source:
-                raise NotNative("values of other rows")
+            rows, given = beside(rows, translation.rows(value, False))
             new[label] = given.only.scalar
         else:
             if not is_native(dtypes[label]):
@@ -319,9 +322,7 @@ def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
     keys: list[Column] = []
     for key in expr.by:
         if isinstance(key, Expr):
-            given = translation.rows(key, False)
-            if given.source != rows.source:
-                raise NotNative("keys of other rows")
+            rows, given = beside(rows, translation.rows(key, False))
             keys.append(given.only)
         else:
             keys.append(rows.column(key))
@@ -438,7 +439,7 @@ def _dropna(translation: Translation, expr: Any, index: bool) -> Rows:
     plan = rows.plan
     for test in present:
         plan = engine(plan.filter, test)
-    return dataclasses.replace(rows, plan=plan, source=expr._name)
+    return fewer(rows, plan, expr._name)
 
 
 def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -556,7 +557,7 @@ def _head(translation: Translation, expr: Any, index: bool) -> Rows:
     # The labels of the first rows are the same as before.
     rows = some_of(rows, index and not counts_rows(rows))
     plan = rows.plan.limit(0, expr.n)
-    return dataclasses.replace(rows, plan=plan, source=expr._name, partitioned=False)
+    return dataclasses.replace(fewer(rows, plan, expr._name), partitioned=False)
 
 
 def _is_sorted(expr: Any) -> bool:
@@ -623,6 +624,7 @@ def _concat(translation: Translation, expr: Any, index: bool) -> Rows:
         one_by_one=any(rows.one_by_one for rows in given),
         unordered=any(rows.unordered for rows in given),
         partitioned=all(rows.partitioned for rows in given),
+        lengths=None,
     )
 
 
@@ -754,6 +756,8 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "Length": _length,
         "SortValues": _sort,
         "GroupByAggregation": _group_by,
+        "GroupByFunction": windows.of_groups,
+        "RunningOfGroups": windows.running,
         "Merge": _merge,
         "DropDuplicates": _drop_duplicates,
         "ValueCounts": _value_counts,

@@ -216,6 +216,7 @@ class RunningOfGroups(Grouped):
     """cumsum, cumprod or cumcount within groups, over all partitions."""
 
     _parameters = ["frame", "how", "selected", "dropna"]
+    _keeps_places = True
 
     @functools.cached_property
     def _funcname(self) -> str:

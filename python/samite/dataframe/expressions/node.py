@@ -8,7 +8,7 @@ and its tasks. :class:`Partitionwise` is a function of one partition of each ope
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from samite._expr import Expr, SingletonExpr
@@ -26,6 +26,9 @@ class FrameExpr(SingletonExpr):
     # Whether the layer begins with tasks ``_chunk_task(key, i)``, which read partition i of the
     # operands, and goes on with ``_layer_over(keys)``.
     _begins_with_chunks: ClassVar[bool] = False
+    # Whether each row of the first operand has one in the result, in the same place of the same
+    # partition, though tasks know more than one partition.
+    _keeps_places: ClassVar[bool] = False
     # Whether there are no operands, and a task of its own for each partition.
     _makes_partitions: ClassVar[bool] = False
 
@@ -299,16 +302,16 @@ def partitionwise_divisions(expr: FrameExpr, keep: bool = True) -> Sequence[Any]
 def row_sources(expr: Expr) -> set[str]:
     """The names of the nodes that decide on the rows of ``expr``: those below its elementwise
     operations. Frames with equal sources have the same rows in the same partitions."""
-    return _sources(expr, Elementwise)
+    return _sources(expr, lambda node: isinstance(node, Elementwise))
 
 
 def partition_sources(expr: Expr) -> set[str]:
     """The names of the nodes that decide which rows are in which partition: those below
     functions of partitions."""
-    return _sources(expr, Partitionwise)
+    return _sources(expr, lambda node: isinstance(node, Partitionwise) or node._keeps_places)
 
 
-def _sources(expr: Expr, through: type) -> set[str]:
+def _sources(expr: Expr, goes_through: Callable[[Any], bool]) -> set[str]:
     found: set[str] = set()
     stack, seen = [expr], set()
     while stack:
@@ -317,7 +320,7 @@ def _sources(expr: Expr, through: type) -> set[str]:
             continue
         seen.add(node._name)
         frames = frames_among(node.dependencies())
-        if isinstance(node, through) and frames:
+        if frames and goes_through(node):
             stack.extend(frames)
         else:
             found.add(node._name)

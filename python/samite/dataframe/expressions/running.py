@@ -19,6 +19,7 @@ class Running(FrameExpr):
 
     _parameters = ["frame", "how", "skipna"]
     _defaults = {"skipna": True}
+    _keeps_places = True
 
     @functools.cached_property
     def _funcname(self) -> str:

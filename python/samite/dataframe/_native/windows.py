@@ -1,0 +1,129 @@
+"""Columns that go on from row to row within groups: running totals, moved and filled values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from samite import _engine
+from samite._expr import Expr
+from samite.dataframe._native.categories import plain_key
+from samite.dataframe._native.rows import Column, NotNative, Rows, Window, beside, with_windows
+from samite.dataframe._native.scalars import labelled, look
+
+# A group keeps as many values as they are moved by.
+_FARTHEST = 64
+_TOTALS = frozenset({"int64", "uint64", "float64", "bool"})
+
+
+def running(translation: Any, expr: Any, index: bool) -> Rows:
+    """Running totals of groups."""
+    rows, keys = _grouped(translation, expr, index)
+    found = labelled(look(expr))
+    how = expr.how
+    if how == "cumcount":
+        return _windowed(expr, rows, keys, "cumcount", [None], found)
+    if how not in ("cumsum", "cumprod"):
+        raise NotNative(f"the running {how}")
+    selected = expr.selected
+    labels = [label for label, _ in found] if selected is None else selected
+    columns = [rows.column(c) for c in (labels if isinstance(labels, list) else [labels])]
+    if any(str(column.dtype) not in _TOTALS for column in columns):
+        raise NotNative("totals of small numbers, or of others than numbers")
+    return _windowed(expr, rows, keys, how, [column.scalar for column in columns], found)
+
+
+def of_groups(translation: Any, expr: Any, index: bool) -> Rows:
+    """Moved and filled values of groups."""
+    name = expr.operand("function")
+    keywords = dict(expr.keywords)
+    if expr.window is not None or expr.arguments:
+        raise NotNative(f"the function {name} of groups")
+    if name == "shift":
+        rows_moved = keywords.pop("periods", None)
+        if type(rows_moved) is not int or not 0 < rows_moved <= _FARTHEST:
+            raise NotNative("values that are moved far, or up")
+        function = f"shift{rows_moved}"
+    elif name == "ffill" and keywords.pop("limit", None) is None:
+        function = "ffill"
+    else:
+        raise NotNative(f"the function {name} of groups")
+    if keywords:
+        raise NotNative(f"options of the function {name} of groups")
+    rows, keys = _grouped(translation, expr, index)
+    found = labelled(look(expr))
+    selected = expr.selected
+    labels = [label for label, _ in found] if selected is None else selected
+    values = []
+    for label, (own, dtype) in zip(
+        labels if isinstance(labels, list) else [labels], found, strict=True
+    ):
+        column = rows.column(label)
+        values.append(_held(column, function))
+        kept = np.dtype("float64") if _is_whole(column.dtype) else column.dtype
+        if dtype != (kept if name == "shift" else column.dtype) or own != label:
+            raise NotNative("metadata that the user has given")
+    return _windowed(expr, rows, keys, function, values, found)
+
+
+def _held(column: Column, function: str) -> Any:
+    """A value that can be missing, as pandas has it."""
+    dtype = column.dtype
+    if isinstance(dtype, pd.DatetimeTZDtype) or (
+        isinstance(dtype, np.dtype) and dtype.kind in "fmM" and dtype.itemsize >= 4
+    ):
+        return column.scalar
+    if not _is_whole(dtype):
+        raise NotNative(f"moved or filled values of {dtype}")
+    return column.scalar.cast("Float64") if function.startswith("shift") else column.scalar
+
+
+def _is_whole(dtype: Any) -> bool:
+    return isinstance(dtype, np.dtype) and dtype.kind in "iu"
+
+
+def _grouped(translation: Any, expr: Any, index: bool) -> tuple[Rows, list[Any]]:
+    """The rows, and the values of their keys over their plan."""
+    rows = translation.rows(expr.frame, index)
+    keys = []
+    for key in expr.by:
+        if isinstance(key, Expr):
+            rows, given = beside(rows, translation.rows(key, False))
+            keys.append(given.only)
+        else:
+            keys.append(rows.column(key))
+    # Neither the order of groups nor those without rows are seen in rows.
+    return rows, [plain_key(key, False, True).scalar for key in keys]
+
+
+def _windowed(
+    expr: Any,
+    rows: Rows,
+    keys: list[Any],
+    function: str,
+    values: list[Any],
+    found: list[tuple[Any, Any]],
+) -> Rows:
+    if len(values) != len(found):
+        raise NotNative("a result of other columns")
+    name = expr._name
+    own_keys = tuple(f"{name} key {i}" for i in range(len(keys)))
+    own_values = [None if v is None else f"{name} value {i}" for i, v in enumerate(values)]
+    given = [*zip(own_keys, keys, strict=True)]
+    given += [(own, v) for own, v in zip(own_values, values, strict=True) if own is not None]
+    results = [f"{name} {i}" for i in range(len(values))]
+    columns = tuple(
+        (result, function, own) for result, own in zip(results, own_values, strict=True)
+    )
+    window = Window(name, tuple(given), own_keys, columns, expr.dropna is not False)
+    rows = with_windows(rows, [window])
+    scalar = _engine.FrameScalar.column
+    return rows.with_columns(
+        [
+            Column(label, scalar(result), dtype)
+            for result, (label, dtype) in zip(results, found, strict=True)
+        ],
+        ndim=expr.ndim,
+    )
