@@ -593,6 +593,15 @@ class FramePlan:
         """The "first", the "last" or "any" one of rows with equal values in ``subset``."""
 
     def row_number(self, name: str) -> FramePlan: ...
+    def lookup(
+        self,
+        table: FramePlan,
+        keys: Sequence[tuple[str, str]],
+        columns: Sequence[tuple[str, str]],
+    ) -> FramePlan:
+        """The rows with columns of a table that has one row for each key: pairs of keys, and names
+        of new columns with those that they have in the table."""
+
     def window(
         self,
         keys: Sequence[str],

@@ -173,6 +173,11 @@ fn describe(plan: &Plan) -> String {
         Operator::Window { keys, columns, .. } => {
             format!("Window: by {}: {}", keys.join(", "), window::text(columns))
         }
+        Operator::Lookup { keys, columns, .. } => {
+            let keys: Vec<&str> = keys.iter().map(|(own, _)| own.as_str()).collect();
+            let columns: Vec<&str> = columns.iter().map(|(name, _)| name.as_str()).collect();
+            format!("Lookup: by {}: {}", keys.join(", "), columns.join(", "))
+        }
         Operator::Bind { values, .. } => {
             let names: Vec<&str> = values.iter().map(|(name, _)| name.as_str()).collect();
             format!("Bind: {}", names.join(", "))

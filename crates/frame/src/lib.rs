@@ -12,6 +12,7 @@ mod error;
 mod explain;
 mod frugal;
 mod functions;
+mod lookup;
 mod lower;
 mod memory;
 mod owned;

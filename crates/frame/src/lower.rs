@@ -24,6 +24,7 @@ use rustc_hash::FxHashMap;
 
 use crate::error::{FrameError, Result};
 use crate::functions as own;
+use crate::lookup;
 use crate::memory::Memory;
 use crate::parquet::{ParquetScan, ParquetTable};
 use crate::plan::{
@@ -136,6 +137,9 @@ impl<'a> Lowering<'a> {
             }
             Operator::Window { input, keys, columns, drop_missing } => {
                 self.window(plan, input, keys, columns, *drop_missing)
+            }
+            Operator::Lookup { input, table, keys, columns } => {
+                self.lookup(plan, input, table, keys, columns)
             }
             // The pass that knows the values takes them away.
             Operator::Bind { .. } => Err(FrameError::Invalid {
@@ -311,6 +315,38 @@ impl<'a> Lowering<'a> {
             Any => functions::coalesce(vec![add(aggregates::bool_or(value)), lit(false)]),
             All => functions::coalesce(vec![add(aggregates::bool_and(value)), lit(true)]),
         })
+    }
+
+    fn lookup(
+        &mut self,
+        plan: &Plan,
+        input: &Plan,
+        table: &Plan,
+        keys: &[(String, String)],
+        columns: &[(String, String)],
+    ) -> Result<LogicalPlan> {
+        let all = |schema: &Schema| -> Vec<Expr> {
+            schema.fields().iter().map(|field| column(field.name())).collect()
+        };
+        let (mut given, mut of_table) = (all(input.schema()), all(table.schema()));
+        let mut pairs = Vec::with_capacity(keys.len());
+        for (own, theirs) in keys {
+            let fresh = self.fresh("key");
+            given.push(key(input.schema(), own).alias(fresh.as_str()));
+            of_table.push(key(table.schema(), theirs).alias(fresh.as_str()));
+            pairs.push((fresh.clone(), fresh));
+        }
+        let results = columns
+            .iter()
+            .map(|(name, source)| {
+                let field = plan.schema().field_with_name(name)?.clone();
+                Ok((source.clone(), Arc::new(field)))
+            })
+            .collect::<Result<_>>()?;
+        let rows = project(self.lower(input)?, given)?;
+        let table = project(self.lower(table)?, of_table)?;
+        let found = lookup::looked_up(rows, table, pairs, results)?;
+        project(found, all(plan.schema()))
     }
 
     fn window(

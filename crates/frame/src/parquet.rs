@@ -356,6 +356,8 @@ fn count_missing(schema: &Schema, footer: &ParquetMetaData, missing: &mut [Optio
             footer
                 .row_groups()
                 .iter()
+                // What has no rows has no statistics either.
+                .filter(|group| group.num_rows() > 0)
                 .map(|group| group.column(position).statistics()?.null_count_opt())
                 .try_fold(0, |sum, nulls| Some(sum + nulls?))
         });

@@ -82,7 +82,8 @@ pub(crate) fn in_order(plan: &Plan) -> bool {
         Operator::Project { input, .. }
         | Operator::Filter { input, .. }
         | Operator::RowNumber { input, .. }
-        | Operator::Window { input, .. } => in_order(input),
+        | Operator::Window { input, .. }
+        | Operator::Lookup { input, .. } => in_order(input),
         Operator::Concat { inputs } => inputs.iter().all(in_order),
         Operator::Sort { .. } | Operator::Limit { .. } => true,
         _ => false,

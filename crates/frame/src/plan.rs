@@ -4,6 +4,8 @@
 //! named columns; no two have one name. An index is a column like others: only Python knows
 //! which one it is.
 
+mod beside;
+
 use std::sync::Arc;
 
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
@@ -128,6 +130,17 @@ pub enum Operator {
         columns: Vec<WindowColumn>,
         /// Whether rows with a missing key are in no group, and have no values.
         drop_missing: bool,
+    },
+    /// The rows with columns of a table that has one row for each key.
+    Lookup {
+        /// The rows.
+        input: Plan,
+        /// The table.
+        table: Plan,
+        /// The pairs of key columns. A missing key is equal to a missing one.
+        keys: Vec<(String, String)>,
+        /// The names of the new columns, and those that they have in the table.
+        columns: Vec<(String, String)>,
     },
     /// The rows of a relation whose expressions have parameters.
     Bind {
@@ -542,31 +555,6 @@ impl Plan {
         Ok(Self::new(Operator::RowNumber { input: self, name }, schema))
     }
 
-    /// The rows with columns that go on from row to row within groups of rows with equal keys.
-    pub fn window(
-        self,
-        keys: Vec<String>,
-        columns: Vec<WindowColumn>,
-        drop_missing: bool,
-    ) -> Result<Self> {
-        let operation = "a window";
-        let mut loose = false;
-        for key in &keys {
-            let typed = self.column_type(operation, key)?;
-            groupable("groupby", &typed.data_type)?;
-            loose |= typed.nullable && drop_missing;
-        }
-        let mut fields: Vec<Field> =
-            self.schema().fields().iter().map(|field| field.as_ref().clone()).collect();
-        for column in &columns {
-            let values =
-                column.column.as_ref().map(|name| self.column_type(operation, name)).transpose()?;
-            fields.push(field(&column.name, column.function.typed(values, loose)?));
-        }
-        let schema = relation(operation, fields)?;
-        Ok(Self::new(Operator::Window { input: self, keys, columns, drop_missing }, schema))
-    }
-
     /// The rows, where the value of each parameter is that of a relation with one row and one column.
     pub fn bind(self, values: Vec<(String, Plan)>) -> Result<Self> {
         for (name, plan) in &values {
@@ -651,6 +639,7 @@ impl Plan {
             | Operator::RowNumber { input, .. }
             | Operator::Window { input, .. } => vec![input],
             Operator::Join { left, right, .. } => vec![left, right],
+            Operator::Lookup { input, table, .. } => vec![input, table],
             Operator::Concat { inputs } => inputs.iter().collect(),
             Operator::Sql { tables, .. } => tables.iter().map(|(_, plan)| plan).collect(),
             Operator::Bind { input, values } => {
@@ -686,6 +675,10 @@ impl Plan {
             Operator::Join { left, right, .. } => {
                 place(left);
                 place(right);
+            }
+            Operator::Lookup { input, table, .. } => {
+                place(input);
+                place(table);
             }
             Operator::Concat { inputs } => inputs.iter_mut().for_each(place),
             Operator::Sql { tables, .. } => tables.iter_mut().for_each(|(_, plan)| place(plan)),

@@ -31,6 +31,7 @@ use datafusion::physical_plan::{
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 
+use crate::lookup::Lookups;
 use crate::window::Windows;
 
 /// Rows of one partition that can be told apart.
@@ -139,9 +140,13 @@ impl QueryPlanner for Planner {
         plan: &LogicalPlan,
         state: &dyn Session,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        DefaultPhysicalPlanner::with_extension_planners(vec![Arc::new(Numbers), Arc::new(Windows)])
-            .create_physical_plan(plan, state)
-            .await
+        DefaultPhysicalPlanner::with_extension_planners(vec![
+            Arc::new(Numbers),
+            Arc::new(Windows),
+            Arc::new(Lookups),
+        ])
+        .create_physical_plan(plan, state)
+        .await
     }
 }
 

@@ -83,10 +83,10 @@ impl WindowFunction {
                 let found = of_column()?;
                 plain(&found)?;
                 match found.data_type {
-                    DataType::Boolean | DataType::Int64 => {
-                        Ok(Typed { data_type: DataType::Int64, nullable: loose })
-                    }
-                    DataType::UInt64 => Ok(Typed { nullable: loose, ..found }),
+                    DataType::Boolean => Ok(Typed { data_type: DataType::Int64, nullable: loose }),
+                    // With rows of no group these are floats from the start in pandas, and do not
+                    // wrap around.
+                    DataType::Int64 | DataType::UInt64 if !loose => Ok(found),
                     // Infinities have a sum that is no number.
                     DataType::Float64 => Ok(Typed { nullable: true, ..found }),
                     _ => Err(refuse(&found)),

@@ -72,13 +72,48 @@ def test_groups(
         return grouped.agg(total=("f", "sum"), rows=("k", "size"), most=("k", "max"))
 
     mine, other, native = both(build)
-    in_order = not sort or frame.c.cat.categories.is_monotonic_increasing
-    assert native == (observed and in_order and not unknown)
+    every = not observed and (by not in ("c", ["c"]) or not dropna)
+    assert native == (not unknown and not every)
     if not sort:
         mine, other = (one.reset_index() for one in (mine, other))
         keys = [by] if isinstance(by, str) else by
         mine, other = (one.sort_values(keys, ignore_index=True) for one in (mine, other))
     pd.testing.assert_frame_equal(mine, other)
+
+
+@SOME
+@given(data=frames(), other=st.permutations(["x", "y", "z"]), by=st.booleans(), sort=st.booleans())
+def test_groups_of_pairs_of_categories(data: Any, other: Any, by: bool, sort: bool) -> None:
+    frame, parts = data
+    frame = frame.assign(d=pd.Categorical(frame.s, categories=other), b=frame.k > 1)
+    keys = ["c", "d"] if by else ["d", "c"]
+
+    def query(df: Any) -> Any:
+        return df.groupby(keys, observed=False, sort=sort).agg(
+            total=("f", "sum"), many=("s", "nunique"), there=("b", "count"), least=("s", "min")
+        )
+
+    collection = query(dd.from_pandas(frame, npartitions=parts, sort=False))
+    assert isinstance(nativized(collection.expr, final=True), NativeRows)
+    mine, expected = collection.compute(scheduler="synchronous"), query(frame)
+    if not sort:
+        mine, expected = mine.sort_index(), expected.sort_index()
+    pd.testing.assert_frame_equal(mine, expected)
+
+
+@SOME
+@given(data=frames(), sort=st.booleans(), ascending=st.booleans(), dropna=st.booleans())
+def test_counts(data: Any, sort: bool, ascending: bool, dropna: bool) -> None:
+    frame, parts = data
+
+    def query(df: Any) -> Any:
+        return df.c.value_counts(sort=sort, ascending=ascending, dropna=dropna)
+
+    collection = query(dd.from_pandas(frame, npartitions=parts, sort=False))
+    assert isinstance(nativized(collection.expr, final=True), NativeRows)
+    pd.testing.assert_series_equal(collection.compute(scheduler="synchronous"), query(frame))
+    different = dd.from_pandas(frame, npartitions=parts, sort=False).c.nunique()
+    assert different.compute(scheduler="synchronous") == frame.c.nunique()
 
 
 @SOME
@@ -141,6 +176,20 @@ IN_FOLDERS = {
     "missing": lambda df: df.groupby("place", dropna=False).x.count(),
     "column": lambda df: df.sort_values("x")[["x", "year", "place"]],
     "number": lambda df: df.assign(y=df.year.astype("int64")).groupby("y").k.max(),
+    "one of two folders": lambda df: df[(df.year == 2019) | (df.place == "here")].x.sum(),
+    "a folder or a value": lambda df: (
+        df[(df.year == 2019) | (df.x < 0.25)].groupby("place", dropna=False).x.sum()
+    ),
+    "not in a folder, or a value": lambda df: df[(df.place != "here") | (df.k == 1)].x.sum(),
+    "alternatives": lambda df: (
+        df[
+            (df.year.isin([2019, 2020]) & (df.k > 1))
+            | (df.year == 2021)
+            | ((df.place == "ä b") & (df.x > 0.75))
+        ]
+        .groupby("year")
+        .agg(n=("x", "count"), total=("x", "sum"))
+    ),
     "filters": lambda df: dd.read_parquet(
         df._path, filters=[("year", ">=", 2020), ("x", "<", 0.25)]
     ).x.sum(),
@@ -194,3 +243,26 @@ def test_squares_of_integers_and_one_aggregation_for_many_readers() -> None:
     with samite.config.set({"dataframe.native": False}):
         expected = quotient.compute()
     pd.testing.assert_series_equal(quotient.compute(), expected)
+
+
+@settings(max_examples=40, deadline=None)
+@given(data=st.data())
+def test_alternatives_of_folders_and_values(folder: str, data: Any) -> None:
+    terms = st.one_of(
+        st.tuples(
+            st.just("year"), st.sampled_from(["==", "!=", "<", ">="]), st.integers(2018, 2022)
+        ),
+        st.tuples(st.just("year"), st.sampled_from(["in", "not in"]), st.just((2019, 2021))),
+        st.tuples(st.just("place"), st.sampled_from(["==", "!="]), st.sampled_from(["here", "no"])),
+        st.tuples(st.just("k"), st.sampled_from(["==", "!=", ">"]), st.integers(-1, 5)),
+        st.tuples(st.just("x"), st.sampled_from(["<", ">="]), st.floats(0, 1)),
+    )
+    group = st.lists(terms, min_size=1, max_size=3)
+    filters = data.draw(st.lists(group, min_size=1, max_size=3))
+
+    def build() -> Any:
+        df = dd.read_parquet(folder, filters=filters)
+        return df.groupby("place", dropna=False).agg(n=("k", "count"), total=("x", "sum"))
+
+    mine, other, _ = both(build)
+    pd.testing.assert_frame_equal(mine, other)

@@ -1,5 +1,7 @@
 //! Elements at chosen positions along an axis.
 
+use std::borrow::Cow;
+
 use super::copy;
 use crate::chunk::{Chunk, Shape, contiguous_strides};
 use crate::error::ArrayError;
@@ -15,12 +17,19 @@ pub fn take(chunk: &Chunk, indices: &[i64], axis: usize) -> Result<Chunk, ArrayE
         return Err(ArrayError::Axis { operation, axis, ndim: chunk.ndim() });
     };
     let place = |index: &i64| {
-        let index = if *index < 0 { index + extent as i64 } else { *index };
-        let place = usize::try_from(index).ok().filter(|place| *place < extent);
+        let place = if *index < 0 { index + extent as i64 } else { *index };
         let reason = "index is out of bounds";
-        place.ok_or(ArrayError::Parameter { operation, reason })
+        match (0..extent as i64).contains(&place) {
+            true => Ok(place),
+            false => Err(ArrayError::Parameter { operation, reason }),
+        }
     };
-    let places: Vec<usize> = indices.iter().map(place).collect::<Result<_, _>>()?;
+    // What is negative is a very large number without a sign.
+    let greatest = indices.iter().fold(0, |most, index| (*index as u64).max(most));
+    let places: Cow<'_, [i64]> = match greatest < extent as u64 {
+        true => Cow::Borrowed(indices),
+        false => indices.iter().map(place).collect::<Result<_, _>>()?,
+    };
     let mut shape: Shape = chunk.shape().into();
     shape[axis] = places.len();
     let size = chunk.dtype().size();
@@ -33,7 +42,7 @@ pub fn take(chunk: &Chunk, indices: &[i64], axis: usize) -> Result<Chunk, ArrayE
         // Long runs and few of many elements do not pay for a copy of the whole.
         if !chunk.is_contiguous() && places.len() < extent {
             for (at, place) in places.iter().enumerate() {
-                let Some(part) = chunk.slice(axis, *place, 1, 1) else { continue };
+                let Some(part) = chunk.slice(axis, *place as usize, 1, 1) else { continue };
                 let target = bytes.as_mut_ptr().wrapping_offset(at as isize * strides[axis]);
                 // SAFETY: the slice at `at` of the result has the shape of the part.
                 unsafe { copy::copy(&part, target, &strides) };
@@ -51,7 +60,8 @@ pub fn take(chunk: &Chunk, indices: &[i64], axis: usize) -> Result<Chunk, ArrayE
                 8 => gather::<8>(target, source, &places),
                 16 => gather::<16>(target, source, &places),
                 _ => {
-                    for (to, place) in target.chunks_exact_mut(run).zip(&places) {
+                    for (to, place) in target.chunks_exact_mut(run).zip(places.iter()) {
+                        let place = *place as usize;
                         to.copy_from_slice(&source[place * run..(place + 1) * run]);
                     }
                 }
@@ -61,9 +71,9 @@ pub fn take(chunk: &Chunk, indices: &[i64], axis: usize) -> Result<Chunk, ArrayE
     })
 }
 
-fn gather<const RUN: usize>(target: &mut [u8], source: &[u8], places: &[usize]) {
+fn gather<const RUN: usize>(target: &mut [u8], source: &[u8], places: &[i64]) {
     let source = source.as_chunks::<RUN>().0;
     for (to, place) in target.as_chunks_mut::<RUN>().0.iter_mut().zip(places) {
-        *to = source[*place];
+        *to = source[*place as usize];
     }
 }

@@ -107,6 +107,15 @@ impl<'a> Parts<'a> {
             Operator::Distinct { subset, keep, .. } => next().distinct(subset.clone(), *keep),
             Operator::RowNumber { name, .. } if kept(name) => next().row_number(name.clone()),
             Operator::RowNumber { .. } => Ok(next()),
+            Operator::Lookup { keys, columns, .. } => {
+                let columns: Vec<_> =
+                    columns.iter().filter(|(name, _)| kept(name)).cloned().collect();
+                let (input, table) = (next(), next());
+                match columns.is_empty() {
+                    true => Ok(input),
+                    false => input.lookup(of_any_order(table)?, keys.clone(), columns),
+                }
+            }
             Operator::Window { keys, columns, drop_missing, .. } => {
                 let columns: Vec<_> =
                     columns.iter().filter(|each| kept(&each.name)).cloned().collect();
@@ -215,6 +224,19 @@ fn of_inputs<'a>(plan: &'a Plan, wanted: &Names<'a>) -> Vec<Names<'a>> {
             let mut names = wanted.clone();
             names.remove(name.as_str());
             vec![names]
+        }
+        Operator::Lookup { keys, columns, .. } => {
+            let mut names = wanted.clone();
+            let mut of_table: Names<'a> = keys.iter().map(|(_, name)| name.as_str()).collect();
+            for (name, source) in columns {
+                if names.remove(name.as_str()) {
+                    of_table.insert(source);
+                }
+            }
+            if of_table.len() > keys.len() {
+                names.extend(keys.iter().map(|(own, _)| own.as_str()));
+            }
+            vec![names, of_table]
         }
         Operator::Window { keys, columns, .. } => {
             let (own, before): (Vec<_>, Vec<_>) =

@@ -150,7 +150,8 @@ fn column<T: ArrowPrimitiveType>(values: Option<&ArrayRef>) -> Result<&Primitive
     }
 }
 
-/// Sums of floats with what rounding has lost of them (W. Kahan, 1965), as pandas adds them.
+/// Sums of floats with what rounding has lost of them (W. Kahan, 1965), as pandas adds them: what
+/// follows an infinity is no number.
 struct Sums(Vec<(f64, f64)>);
 
 impl State for Sums {
@@ -167,8 +168,7 @@ impl State for Sums {
             let found = self.0.get_mut(group).zip(value).map(|((sum, lost), value)| {
                 let added = value - *lost;
                 let total = *sum + added;
-                let rounded = total - *sum - added;
-                *lost = if rounded.is_nan() { 0.0 } else { rounded };
+                *lost = total - *sum - added;
                 *sum = total;
                 total
             });

@@ -5,6 +5,7 @@
 mod files;
 mod plans;
 mod running;
+mod windows;
 
 use std::sync::Arc;
 

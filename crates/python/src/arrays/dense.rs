@@ -265,7 +265,10 @@ fn quantiles<'py>(a: &Object<'py>, q: Vec<f64>, axis: usize, method: &str) -> Re
 /// The elements at indices (`int64`) along an axis.
 #[pyfunction(name = "take")]
 fn dense_take<'py>(a: &Object<'py>, indices: &Object<'py>, axis: usize) -> Result1<'py> {
-    two(a, indices, |a, indices| take::take(a, &indices.to_vec::<i64>()?, axis))
+    two(a, indices, |a, indices| match indices.as_slice::<i64>() {
+        Some(places) => take::take(a, places, axis),
+        None => take::take(a, &indices.to_vec::<i64>()?, axis),
+    })
 }
 
 /// For each number below `count` the columns of `rows` that have it in `numbers` (`uint16`).

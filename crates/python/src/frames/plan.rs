@@ -272,6 +272,17 @@ impl FramePlan {
         Ok(self.plan.clone().window(keys, columns, drop_missing).map_err(raised)?.into())
     }
 
+    /// The rows with columns of a table that has one row for each key: pairs of keys, and names of
+    /// new columns with those that they have in the table.
+    fn lookup(
+        &self,
+        table: &FramePlan,
+        keys: Vec<(String, String)>,
+        columns: Vec<(String, String)>,
+    ) -> PyResult<Self> {
+        Ok(self.plan.clone().lookup(table.plan.clone(), keys, columns).map_err(raised)?.into())
+    }
+
     /// The rows, with values in the place of parameters: (name, plan of one row and one column).
     fn bind(&self, values: Vec<(String, PyRef<'_, FramePlan>)>) -> PyResult<Self> {
         let values = values.into_iter().map(|(name, plan)| (name, plan.plan.clone())).collect();

@@ -3,33 +3,119 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
+from samite import _engine
 from samite.dataframe._native.rows import Column, NotNative, Rows, engine
+from samite.dataframe._native.scalars import call
 from samite.dataframe._native.types import is_text
 
+# Groups of categories that are made whether they have rows or not.
+MOST_GROUPS = 100_000
 
-def plain_key(key: Column, sort: bool, observed: bool) -> Column:
-    """A key whose groups come in the order of its values; one of categories has these as values.
 
-    Raises
-    ------
-    NotNative
-        The order of the categories is another one, or those without rows are groups too.
-    """
+def plain_key(key: Column) -> Column:
+    """A key with plain values; one of categories has these as values."""
     dtype = key.dtype
     if not isinstance(dtype, pd.CategoricalDtype):
         return key
-    if not observed:
-        raise NotNative("groups of categories without rows")
-    if sort and not dtype.categories.is_monotonic_increasing:
-        raise NotNative("categories in an order of their own")
     if not is_text(dtype.categories.dtype):
         # The names of folders hold these, as they are.
         return key
     return dataclasses.replace(key, scalar=engine(key.scalar.cast, "Utf8View"))
+
+
+def is_categorical(key: Column) -> bool:
+    """Whether it is a column of categories."""
+    return isinstance(key.dtype, pd.CategoricalDtype)
+
+
+def have_own_order(keys: Sequence[Column]) -> bool:
+    """Whether the order of the categories of one of the keys is not that of their values."""
+    return any(is_categorical(k) and not k.dtype.categories.is_monotonic_increasing for k in keys)
+
+
+def placed_groups(plan: Any, keys: Sequence[tuple[str, Column]]) -> tuple[Any, list[str]]:
+    """Groups with the places of their categories, and the columns that they are sorted by."""
+    order = []
+    for number, (name, key) in enumerate(keys):
+        if not is_categorical(key):
+            order.append(name)
+            continue
+        place = f"place {number}"
+        table = _table({"category": key.dtype.categories, place: range(len(key.dtype.categories))})
+        output = [(own, "left", own) for own in plan.schema.names()]
+        output.append((place, "right", place))
+        plan = engine(plan.join, table, "left", [(name, "category")], output)
+        order.append(place)
+    return plan, order
+
+
+def every_group(
+    plan: Any, keys: Sequence[tuple[str, Column]], empty: Mapping[str, bool]
+) -> tuple[Any, list[str]]:
+    """Groups with those of categories without rows, and the columns that they are sorted by.
+
+    ``empty`` are the names of the results, each with whether it is 0 without rows.
+
+    Raises
+    ------
+    NotNative
+        Other values are keys too, or there are too many pairs of categories.
+    """
+    lengths = [len(key.dtype.categories) if is_categorical(key) else 0 for _, key in keys]
+    if not all(lengths) or math.prod(lengths) > MOST_GROUPS:
+        raise NotNative("groups of categories without rows beside other keys")
+    places = np.indices(lengths).reshape(len(lengths), -1)
+    columns: dict[str, Any] = {}
+    for number, (_, key) in enumerate(keys):
+        columns[f"category {number}"] = key.dtype.categories.take(places[number])
+        columns[f"place {number}"] = places[number]
+    order = [f"place {number}" for number in range(len(keys))]
+    # What no category names stays, so that it is an error and not lost.
+    on = [(f"category {number}", name) for number, (name, _) in enumerate(keys)]
+    output: list[tuple[str, str, str | int]] = [
+        (name, "key", number) for number, (name, _) in enumerate(keys)
+    ]
+    output += [(place, "left", place) for place in order]
+    output += [(name, "right", name) for name in empty]
+    joined = engine(_table(columns).join, plan, "outer", on, output)
+    column = _engine.FrameScalar.column
+    fields = pa_schema(plan)
+    filled = [
+        (name, call("fill", column(name), _zero(fields.field(name).type)) if zero else column(name))
+        for name, zero in empty.items()
+    ]
+    kept = [(name, column(name)) for name in [*(name for name, _ in keys), *order]]
+    return engine(joined.project, [*kept, *filled]), order
+
+
+def _zero(kind: Any) -> Any:
+    import pyarrow as pa
+
+    if pa.types.is_floating(kind):
+        return _engine.FrameScalar.literal(0.0)
+    zero = _engine.FrameScalar.literal(0)
+    return engine(zero.cast, "UInt64") if pa.types.is_unsigned_integer(kind) else zero
+
+
+def pa_schema(plan: Any) -> Any:
+    """The schema of a plan as one of Arrow's."""
+    import pyarrow as pa
+
+    return pa.schema(plan.schema)
+
+
+def _table(columns: Mapping[str, Any]) -> Any:
+    import pyarrow as pa
+
+    arrays = [pa.array(values, from_pandas=True) for values in columns.values()]
+    return engine(_engine.FramePlan.memory, [pa.table(arrays, names=list(columns))])
 
 
 def with_plain_keys(

@@ -201,15 +201,15 @@ class _Rewrite:
             tuple(levels) if rows.index is not None else None,
         )
         mode, divisions = _mode(expr, rows, final)
-        node = _node(expr, rows.plan, layout, mode, divisions, rows.unordered)
-        if mode == "cut" and rows.lengths is not None:
-            node = node.substitute_parameters({"lengths": tuple(rows.lengths() or ())})
-        return node
+        lengths = rows.lengths() if mode == "cut" and rows.lengths is not None else None
+        return _node(expr, rows.plan, layout, mode, divisions, rows.unordered, lengths)
 
 
 def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]:
     """How a plan is run, and the divisions that the result then has."""
     count = expr.npartitions
+    if rows.moved and (not final or type(expr).__name__ == "Shuffle"):
+        raise NotNative("rows that are in other partitions")
     same = rows.partitioned and rows.plan.partitions == count
     if rows.one_by_one:
         if not same:
@@ -233,13 +233,27 @@ def _mode(expr: FrameExpr, rows: Rows, final: bool) -> tuple[str, Sequence[Any]]
 
 
 def _node(
-    expr: FrameExpr, plan: Any, layout: Any, mode: str, divisions: Any, unordered: bool = False
+    expr: FrameExpr,
+    plan: Any,
+    layout: Any,
+    mode: str,
+    divisions: Any,
+    unordered: bool = False,
+    lengths: Sequence[int] | None = None,
 ) -> NativeRows:
     # Rows of text may be such that only pandas can tell what they are.
     has_text = any(type(node).__name__ == "ReadText" for node in expr.walk())
     instead = results.Instead(expr) if has_text else None
     return NativeRows(
-        expr._name, plan, layout, expr._meta, tuple(divisions), mode, unordered, instead
+        expr._name,
+        plan,
+        layout,
+        expr._meta,
+        tuple(divisions),
+        mode,
+        unordered,
+        instead,
+        None if lengths is None else tuple(lengths),
     )
 
 

@@ -24,7 +24,7 @@ class Column:
 
 @dataclasses.dataclass(frozen=True)
 class Window:
-    """Columns of a plan that go on from row to row within groups.
+    """Columns of a plan that go on from row to row within groups, or are of whole groups.
 
     ``given`` are the names and values of the keys and columns that it reads, over the plan that it
     is added to; ``columns`` are a name, a function and a name of ``given`` (or None) each.
@@ -36,6 +36,8 @@ class Window:
     columns: tuple[tuple[str, str, str | None], ...]
     drop_missing: bool = True
     parts: tuple[int, ...] | None = None
+    # Whether the functions are of all rows of a group, and not of those up to a row.
+    whole: bool = False
 
     def over(self, plan: Any) -> Any:
         """The plan with the columns."""
@@ -44,6 +46,10 @@ class Window:
         column = _engine.FrameScalar.column
         kept = [(name, column(name)) for name in plan.schema.names()]
         plan = engine(plan.project, [*kept, *self.given])
+        if self.whole:
+            table = engine(plan.aggregate, list(self.keys), list(self.columns), self.drop_missing)
+            pairs = [(key, key) for key in self.keys]
+            return engine(plan.lookup, table, pairs, [(own, own) for own, *_ in self.columns])
         parts = None if self.parts is None else list(self.parts)
         return engine(plan.window, list(self.keys), list(self.columns), self.drop_missing, parts)
 
@@ -76,6 +82,8 @@ class Rows:
     order: tuple[tuple[Column, bool], ...] = ()
     # Whether the plan sorts the rows, so that it can count them.
     placed: bool = False
+    # Whether pandas would have moved the rows to other partitions, by their labels.
+    moved: bool = False
     # What finds how many rows each partition has, where that is known without reading them.
     lengths: Callable[[], Sequence[int] | None] | None = None
     # The columns that the plan adds to those of ``base``, which go on from row to row.

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from samite import _engine
-from samite.dataframe._native.folders import beyond_folders, with_folders
+from samite.dataframe._native.folders import BeyondFolders, with_folders
 from samite.dataframe._native.rows import Column, NotNative, Rows, engine
 from samite.dataframe._native.scalars import call, labelled
 from samite.dataframe._native.types import is_native, literal, matches
@@ -74,8 +74,8 @@ def read_parquet(expr: Any, index: bool) -> Rows:
     folders = expr.dataset.fields_of_folders
     if any(level in folders for level in levels):
         raise NotNative("an index of the names of folders")
-    filters = beyond_folders(expr.operand("filters"), folders, pieces)
-    filtered = [c for group in filters or [] for c, _, _ in group]
+    given_filters = expr.operand("filters") or []
+    filtered = [c for group in given_filters for c, _, _ in group if c not in folders]
     meta = expr._meta
     dtypes = dict(labelled(meta))
     of_folders = {label: dtypes[label] for label in labels if label in folders}
@@ -84,13 +84,16 @@ def read_parquet(expr: Any, index: bool) -> Rows:
     if not names:
         # The number of rows is all that is wanted.
         names = list(expr.dataset.schema.names[:1])
-    plan, given = with_folders(pieces, names, of_folders, _scan)
+    asked = BeyondFolders(given_filters, folders)
+    plan, given, filters = with_folders(pieces, names, of_folders, asked, _scan)
     schema = pa.schema(plan.schema)
     known = {label for label in in_files if matches(schema.field(label).type, dtypes[label])}
     known |= given
     numbered = index and not levels
     if numbered:
         _check_positions(expr, pieces)
+        if asked.ask_for_folders:
+            raise NotNative("labels of filtered rows")
         plan = engine(plan.row_number, "row")
     if filters:
         plan = engine(plan.filter, _condition(filters))
@@ -112,7 +115,7 @@ def read_parquet(expr: Any, index: bool) -> Rows:
         Column(label, column(label) if label in known else None, dtypes[label]) for label in labels
     )
     rows = Rows(plan, expr.name_of_rows, columns, own, 2, worthwhile=True, one_by_one=numbered)
-    lengths = None if filters else functools.partial(_lengths, pieces)
+    lengths = None if given_filters else functools.partial(_lengths, pieces)
     return dataclasses.replace(rows, source=expr._name, lengths=lengths)
 
 
@@ -130,7 +133,12 @@ def _lengths(pieces: Sequence[Any]) -> list[int] | None:
     ]
 
 
-def _scan(pieces: Sequence[Any], names: Sequence[str]) -> Any:
+def _scan(pieces: Sequence[Any], names: Sequence[str], filters: Any) -> Any:
+    plan = _scan_of(pieces, names)
+    return engine(plan.filter, _condition(filters)) if filters else plan
+
+
+def _scan_of(pieces: Sequence[Any], names: Sequence[str]) -> Any:
     from samite.dataframe.io.parquet.plan import EachRowGroup
 
     if isinstance(pieces, EachRowGroup):

@@ -8,7 +8,7 @@ from typing import Any
 
 from samite import _engine
 from samite._expr import Expr
-from samite.dataframe._native import scalars, sources, text_sources, windows
+from samite.dataframe._native import groups, scalars, sources, text_sources, windows
 from samite.dataframe._native.categories import plain_key, with_plain_keys
 from samite.dataframe._native.rows import (
     Column,
@@ -28,7 +28,6 @@ from samite.dataframe._native.scalars import labelled, look
 from samite.dataframe._native.types import is_native, literal
 from samite.dataframe.expressions.node import FrameExpr
 from samite.dataframe.metadata import no_default
-from samite.dataframe.schemas import Schema
 
 # What the engine does better than pandas on partitions; by the names of nodes, which are in
 # modules that need not have been imported.
@@ -293,97 +292,6 @@ def _sorted(rows: Rows, keys: list[tuple[str, bool, bool]], limit: int | None) -
     return dataclasses.replace(rows, plan=plan, order=(), placed=True)
 
 
-GROUPED = frozenset({"sum", "count", "size", "min", "max", "mean", "nunique"})
-
-
-def _group_function(output: Any) -> str:
-    keywords = {name: value for name, value in output.keywords if value is not None}
-    keywords.pop("numeric_only", None)
-    if keywords.get("skipna") is True:
-        keywords.pop("skipna")
-    function = output.function
-    if function == "sum":
-        least = keywords.pop("min_count", 0)
-        function = "sum" if least in (0, -1) else f"sum{least}"
-    elif function in ("min", "max"):
-        if keywords.pop("min_count", -1) not in (-1, 0, 1):
-            raise NotNative("a least number of values")
-    elif function not in GROUPED:
-        raise NotNative(f"the aggregation {function}")
-    if keywords:
-        raise NotNative(f"options of the aggregation {output.function}")
-    return function
-
-
-def _group_by(translation: Translation, expr: Any, index: bool) -> Rows:
-    import pandas as pd
-
-    rows = translation.rows(expr.frame, False)
-    keys: list[Column] = []
-    for key in expr.by:
-        if isinstance(key, Expr):
-            rows, given = beside(rows, translation.rows(key, False))
-            keys.append(given.only)
-        else:
-            keys.append(rows.column(key))
-    keys = [plain_key(key, expr.sort is not False, expr.observed) for key in keys]
-    _check_whole_keys(rows, keys)
-    pairs = [(f"key {i}", key.scalar) for i, key in enumerate(keys)]
-    calls: list[tuple[str, str, str | None]] = []
-    for i, output in enumerate(expr.outputs):
-        function = _group_function(output)
-        if function == "size":
-            calls.append((f"result {i}", "size", None))
-            continue
-        column = rows.column(output.column)
-        if isinstance(column.dtype, pd.CategoricalDtype) and function not in ("count", "nunique"):
-            raise NotNative("an aggregation of categories")
-        pairs.append((f"value {i}", column.scalar))
-        calls.append((f"result {i}", function, f"value {i}"))
-    plan = engine(rows.plan.project, pairs)
-    names = [f"key {i}" for i in range(len(keys))]
-    plan = engine(plan.aggregate, names, calls, expr.dropna is not False)
-    if expr.sort is not False:
-        plan = engine(plan.sort, [(name, False, False) for name in names], None, False)
-    scalar = _engine.FrameScalar.column
-    meta = look(expr)
-    if isinstance(meta, Schema):
-        dtypes = [dtype for _, dtype in meta.index.levels]
-    elif isinstance(meta.index, pd.MultiIndex):
-        dtypes = [level.dtype for level in meta.index.levels]
-    else:
-        dtypes = [meta.index.dtype]
-    own = tuple(
-        Column(key.label, scalar(name), dtype)
-        for key, name, dtype in zip(keys, names, dtypes, strict=True)
-    )
-    columns = [
-        Column(label, scalar(f"result {i}"), dtype)
-        for i, (label, dtype) in enumerate(labelled(meta))
-    ]
-    if len(columns) != len(calls):
-        raise NotNative("a result of other columns")
-    return Rows(
-        plan,
-        expr._name,
-        tuple(columns),
-        own,
-        meta.ndim,
-        worthwhile=True,
-        partitioned=False,
-        unordered=expr.sort is False,
-        order=tuple((key, False) for key in own) if expr.sort is not False else (),
-        placed=expr.sort is not False,
-    )
-
-
-def _check_whole_keys(rows: Rows, keys: list[Column]) -> None:
-    """Raise if a key is of integers with missing values: groups do not have these, so that the
-    engine would not know that pandas has made floats of them."""
-    if any(column.scalar is None for column in some_of(rows.with_columns(keys), False).columns):
-        raise NotNative("groups of integers with missing values")
-
-
 def _rows_method(translation: Translation, expr: Any, index: bool) -> Rows:
     if expr.arguments:
         raise NotNative(f"the arguments of {expr.method}")
@@ -471,43 +379,11 @@ def _no_categories(rows: Rows) -> None:
         raise NotNative("categories")
 
 
-def _value_counts(translation: Translation, expr: Any, index: bool) -> Rows:
-    if not expr.sort:
-        raise NotNative("counts in the order of the values")
-    given = translation.rows(expr.frame, False)
-    _no_categories(given)
-    column = given.only
-    _check_whole_keys(given, [column])
-    plan = engine(given.plan.project, [("value", column.scalar)])
-    plan = engine(plan.row_number, "row")
-    calls = [("count", "size", None), ("first", "min", "row")]
-    plan = engine(plan.aggregate, ["value"], calls, expr.dropna is not False)
-    order = [("count", not expr.ascending, False), ("first", False, False)]
-    plan = engine(plan.sort, order, None, False)
-    meta = expr._meta
-    scalar = _engine.FrameScalar.column
-    return Rows(
-        plan,
-        expr._name,
-        (Column(meta.name, scalar("count"), meta.dtype),),
-        (Column(meta.index.name, scalar("value"), meta.index.dtype),),
-        1,
-        worthwhile=True,
-        partitioned=False,
-        order=(
-            (Column("count", scalar("count"), None), not expr.ascending),
-            (Column("first", scalar("first"), None), False),
-        ),
-        placed=True,
-    )
-
-
 def _count_different(translation: Translation, expr: Any, index: bool) -> Reduced:
     if not expr.dropna or expr.frame.ndim != 1:
         raise NotNative("different values of several columns")
     rows = translation.rows(expr.frame, False)
-    _no_categories(rows)
-    return _aggregated(rows, [("nunique", rows.only)])
+    return _aggregated(rows, [("nunique", plain_key(rows.only))])
 
 
 def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -529,6 +405,13 @@ def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
         raise NotNative("a number of rows that is none")
     rows = _sorted(rows, keys, expr.n)
     return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
+
+
+def _moved(translation: Translation, expr: Any, index: bool) -> Rows:
+    if expr.on is not None or expr._drops_index:
+        raise NotNative("rows in an order of their own")
+    # So pandas brings together what belongs together by labels. Rows of one source do already.
+    return dataclasses.replace(translation.rows(expr.frame, index), moved=True)
 
 
 def _partitions(translation: Translation, expr: Any, index: bool) -> Rows:
@@ -755,12 +638,12 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "MomentReduction": _moment,
         "Length": _length,
         "SortValues": _sort,
-        "GroupByAggregation": _group_by,
+        "GroupByAggregation": groups.group_by,
         "GroupByFunction": windows.of_groups,
         "RunningOfGroups": windows.running,
         "Merge": _merge,
         "DropDuplicates": _drop_duplicates,
-        "ValueCounts": _value_counts,
+        "ValueCounts": groups.value_counts,
         "CountDifferent": _count_different,
         "EndRows": _end_rows,
         "EndOfSorted": _end_of_sorted,
@@ -768,6 +651,7 @@ def _with_sources() -> dict[str, Callable[[Translation, Any, bool], Rows | Reduc
         "First": _head,
         "Partitions": _partitions,
         "Concat": _concat,
+        "Shuffle": _moved,
         "RowsMethodCall": _rows_method,
         "SqlQuery": _sql,
     }

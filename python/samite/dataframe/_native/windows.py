@@ -1,4 +1,5 @@
-"""Columns that go on from row to row within groups: running totals, moved and filled values."""
+"""Columns beside rows that are made of their groups: running totals, moved and filled values, and
+aggregations of whole groups."""
 
 from __future__ import annotations
 
@@ -39,7 +40,11 @@ def of_groups(translation: Any, expr: Any, index: bool) -> Rows:
     """Moved and filled values of groups."""
     name = expr.operand("function")
     keywords = dict(expr.keywords)
-    if expr.window is not None or expr.arguments:
+    if expr.window is not None:
+        raise NotNative("windows of a length")
+    if name == "transform":
+        return _transformed(translation, expr, index)
+    if expr.arguments:
         raise NotNative(f"the function {name} of groups")
     if name == "shift":
         rows_moved = keywords.pop("periods", None)
@@ -68,6 +73,44 @@ def of_groups(translation: Any, expr: Any, index: bool) -> Rows:
     return _windowed(expr, rows, keys, function, values, found)
 
 
+def _transformed(translation: Any, expr: Any, index: bool) -> Rows:
+    """Aggregations of groups in the rows of these."""
+    if len(expr.arguments) != 1 or expr.keywords or not isinstance(expr.arguments[0], str):
+        raise NotNative("a function of the user's, or options of one")
+    (function,) = expr.arguments
+    rows, keys = _grouped(translation, expr, index)
+    found = labelled(look(expr))
+    selected = expr.selected
+    labels = [label for label, _ in found] if selected is None else selected
+    values = []
+    for label, (own, dtype) in zip(
+        labels if isinstance(labels, list) else [labels], found, strict=True
+    ):
+        column = rows.column(label)
+        if dtype != _aggregated_dtype(function, column.dtype) or own != label:
+            raise NotNative("metadata that the user has given")
+        values.append(None if function == "size" else column.scalar)
+    return _windowed(expr, rows, keys, function, values, found, whole=True)
+
+
+def _aggregated_dtype(function: str, dtype: Any) -> Any:
+    """The dtype of an aggregation that is the engine's as it is pandas'."""
+    whole, float_ = np.dtype("int64"), np.dtype("float64")
+    if function in ("count", "size", "nunique"):
+        return whole
+    if not isinstance(dtype, np.dtype) or dtype.kind not in "iufbmM":
+        raise NotNative(f"the aggregation {function} of {dtype}")
+    if function in ("min", "max") and dtype.kind != "b":
+        return dtype
+    if function == "sum" and dtype.kind in "iub":
+        return np.dtype("uint64") if dtype.kind == "u" else whole
+    if function in ("sum", "mean") and dtype == float_:
+        return float_
+    if function == "mean" and dtype.kind in "iu":
+        return float_
+    raise NotNative(f"the aggregation {function} of {dtype}")
+
+
 def _held(column: Column, function: str) -> Any:
     """A value that can be missing, as pandas has it."""
     dtype = column.dtype
@@ -87,6 +130,8 @@ def _is_whole(dtype: Any) -> bool:
 def _grouped(translation: Any, expr: Any, index: bool) -> tuple[Rows, list[Any]]:
     """The rows, and the values of their keys over their plan."""
     rows = translation.rows(expr.frame, index)
+    if rows.moved:
+        raise NotNative("windows of rows in another order")
     keys = []
     for key in expr.by:
         if isinstance(key, Expr):
@@ -95,7 +140,7 @@ def _grouped(translation: Any, expr: Any, index: bool) -> tuple[Rows, list[Any]]
         else:
             keys.append(rows.column(key))
     # Neither the order of groups nor those without rows are seen in rows.
-    return rows, [plain_key(key, False, True).scalar for key in keys]
+    return rows, [plain_key(key).scalar for key in keys]
 
 
 def _windowed(
@@ -105,6 +150,7 @@ def _windowed(
     function: str,
     values: list[Any],
     found: list[tuple[Any, Any]],
+    whole: bool = False,
 ) -> Rows:
     if len(values) != len(found):
         raise NotNative("a result of other columns")
@@ -117,7 +163,8 @@ def _windowed(
     columns = tuple(
         (result, function, own) for result, own in zip(results, own_values, strict=True)
     )
-    window = Window(name, tuple(given), own_keys, columns, expr.dropna is not False)
+    drop_missing = expr.dropna is not False
+    window = Window(name, tuple(given), own_keys, columns, drop_missing, None, whole)
     rows = with_windows(rows, [window])
     scalar = _engine.FrameScalar.column
     return rows.with_columns(

@@ -226,7 +226,10 @@ class RunningOfGroups(Grouped):
     def _meta(self) -> Any:
         parts = [meta_nonempty(node._meta) for node in self._inputs()]
         series = [p.set_axis(parts[0].index) if hasattr(p, "index") else p for p in parts[1:]]
-        return make_meta(running.run(parts[0], *series, before=None, **self._how))
+        # Rows whose key is missing would make floats of whole numbers.
+        there = [part.iloc[[0, 0]] if hasattr(part, "iloc") else part for part in series]
+        first = parts[0].iloc[[0, 0]]
+        return make_meta(running.run(first, *there, before=None, **self._how))
 
     @property
     def _how(self) -> dict[str, Any]:

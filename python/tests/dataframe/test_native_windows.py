@@ -1,0 +1,301 @@
+"""Columns that go on from row to row within groups, by the engine as by pandas."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+import samite
+import samite.dataframe as dd
+from samite.dataframe._native import nativized
+from samite.dataframe._native.node import NativeRows
+
+SOME = settings(max_examples=20, deadline=None)
+
+FLOATS = [0.0, -0.0, 1.5, -2.25, 0.1, 1e300, -1e300, np.inf, -np.inf, np.nan]
+MOMENTS = ["2020-02-29 23:59:59.5", "1969-12-31", "2038-01-19 03:14:08", None]
+
+
+@st.composite
+def frames(draw: Any) -> tuple[pd.DataFrame, list[int]]:
+    """A frame, and where its partitions end, some of which are empty."""
+    size = draw(st.integers(0, 40))
+
+    def column(values: Any) -> list[Any]:
+        return draw(st.lists(values, min_size=size, max_size=size))
+
+    moments = pd.to_datetime(column(st.sampled_from(MOMENTS)), format="ISO8601")
+    frame = pd.DataFrame(
+        {
+            "k": pd.array(column(st.integers(-2, 2)), dtype="int64"),
+            "s": pd.Series(column(st.sampled_from(["", "a", "ä日", "x" * 20, None])), dtype="str"),
+            "z": np.array(column(st.sampled_from([0.0, -0.0, 1.5, np.nan])), dtype="float64"),
+            "c": pd.Categorical(column(st.sampled_from(["b", "a", None])), categories=["b", "a"]),
+            "f": np.array(column(st.sampled_from(FLOATS)), dtype="float64"),
+            "g": np.array(column(st.sampled_from(FLOATS[:5])), dtype="float32"),
+            "i": pd.array(column(st.integers(-(2**63), 2**63 - 1)), dtype="int64"),
+            "u": pd.array(column(st.integers(0, 2**64 - 1)), dtype="uint64"),
+            "small": pd.array(column(st.integers(-128, 127)), dtype="int8"),
+            "b": np.array(column(st.booleans()), dtype="bool"),
+            "t": pd.Series(moments).astype("datetime64[us]"),
+        }
+    )
+    ends = draw(st.lists(st.integers(0, size), max_size=4))
+    return frame, [*sorted(ends), size]
+
+
+@contextlib.contextmanager
+def in_files(frame: pd.DataFrame, ends: list[int]) -> Any:
+    """The frame as files without labels, and as pandas has it then."""
+    with tempfile.TemporaryDirectory() as folder:
+        parts = [frame.iloc[begin:end] for begin, end in zip([0, *ends[:-1]], ends, strict=True)]
+        for number, part in enumerate(parts):
+            table = pa.Table.from_pandas(part.drop(columns="c"), preserve_index=False)
+            table = table.replace_schema_metadata(None)
+            pq.write_table(table, Path(folder) / f"{number}.parquet", row_group_size=3)
+        whole = frame.drop(columns="c")
+        labels = [label for part in parts for label in range(len(part))]
+        whole.index = pd.Index(labels, dtype="int64")
+        yield dd.read_parquet(folder), whole
+
+
+def same(mine: Any, other: Any) -> None:
+    """Whether results are equal in all that they are."""
+    if isinstance(other, pd.DataFrame):
+        pd.testing.assert_frame_equal(mine, other, check_exact=True)
+    else:
+        pd.testing.assert_series_equal(mine, other, check_exact=True)
+
+
+def is_native(collection: Any) -> bool:
+    return isinstance(nativized(collection.expr, final=True), NativeRows)
+
+
+KEYS = [["k"], ["s"], ["z"], ["s", "k"], ["z", "s"]]
+RUNNING = {
+    "sum of floats": lambda groups: groups.f.cumsum(),
+    "sum of whole numbers": lambda groups: groups[["i", "u"]].cumsum(),
+    "sum of booleans": lambda groups: groups.b.cumsum(),
+    "product of floats": lambda groups: groups.f.cumprod(),
+    "products": lambda groups: groups[["u", "b", "f", "i"]].cumprod(),
+    "count": lambda groups: groups.cumcount(),
+}
+META = {"f": "float64", "g": "float32", "t": "datetime64[us]", "i": "float64", "u": "float64"}
+
+
+def moved(groups: Any, column: str, rows: int) -> Any:
+    """Values of the groups moved, by this library or by pandas."""
+    own = groups[column]
+    if isinstance(own, pd.api.typing.SeriesGroupBy):
+        return own.shift(rows)
+    return own.shift(rows, meta=pd.Series([], dtype=META[column], name=column))
+
+
+def has_floats_of_whole_numbers(name: str, frame: Any, by: list[str], dropna: bool) -> bool:
+    """Whether pandas takes whole numbers for floats, since there are rows of no group."""
+    can_be_missing = frame[by].isna().any(axis=None) or "z" in by or "c" in by
+    return bool(dropna and can_be_missing and name in ("sum of whole numbers", "products"))
+
+
+def transformed(groups: Any, column: str, function: str) -> Any:
+    """An aggregation in the rows of the groups, by this library or by pandas."""
+    own = groups[column]
+    if isinstance(own, pd.api.typing.SeriesGroupBy):
+        return own.transform(function)
+    return own.transform(function, meta=pd.Series([], dtype="float64", name=column))
+
+
+@pytest.mark.parametrize("name", RUNNING)
+@SOME
+@given(data=frames(), by=st.sampled_from([*KEYS, ["c"], ["c", "k"]]), dropna=st.booleans())
+def test_running_totals_in_memory(
+    name: str, data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool
+) -> None:
+    frame, ends = data
+    df = dd.from_pandas(frame, npartitions=len(ends), sort=False)
+    mine = RUNNING[name](df.groupby(by, dropna=dropna))
+    if not is_native(mine):
+        assert has_floats_of_whole_numbers(name, frame, by, dropna)
+        return
+    expected = RUNNING[name](frame.groupby(by, dropna=dropna, observed=True))
+    same(mine.compute(scheduler="synchronous"), expected)
+
+
+@pytest.mark.parametrize("name", RUNNING)
+@SOME
+@given(data=frames(), by=st.sampled_from(KEYS), dropna=st.booleans())
+def test_running_totals_of_files(
+    name: str, data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool
+) -> None:
+    with in_files(*data) as (df, whole):
+        mine = RUNNING[name](df.groupby(by, dropna=dropna))
+        if not is_native(mine):
+            assert has_floats_of_whole_numbers(name, whole, by, dropna)
+            return
+        expected = RUNNING[name](whole.groupby(by, dropna=dropna))
+        same(mine.compute(scheduler="synchronous"), expected)
+
+
+@SOME
+@given(
+    data=frames(),
+    by=st.sampled_from(KEYS),
+    dropna=st.booleans(),
+    column=st.sampled_from(list(META)),
+    rows=st.integers(1, 5),
+)
+def test_moved_values(
+    data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool, column: str, rows: int
+) -> None:
+    with in_files(*data) as (df, whole):
+        mine = moved(df.groupby(by, dropna=dropna), column, rows)
+        assert is_native(mine)
+        expected = moved(whole.groupby(by, dropna=dropna), column, rows)
+        same(mine.compute(scheduler="synchronous"), expected)
+
+
+@SOME
+@given(
+    data=frames(),
+    by=st.sampled_from(KEYS),
+    dropna=st.booleans(),
+    columns=st.sampled_from(["f", ["g", "t"], ["i", "small", "f"]]),
+)
+def test_filled_values(
+    data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool, columns: Any
+) -> None:
+    with in_files(*data) as (df, whole):
+        mine = df.groupby(by, dropna=dropna)[columns].ffill()
+        # With groups that can be missing, whole numbers may be floats.
+        assert is_native(mine) or mine._meta.dtypes.get("i") == "float64"
+        expected = whole.groupby(by, dropna=dropna)[columns].ffill()
+        same(mine.compute(scheduler="synchronous"), expected)
+
+
+AGGREGATED = {
+    "sum": ["f", "i", "b", "u"],
+    "mean": ["f", "small"],
+    "min": ["f", "i", "t", "g"],
+    "max": ["f", "u", "t"],
+    "count": ["f", "s", "t", "b"],
+    "size": ["f"],
+    "nunique": ["s", "z", "i"],
+}
+
+
+@pytest.mark.parametrize("function", AGGREGATED)
+@SOME
+@given(data=frames(), by=st.sampled_from(KEYS), dropna=st.booleans(), choice=st.data())
+def test_aggregations_in_the_rows_of_groups(
+    function: str, data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool, choice: Any
+) -> None:
+    column = choice.draw(st.sampled_from([c for c in AGGREGATED[function] if c not in by]))
+    frame, ends = data
+    tame = frame.f.where(frame.f.abs() < 100)
+    with in_files(frame.assign(f=tame), ends) as (df, whole):
+        expected = whole.groupby(by, dropna=dropna)[column].transform(function)
+        meta = whole.groupby("b")[column].transform(function).iloc[:0]
+        mine = df.groupby(by, dropna=dropna)[column].transform(function, meta=meta)
+        assert is_native(mine)
+        found = mine.compute(scheduler="synchronous")
+        pd.testing.assert_series_equal(found, expected, rtol=1e-12)
+
+
+PROGRAMS = {
+    "two beside the rows": lambda d: d.assign(
+        total=d.f - d.groupby("k").f.cumsum(), place=d.groupby("s", dropna=False).cumcount()
+    ),
+    "the first rows of groups": lambda d: d[d.groupby("k").cumcount() < 2],
+    "chosen by another one": lambda d: d.f.where(
+        d.groupby("k").cumcount() > 0, d.groupby("k").b.cumsum()
+    ),
+    "one over another": lambda d: (
+        d.assign(n=d.groupby("k").cumcount()).groupby(["n", "b"]).i.cumsum()
+    ),
+    "groups by places": lambda d: d.groupby(d.groupby("k").cumcount()).i.sum(),
+    "less than before": lambda d: d.f - moved(d.groupby("k"), "f", 1),
+    "beside the mean": lambda d: d.assign(
+        m=d.small - transformed(d.groupby("k"), "small", "mean"), last=d.groupby("k").f.ffill()
+    ),
+    "more than the mean": lambda d: d[d.small > transformed(d.groupby("b"), "small", "mean")],
+    "of some rows, sorted": lambda d: (
+        d[d.b]
+        .assign(n=lambda e: e.groupby("k").cumcount())
+        .sort_values(["n", "k"])[["n", "k", "i"]]
+    ),
+}
+
+
+# Without the engine these join rows by labels, which repeat in files.
+BY_LABELS = frozenset({"less than before", "beside the mean", "more than the mean"})
+
+
+@pytest.mark.parametrize("name", PROGRAMS)
+@SOME
+@given(data=frames())
+def test_windows_beside_other_columns(name: str, data: tuple[pd.DataFrame, list[int]]) -> None:
+    frame, ends = data
+    program = PROGRAMS[name]
+    mine = program(dd.from_pandas(frame, npartitions=len(ends), sort=False))
+    assert is_native(mine)
+    same(mine.compute(scheduler="synchronous"), program(frame))
+    with in_files(*data) as (df, whole):
+        same(program(df).compute(scheduler="synchronous"), program(whole))
+    if name in BY_LABELS:
+        return
+    # Partition by partition floats are added up in another order.
+    plain = frame.assign(f=frame.k * 0.5, g=frame.g.fillna(0))
+    with in_files(plain, ends) as (df, whole), samite.config.set({"dataframe.native": False}):
+        same(program(df).compute(scheduler="synchronous"), program(whole))
+
+
+@SOME
+@given(data=frames())
+def test_partitions_are_those_of_the_rows(data: tuple[pd.DataFrame, list[int]]) -> None:
+    def labelled(part: pd.DataFrame) -> pd.DataFrame:
+        return part.assign(rows=len(part))
+
+    with in_files(*data) as (df, whole):
+        counted = df.assign(n=df.groupby("k").cumcount())
+        mine = counted.map_partitions(labelled).compute(scheduler="synchronous")
+        begin = [0, *data[1][:-1]]
+        sizes = [end - start for start, end in zip(begin, data[1], strict=True)]
+        rows = np.repeat(np.array(sizes, dtype="int64"), sizes)
+        expected = whole.assign(n=whole.groupby("k").cumcount())
+        expected["n"] = expected["n"].astype("int64")
+        same(mine, expected.assign(rows=rows))
+
+
+def test_what_has_no_native_form_runs_pandas() -> None:
+    frame = pd.DataFrame({"k": [1, 2, 1, 2], "x": [1, 2, 3, 4], "s": list("abcd")})
+    frame["small"] = frame.x.astype("int8")
+    df = dd.from_pandas(frame, npartitions=1)
+    of = df.groupby("k")
+    queries = [
+        (of.small.cumsum(), frame.groupby("k").small.cumsum()),
+        (of.x.shift(-1, meta=("x", "float64")), frame.groupby("k").x.shift(-1)),
+        (of.s.shift(1, meta=("s", "str")), frame.groupby("k").s.shift(1)),
+        (of.x.bfill(), frame.groupby("k").x.bfill()),
+    ]
+    for mine, expected in queries:
+        assert not is_native(mine)
+        same(mine.compute(), expected)
+
+
+def test_groups_beyond_the_budget_are_an_error() -> None:
+    keys = np.arange(400_000)
+    frame = pd.DataFrame({"k": keys, "x": keys * 0.5})
+    df = dd.from_pandas(frame, npartitions=4)
+    total = df.groupby("k").x.cumsum()
+    with pytest.raises(MemoryError, match="memory_limit"):
+        total.compute(memory_limit="1 MiB")
