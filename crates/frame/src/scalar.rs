@@ -170,6 +170,8 @@ functions! {
     NotMissing => "not_missing",
     /// The first value, or the second where that is missing.
     Fill => "fill",
+    /// The number, or zero where it is missing; whole numbers stay what they are.
+    OrZero => "or_zero",
     /// The second value where the first holds, else the third.
     Choose => "choose",
     /// The square root.
@@ -225,9 +227,9 @@ impl Function {
     pub(crate) fn arity(self) -> usize {
         use Function::*;
         match self {
-            Negate | Absolute | Not | IsMissing | NotMissing | SquareRoot | Exponential
-            | Logarithm | Floor | Ceiling | Lower | Upper | Length | Year | Month | Day | Hour
-            | Minute | Second | Quarter | Weekday | DayOfYear => 1,
+            Negate | Absolute | Not | OrZero | IsMissing | NotMissing | SquareRoot
+            | Exponential | Logarithm | Floor | Ceiling | Lower | Upper | Length | Year | Month
+            | Day | Hour | Minute | Second | Quarter | Weekday | DayOfYear => 1,
             Choose | Slice | Replace => 3,
             _ => 2,
         }

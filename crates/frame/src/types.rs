@@ -160,7 +160,7 @@ fn call_type(function: Function, arguments: &[Scalar], schema: &Schema) -> Resul
     let exempt = |typed: &Typed| {
         compares && typed.data_type.is_integer() && typed.data_type.primitive_width() <= Some(4)
     };
-    if !matches!(function, IsMissing | NotMissing | Fill | Choose) {
+    if !matches!(function, IsMissing | NotMissing | Fill | OrZero | Choose) {
         let mut judged = types.iter().filter(|typed| !exempt(typed));
         judged.try_for_each(|typed| plain(operation, typed))?;
     }
@@ -201,6 +201,10 @@ fn call_type(function: Function, arguments: &[Scalar], schema: &Schema) -> Resul
             }
             Typed::new(partner, types[1].nullable)
         }
+        OrZero => match &first.data_type {
+            number if number.is_integer() || is_float(number) => Typed::new(number.clone(), false),
+            _ => return Err(unsupported()),
+        },
         Choose => {
             if first.data_type != DataType::Boolean || first.nullable {
                 return Err(unsupported());

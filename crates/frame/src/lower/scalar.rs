@@ -276,6 +276,14 @@ fn call(
             nan = right.nan;
             functions::coalesce(vec![left.settled(), right.expr])
         }
+        OrZero => {
+            let zero = match is_float(&typed.data_type) {
+                true => Literal::float(0.0),
+                false => Literal::Integer(0),
+            };
+            let zero = lit(value_of(&zero, &typed.data_type)?);
+            functions::coalesce(vec![input()?.settled(), zero])
+        }
         Choose => {
             let (left, right, _) = both(function, &arguments[1..], scope)?;
             nan = left.nan || right.nan;

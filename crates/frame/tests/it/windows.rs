@@ -6,7 +6,8 @@ use samite_frame::arrow::array::{ArrayRef, Int64Array};
 use samite_frame::arrow::datatypes::{DataType, Field, Schema};
 use samite_frame::arrow::record_batch::RecordBatch;
 use samite_frame::{
-    Function, Literal, Memory, Options, Plan, Scalar, WindowColumn, WindowFunction, collect,
+    AggregateFunction, Aggregation, Function, Literal, Memory, Options, Plan, Scalar, WindowColumn,
+    WindowFunction, collect,
 };
 
 use crate::{column, lines, rows, sample};
@@ -103,4 +104,45 @@ fn many_rows_on_threads_are_in_order_after_conditions() {
             .collect();
         assert_eq!(found, expected);
     }
+}
+
+#[test]
+fn aggregations_stand_beside_the_rows_of_their_groups() {
+    let mean = Aggregation {
+        name: "mean".into(),
+        function: AggregateFunction::Mean,
+        column: Some("x".into()),
+    };
+    let beside = |drop_missing| {
+        let table = sample().aggregate(vec!["s".into()], vec![mean.clone()], drop_missing).unwrap();
+        let keys = vec![("s".to_owned(), "s".to_owned())];
+        let columns = vec![("m".to_owned(), "mean".to_owned())];
+        let plan = sample().lookup(table, keys, columns).unwrap();
+        only(plan, &["n", "s", "m"])
+    };
+    assert_eq!(beside(true), ["3|b|2.75", "1||", "2|a|-0.0", "2|a|-0.0", "3|b|2.75"]);
+    assert_eq!(beside(false), ["3|b|2.75", "1||", "2|a|-0.0", "2|a|-0.0", "3|b|2.75"]);
+}
+
+#[test]
+fn a_table_with_other_keys_is_refused() {
+    let table = || {
+        let size =
+            Aggregation { name: "size".into(), function: AggregateFunction::Size, column: None };
+        sample().aggregate(vec!["s".into()], vec![size], true).unwrap()
+    };
+    let keys = |own: &str, of_table: &str| vec![(own.to_owned(), of_table.to_owned())];
+    let columns = || vec![("rows".to_owned(), "size".to_owned())];
+    assert!(sample().lookup(table(), keys("n", "s"), columns()).is_err());
+    assert!(sample().lookup(table(), keys("s", "q"), columns()).is_err());
+    assert!(sample().lookup(table(), Vec::new(), columns()).is_err());
+    let taken = vec![("x".to_owned(), "size".to_owned())];
+    assert!(sample().lookup(table(), keys("s", "s"), taken).is_err());
+    // Two rows of one key would make an answer of chance.
+    let twice = sample().lookup(sample(), keys("s", "s"), columns_of_x()).unwrap();
+    assert!(collect(&twice, &Options::default()).is_err());
+}
+
+fn columns_of_x() -> Vec<(String, String)> {
+    vec![("other".to_owned(), "x".to_owned())]
 }

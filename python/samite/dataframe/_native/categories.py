@@ -86,29 +86,12 @@ def every_group(
     output += [(name, "right", name) for name in empty]
     joined = engine(_table(columns).join, plan, "outer", on, output)
     column = _engine.FrameScalar.column
-    fields = pa_schema(plan)
     filled = [
-        (name, call("fill", column(name), _zero(fields.field(name).type)) if zero else column(name))
+        (name, call("or_zero", column(name)) if zero else column(name))
         for name, zero in empty.items()
     ]
     kept = [(name, column(name)) for name in [*(name for name, _ in keys), *order]]
     return engine(joined.project, [*kept, *filled]), order
-
-
-def _zero(kind: Any) -> Any:
-    import pyarrow as pa
-
-    if pa.types.is_floating(kind):
-        return _engine.FrameScalar.literal(0.0)
-    zero = _engine.FrameScalar.literal(0)
-    return engine(zero.cast, "UInt64") if pa.types.is_unsigned_integer(kind) else zero
-
-
-def pa_schema(plan: Any) -> Any:
-    """The schema of a plan as one of Arrow's."""
-    import pyarrow as pa
-
-    return pa.schema(plan.schema)
 
 
 def _table(columns: Mapping[str, Any]) -> Any:
