@@ -34,7 +34,7 @@ fn rows_keep_their_order_and_groups_go_on_over_partitions() {
     ];
     let plan = sample().window(vec!["s".into()], columns, false).unwrap();
     assert_eq!(only(plan.clone(), &["s", "before"]), ["b|0", "|0", "a|0", "a|1", "b|1"]);
-    assert_eq!(only(plan.clone(), &["sum"]), ["1.5", "", "", "-0.0", "5.5"]);
+    assert_eq!(only(plan.clone(), &["sum"]), ["1.5", "", "", "0.0", "5.5"]);
     assert_eq!(only(plan.clone(), &["moved"]), ["", "", "", "", "1.5"]);
     assert_eq!(only(plan.clone(), &["filled"]), ["1.5", "", "", "-0.0", "4.0"]);
     assert_eq!(only(plan.clone(), &["least", "most"]), ["3|3", "1|1", "2|2", "2|2", "3|3"]);
