@@ -629,6 +629,7 @@ class FramePlan:
         memory_limit: int | None = None,
         spill_folder: str | PathLike[str] | None = None,
         large_text: bool = True,
+        coded: Sequence[str] = (),
     ) -> FrameBatches: ...
     def explain(self, threads: int = 1) -> tuple[str, str, str]:
         """The plan as it was made, after the passes, and the engine's operators."""

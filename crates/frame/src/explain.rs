@@ -44,7 +44,7 @@ pub fn explain(plan: &Plan, options: &Options) -> Result<Execution<Explained>> {
     spawn(options.threads, async move {
         let optimized = passes::optimize(&plan)?;
         // Explaining computes nothing.
-        let physical = session.physical(&passes::bind_anything(&optimized), false).await?;
+        let physical = session.physical(&passes::bind_anything(&optimized), Text::Views).await?;
         Ok(Explained {
             plan: tree(&plan),
             optimized: tree(&optimized),
@@ -66,8 +66,8 @@ pub fn analyze(plan: &Plan, options: &Options) -> Result<Execution<(Batches, Vec
 
 async fn analyzed(session: &Session, plan: &Plan) -> Result<(Batches, Vec<Figures>)> {
     let plan = session.prepared(plan).await?;
-    let physical = session.physical(&plan, false).await?;
-    let batches = session.run(&plan, physical.clone(), false).await?;
+    let physical = session.physical(&plan, Text::Views).await?;
+    let batches = session.run(&plan, physical.clone(), Text::Views).await?;
     let mut figures = Vec::new();
     gather(&physical, 0, &mut figures);
     Ok((batches, figures))

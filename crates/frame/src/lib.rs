@@ -6,15 +6,18 @@
 //! [`FrameError::Unsupported`], so that the caller can compute it in another way. [`collect`]
 //! runs a plan.
 
+mod coded;
 mod conditions;
 mod encode;
 mod error;
 mod explain;
+mod first_rows;
 mod frugal;
 mod functions;
 mod lookup;
 mod lower;
 mod memory;
+mod ordered;
 mod owned;
 mod parquet;
 mod partitions;
@@ -26,6 +29,7 @@ mod run;
 mod runs;
 mod scalar;
 mod sql;
+mod streams;
 mod text;
 mod types;
 mod window;

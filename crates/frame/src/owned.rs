@@ -4,24 +4,19 @@
 //! them, once for each batch: it would end where there is room for all rows. So the pieces are
 //! copied before they are sorted, where there is a budget.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, MutableArrayData, make_array};
-use arrow::datatypes::{DataType, SchemaRef};
+use arrow::datatypes::DataType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::metrics::MetricsSet;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-    replace_children_if_necessary,
-};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::StreamExt;
+
+use crate::streams::ThroughExec;
 
 /// A column may have this much more memory than its rows need.
 const MOST_TIMES: usize = 2;
@@ -35,78 +30,16 @@ pub(crate) fn owned(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
         .into_iter()
         .map(|child| {
             let child = owned(child.clone())?;
-            Ok(if sorts { Arc::new(OwnedExec { input: child }) as _ } else { child })
+            Ok(if sorts { ThroughExec::over("OwnedExec", child, own) } else { child })
         })
         .collect::<Result<Vec<Arc<dyn ExecutionPlan>>>>()?;
     replace_children_if_necessary(plan, children)
 }
 
-#[derive(Debug)]
-struct OwnedExec {
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl DisplayAs for OwnedExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "OwnedExec")
-    }
-}
-
-impl ExecutionPlan for OwnedExec {
-    fn name(&self) -> &str {
-        "OwnedExec"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self { input })),
-            Err(_) => internal_err!("OwnedExec has one input"),
-        }
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
-        let stream = input.map(|batch| with_own_memory(&batch?));
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        None
-    }
+fn own(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+    let schema = rows.schema();
+    let rows = rows.map(|batch| with_own_memory(&batch?));
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 fn with_own_memory(batch: &RecordBatch) -> Result<RecordBatch> {

@@ -1,11 +1,14 @@
 //! Rules of the optimizer that DataFusion does not have: the order of joins, the place of semi-joins, the sizes by
-//! which sides of joins are chosen, and groups of neighbours.
+//! which sides of joins are chosen, groups of neighbours, counts of which only one and more matter, and the first rows
+//! of groups.
 //!
 //! The first two only move rows that a query drops anyway to where they are dropped sooner; the rows that come out, and the
 //! columns, stay the same.
 
 mod estimate;
+mod extremes;
 mod filters;
+mod first_rows;
 mod join_order;
 mod runs;
 mod semi_joins;
@@ -16,6 +19,7 @@ use std::sync::Arc;
 use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use filters::Filters;
+pub(crate) use first_rows::FirstRows;
 pub(crate) use runs::Runs;
 pub(crate) use sizes::sizes;
 
@@ -25,8 +29,11 @@ pub(crate) fn all() -> Vec<Arc<dyn OptimizerRule + Send + Sync>> {
     // Conditions have arrived at the relations then, and what nobody reads goes afterwards.
     let place = rules.iter().position(|rule| rule.name() == "optimize_projections");
     let place = place.unwrap_or(rules.len());
-    let own: [Arc<dyn OptimizerRule + Send + Sync>; 2] =
-        [Arc::new(semi_joins::SemiJoins), Arc::new(join_order::JoinOrder)];
+    let own: [Arc<dyn OptimizerRule + Send + Sync>; 3] = [
+        Arc::new(extremes::Extremes),
+        Arc::new(semi_joins::SemiJoins),
+        Arc::new(join_order::JoinOrder),
+    ];
     rules.splice(place..place, own);
     rules
 }

@@ -17,6 +17,7 @@ use std::time::Duration;
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::common::config::ConfigNonZeroUsize;
+use datafusion::error::DataFusionError;
 use datafusion::execution::SessionState;
 use datafusion::execution::cache::cache_manager::{CacheManagerConfig, FileMetadataCache};
 use datafusion::execution::disk_manager::{DiskManagerBuilder, DiskManagerMode};
@@ -28,8 +29,9 @@ use datafusion::physical_plan::{ExecutionPlan, collect_partitioned};
 use datafusion::prelude::SessionConfig;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, JoinSet};
 
+use crate::coded::Coded;
 use crate::error::{FrameError, Result};
 use crate::frugal;
 use crate::lower::{self, Lowering};
@@ -38,6 +40,7 @@ use crate::passes;
 use crate::plan::Plan;
 use crate::row_number;
 use crate::rules;
+use crate::streams;
 
 /// The most rows, and bytes, of one side of a join that is kept in a single table, shared by the
 /// threads; with several threads it is as much less.
@@ -60,6 +63,8 @@ pub struct Options {
     /// Whether text is given as Arrow's large strings, which pandas takes without a copy,
     /// rather than as views.
     pub large_text: bool,
+    /// Columns, the levels of an index, that may be given as dictionaries of their sorted values.
+    pub coded: Vec<String>,
     /// Something that lives until no thread works on the plan any more.
     pub witness: Option<Arc<dyn Any + Send + Sync>>,
 }
@@ -67,7 +72,14 @@ pub struct Options {
 impl Default for Options {
     fn default() -> Self {
         let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
-        Self { threads, memory_limit: None, spill_folder: None, large_text: false, witness: None }
+        Self {
+            threads,
+            memory_limit: None,
+            spill_folder: None,
+            large_text: false,
+            coded: Vec::new(),
+            witness: None,
+        }
     }
 }
 
@@ -156,6 +168,24 @@ pub(crate) fn spawn<T: Send + 'static>(
     Ok(Execution { outcome, abort: task.abort_handle(), cancelled: AtomicBool::new(false) })
 }
 
+/// Work that needs the processor and waits for nothing.
+pub(crate) type Work<T> = Box<dyn FnOnce() -> Result<T> + Send>;
+
+/// What several pieces of work give, of which each runs on one of the engine's threads.
+pub(crate) async fn side_by_side<T: Send + 'static>(work: Vec<Work<T>>) -> Result<Vec<T>> {
+    let mut tasks = JoinSet::new();
+    let mut found: Vec<Option<T>> = work.iter().map(|_| None).collect();
+    for (place, work) in work.into_iter().enumerate() {
+        tasks.spawn(async move { (place, work()) });
+    }
+    while let Some(done) = tasks.join_next().await {
+        let failed = |gone| DataFusionError::ExecutionJoin(Box::new(gone));
+        let (place, done) = done.map_err(failed)?;
+        found[place] = Some(done?);
+    }
+    found.into_iter().map(|each| each.ok_or(FrameError::Cancelled)).collect()
+}
+
 /// Waits for short work on the threads of the engine.
 pub(crate) fn block_on<T: Send + 'static>(work: impl Future<Output = T> + Send) -> Result<T> {
     let runtime = runtime(Options::default().threads)?;
@@ -201,6 +231,7 @@ fn template() -> SessionState {
             .with_default_features()
             .with_optimizer_rules(rules::all())
             .with_query_planner(Arc::new(row_number::Planner))
+            .with_physical_optimizer_rule(Arc::new(rules::FirstRows))
             .with_physical_optimizer_rule(Arc::new(rules::Filters))
             .with_physical_optimizer_rule(Arc::new(rules::Runs))
             .with_statistics_registry(rules::sizes())
@@ -278,8 +309,11 @@ impl Session {
     /// The rows of a plan.
     pub(crate) async fn rows(&self, plan: &Plan) -> Result<Batches> {
         let plan = self.prepared(plan).await?;
-        let physical = self.physical(&plan, self.options.large_text).await?;
-        self.run(&plan, physical, self.options.large_text).await
+        if let Some(coded) = self.coded(&plan) {
+            let found = self.gathered(&coded.plan, self.text(true)).await?;
+            return coded.coded(found).await;
+        }
+        self.gathered(&plan, self.text(false)).await
     }
 
     /// The plan after all passes, of which some compute parts of it.
@@ -295,17 +329,35 @@ impl Session {
 
     /// The rows of a part of a plan, as relations have them.
     pub(crate) async fn part(&self, plan: &Plan) -> Result<Batches> {
-        let physical = self.physical(plan, false).await?;
-        self.run(plan, physical, false).await
+        self.gathered(plan, Text::Views).await
+    }
+
+    /// How columns may be given as dictionaries. It is not known beforehand how large these are, so
+    /// that a budget has none.
+    fn coded(&self, plan: &Plan) -> Option<Coded> {
+        Coded::of(plan, &self.options.coded).filter(|_| !self.is_limited())
+    }
+
+    fn text(&self, coded: bool) -> Text<'_> {
+        match (self.options.large_text, coded) {
+            (false, _) => Text::Views,
+            (true, true) => Text::LargeBut(&self.options.coded),
+            (true, false) => Text::LargeBut(&[]),
+        }
+    }
+
+    async fn gathered(&self, plan: &Plan, text: Text<'_>) -> Result<Batches> {
+        let physical = self.physical(plan, text).await?;
+        self.run(plan, physical, text).await
     }
 
     pub(crate) async fn run(
         &self,
         plan: &Plan,
         physical: Arc<dyn ExecutionPlan>,
-        large_text: bool,
+        text: Text<'_>,
     ) -> Result<Batches> {
-        let schema = output_schema(plan, large_text);
+        let schema = output_schema(plan, text);
         let partitions = collect_partitioned(physical, self.state.task_ctx()).await?;
         let batches = partitions
             .into_iter()
@@ -324,12 +376,13 @@ impl Session {
     pub(crate) async fn physical(
         &self,
         plan: &Plan,
-        large_text: bool,
+        text: Text<'_>,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let logical = self.logical(plan, large_text)?;
+        let logical = self.logical(plan, text)?;
         let state = self.state_for(plan);
         let optimized = state.optimize(&logical)?;
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
+        let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
             (false, _) => physical,
             (true, false) => owned::owned(physical)?,
@@ -338,7 +391,7 @@ impl Session {
     }
 
     /// The engine's logical plan with the types that go out.
-    fn logical(&self, plan: &Plan, large_text: bool) -> Result<LogicalPlan> {
+    fn logical(&self, plan: &Plan, text: Text<'_>) -> Result<LogicalPlan> {
         let logical = Lowering::new(&self.state).lower(plan)?;
         let columns = plan
             .schema()
@@ -346,7 +399,7 @@ impl Session {
             .iter()
             .map(|field| {
                 let value = lower::scalar::column(field.name());
-                match output_type(field.data_type(), large_text) {
+                match text.output_type(field) {
                     Some(data_type) => {
                         lower::scalar::cast(value, &data_type).alias(field.name().as_str())
                     }
@@ -368,21 +421,31 @@ impl Session {
     }
 }
 
-fn output_type(data_type: &DataType, large_text: bool) -> Option<DataType> {
-    match data_type {
-        DataType::Utf8View if large_text => Some(DataType::LargeUtf8),
-        DataType::BinaryView if large_text => Some(DataType::LargeBinary),
-        _ => None,
+/// How text goes out: as views, or as Arrow's large strings, but for some columns.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Views,
+    LargeBut(&'a [String]),
+}
+
+impl Text<'_> {
+    fn output_type(self, field: &Field) -> Option<DataType> {
+        match (field.data_type(), self) {
+            (_, Self::LargeBut(others)) if others.contains(field.name()) => None,
+            (DataType::Utf8View, Self::LargeBut(_)) => Some(DataType::LargeUtf8),
+            (DataType::BinaryView, Self::LargeBut(_)) => Some(DataType::LargeBinary),
+            _ => None,
+        }
     }
 }
 
-fn output_schema(plan: &Plan, large_text: bool) -> SchemaRef {
+fn output_schema(plan: &Plan, text: Text<'_>) -> SchemaRef {
     let fields: Vec<Field> = plan
         .schema()
         .fields()
         .iter()
         .map(|field| {
-            let data_type = output_type(field.data_type(), large_text);
+            let data_type = text.output_type(field);
             let data_type = data_type.unwrap_or_else(|| field.data_type().clone());
             Field::new(field.name(), data_type, true)
         })

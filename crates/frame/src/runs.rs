@@ -10,7 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt32Array};
-use arrow::compute::kernels::cmp::lt;
+use arrow::compute::kernels::cmp::{lt, not_distinct};
 use arrow::compute::{concat, partition, take};
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
@@ -30,10 +30,13 @@ use datafusion::physical_plan::{
     replace_children_if_necessary,
 };
 use futures::{StreamExt, stream};
-use parking_lot::Mutex;
 
-/// Runs are too short where there are more of them than this share of the rows.
+use crate::streams::Begun;
+
+/// Runs are too short where there are more of them than this share of the rows, if those are enough
+/// to tell.
 const SHORT: f64 = 0.4;
+const ENOUGH: usize = 1024;
 
 /// The first phase of an aggregation, which makes a row of each run of equal keys.
 #[derive(Debug)]
@@ -215,11 +218,11 @@ struct Runs {
 impl Runs {
     /// Rows of runs, and how it goes on.
     async fn next(mut self, metrics: &BaselineMetrics) -> Result<(Option<RecordBatch>, Phase)> {
-        while self.count < self.context.session_config().batch_size() {
+        while self.count <= self.context.session_config().batch_size() {
             let Some(batch) = self.input.next().await.transpose()? else {
                 let last = match self.count {
                     0 => None,
-                    _ => Some(self.emitted()?),
+                    _ => Some(self.emitted(false)?),
                 };
                 return Ok((last, Phase::Done));
             };
@@ -227,12 +230,12 @@ impl Runs {
             if batch.num_rows() > 0 && !self.take_in(&batch)? {
                 let before = match self.count {
                     0 => None,
-                    _ => Some(self.emitted()?),
+                    _ => Some(self.emitted(false)?),
                 };
                 return Ok((before, Phase::Hashed(self.through_table(batch)?)));
             }
         }
-        let batch = self.emitted()?;
+        let batch = self.emitted(true)?;
         Ok((Some(batch), Phase::Runs(Box::new(self))))
     }
 
@@ -243,13 +246,15 @@ impl Runs {
         let evaluated = |expr: &Arc<dyn PhysicalExpr>| expr.evaluate(batch)?.into_array(rows);
         let keys = self.keys.iter().map(evaluated).collect::<Result<Vec<_>>>()?;
         let runs = partition(&keys)?.ranges();
-        if runs.len() as f64 > rows as f64 * SHORT {
+        if rows >= ENOUGH && runs.len() as f64 > rows as f64 * SHORT {
             return Ok(false);
         }
+        let joined = usize::from(self.goes_on(&keys)?);
+        let before = self.count - joined;
         let mut starts = Vec::with_capacity(runs.len());
         let mut groups = Vec::with_capacity(rows);
-        for run in &runs {
-            groups.resize(run.end, self.count + starts.len());
+        for (number, run) in runs.iter().enumerate() {
+            groups.resize(run.end, before + number);
             starts.push(u32::try_from(run.start).map_err(|_| too_many(rows))?);
         }
         let starts = UInt32Array::from(starts);
@@ -258,8 +263,9 @@ impl Runs {
         if !keys.iter().all(is_ascending) {
             return Ok(false);
         }
-        self.starts.push(keys);
-        self.count += runs.len();
+        let new = runs.len() - joined;
+        self.starts.push(keys.iter().map(|key| key.slice(joined, new)).collect());
+        self.count += new;
         for (accumulator, arguments) in self.accumulators.iter_mut().zip(&self.arguments) {
             let values = arguments
                 .iter()
@@ -270,20 +276,41 @@ impl Runs {
         Ok(true)
     }
 
-    /// The rows of the runs that were taken in.
-    fn emitted(&mut self) -> Result<RecordBatch> {
+    /// Whether the last run goes on in rows with these keys.
+    fn goes_on(&self, keys: &[ArrayRef]) -> Result<bool> {
+        let Some(starts) = self.starts.iter().rfind(|part| part.iter().all(|key| !key.is_empty()))
+        else {
+            return Ok(false);
+        };
+        for (start, key) in starts.iter().zip(keys) {
+            let last = start.slice(start.len() - 1, 1);
+            if !not_distinct(&last, &key.slice(0, 1))?.value(0) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    /// The rows of the runs that were taken in, without the last one where that may go on.
+    fn emitted(&mut self, goes_on: bool) -> Result<RecordBatch> {
+        let count = self.count - usize::from(goes_on);
         let starts = std::mem::take(&mut self.starts);
         let mut columns = Vec::with_capacity(self.schema.fields().len());
+        let mut kept = Vec::with_capacity(self.keys.len());
         for key in 0..self.keys.len() {
             let parts: Vec<&dyn arrow::array::Array> =
                 starts.iter().filter_map(|part| part.get(key)).map(AsRef::as_ref).collect();
-            columns.push(concat(&parts)?);
+            let all = concat(&parts)?;
+            kept.push(all.slice(count, self.count - count));
+            columns.push(all.slice(0, count));
         }
+        let emitted = if goes_on { EmitTo::First(count) } else { EmitTo::All };
         for accumulator in &mut self.accumulators {
-            columns.extend(accumulator.state(EmitTo::All)?);
+            columns.extend(accumulator.state(emitted)?);
         }
-        let options = RecordBatchOptions::new().with_row_count(Some(self.count));
-        self.count = 0;
+        let options = RecordBatchOptions::new().with_row_count(Some(count));
+        self.count -= count;
+        self.starts.push(kept);
         Ok(RecordBatch::try_new_with_options(self.schema.clone(), columns, &options)?)
     }
 
@@ -291,19 +318,17 @@ impl Runs {
     fn through_table(self, batch: RecordBatch) -> Result<SendableRecordBatchStream> {
         let children = self.hashed.children();
         let [before] = children.as_slice() else { return internal_err!("a phase of one input") };
-        let schema = before.schema();
         let rows = stream::once(async { Ok(batch) }).chain(self.input);
         let rows: SendableRecordBatchStream =
-            Box::pin(RecordBatchStreamAdapter::new(schema.clone(), rows));
-        let rest =
-            Rest { schema, properties: before.properties().clone(), rows: Mutex::new(Some(rows)) };
-        let hashed = replace_children_if_necessary(self.hashed, vec![Arc::new(rest)])?;
+            Box::pin(RecordBatchStreamAdapter::new(before.schema(), rows));
+        let rest = Begun::of(before, [(self.partition, rows)]);
+        let hashed = replace_children_if_necessary(self.hashed, vec![rest])?;
         hashed.execute(self.partition, self.context)
     }
 }
 
 /// Whether each key is greater than the one before, so that none comes back.
-fn is_ascending(keys: &ArrayRef) -> bool {
+pub(crate) fn is_ascending(keys: &ArrayRef) -> bool {
     let Some(pairs) = keys.len().checked_sub(1) else { return true };
     let rising = lt(&keys.slice(0, pairs), &keys.slice(1, pairs));
     rising.is_ok_and(|rising| rising.true_count() == pairs)
@@ -311,66 +336,4 @@ fn is_ascending(keys: &ArrayRef) -> bool {
 
 fn too_many(rows: usize) -> DataFusionError {
     DataFusionError::Internal(format!("a batch of {rows} rows"))
-}
-
-/// The rows that are left of one partition.
-struct Rest {
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-    rows: Mutex<Option<SendableRecordBatchStream>>,
-}
-
-impl fmt::Debug for Rest {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Rest")
-    }
-}
-
-impl DisplayAs for Rest {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("Rest")
-    }
-}
-
-impl ExecutionPlan for Rest {
-    fn name(&self) -> &str {
-        "Rest"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        Vec::new()
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        _children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        Ok(self)
-    }
-
-    fn execute(
-        &self,
-        _partition: usize,
-        _context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        match self.rows.lock().take() {
-            Some(rows) => Ok(rows),
-            None => internal_err!("rows that were read already"),
-        }
-    }
 }

@@ -12,7 +12,7 @@ import pytest
 
 import samite.dataframe as dd
 
-ROWS = 40_000
+ROWS = 150_000
 
 
 def ascending(random: np.random.Generator) -> Any:

@@ -30,6 +30,8 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use parking_lot::Mutex;
 
+use crate::streams::others_first;
+
 /// The most bytes of buffers that nobody uses.
 const KEPT: usize = 32 << 20;
 /// Smaller buffers than this come from the allocator.
@@ -92,6 +94,7 @@ impl AsyncFileReader for LocalReader {
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
         async move {
+            others_first().await;
             let file = self.open()?;
             let failed = |error| wrong(&self.path, error);
             let mut found = Vec::with_capacity(ranges.len());

@@ -169,6 +169,7 @@ fn of_any_order(plan: Plan) -> Result<Plan> {
         Operator::Filter { input, predicate } => {
             of_any_order(input.clone())?.filter(predicate.clone())?
         }
+        Operator::Sort { input, limit: None, .. } => of_any_order(input.clone())?,
         _ => plan,
     })
 }

@@ -319,8 +319,11 @@ impl FramePlan {
         }
     }
 
-    /// Computes the rows. Text comes as Arrow's large strings, or as views.
-    #[pyo3(signature = (threads, memory_limit=None, spill_folder=None, large_text=true))]
+    /// Computes the rows. Text comes as Arrow's large strings, or as views. The columns `coded`, the
+    /// levels of an index, may come as dictionaries of their sorted values.
+    #[pyo3(signature = (
+        threads, memory_limit=None, spill_folder=None, large_text=true, coded=Vec::new()
+    ))]
     fn execute(
         &self,
         py: Python<'_>,
@@ -328,8 +331,9 @@ impl FramePlan {
         memory_limit: Option<usize>,
         spill_folder: Option<PathBuf>,
         large_text: bool,
+        coded: Vec<String>,
     ) -> PyResult<FrameBatches> {
-        let options = options(threads, memory_limit, spill_folder, large_text);
+        let options = Options { coded, ..options(threads, memory_limit, spill_folder, large_text) };
         let execution = frame::start(&self.plan, &options).map_err(raised)?;
         let _kept = KeptMemory::keep();
         Ok(FrameBatches { batches: wait(py, &execution)? })
@@ -376,7 +380,8 @@ fn options(
 ) -> Options {
     // Threads may be the last to hold memory of Python.
     let witness = Arc::new(Visitor::enter());
-    Options { threads, memory_limit, spill_folder, large_text, witness: Some(witness) }
+    let coded = Vec::new();
+    Options { threads, memory_limit, spill_folder, large_text, coded, witness: Some(witness) }
 }
 
 /// Waits for an outcome, and answers Ctrl-C.

@@ -63,12 +63,20 @@ def compute(
     import pyarrow as pa
 
     try:
-        rows = plan.execute(threads, memory_limit, folder)
+        rows = plan.execute(threads, memory_limit, folder, coded=_coded(layout))
     except NotImplementedError:
         if instead is None:
             raise
         return instead.compute(memory_limit)
     return to_pandas(pa.table(rows), layout)
+
+
+def _coded(layout: Layout) -> Sequence[str]:
+    """The columns that the engine may give as codes of sorted values, as an index has them."""
+    if layout.levels is None or layout.reduced is not None:
+        return ()
+    index = getattr(layout.meta, "index", None)
+    return layout.levels if isinstance(index, pd.MultiIndex) else ()
 
 
 def part(whole: Any, position: int, count: int) -> Any:
@@ -110,6 +118,12 @@ def _index(table: Any, layout: Layout) -> Any:
         return pd.RangeIndex(table.num_rows, name=meta.index.name)
     own = meta.index
     if isinstance(own, pd.MultiIndex):
+        columns = [table.column(name) for name in layout.levels]
+        dtypes = [level.dtype for level in own.levels]
+        if all(map(_is_level, columns, dtypes)):
+            pairs = [_level(column, dtype) for column, dtype in zip(columns, dtypes, strict=True)]
+            levels, codes = zip(*pairs, strict=True)
+            return pd.MultiIndex(levels, codes, names=own.names, verify_integrity=False)
         levels = [
             pd.Index(_array(table.column(name), level.dtype))
             for name, level in zip(layout.levels, own.levels, strict=True)
@@ -117,6 +131,28 @@ def _index(table: Any, layout: Layout) -> Any:
         return pd.MultiIndex.from_arrays(levels, names=own.names)
     (level,) = layout.levels
     return pd.Index(_array(table.column(level), own.dtype), name=own.name)
+
+
+def _is_level(column: Any, dtype: Any) -> bool:
+    """Whether a column is codes of the sorted values of a level."""
+    import pyarrow as pa
+
+    own = pa.types.is_dictionary(column.type) and not isinstance(dtype, pd.CategoricalDtype)
+    return own and column.num_chunks == 1
+
+
+def _level(column: Any, dtype: Any) -> tuple[Any, Any]:
+    """The values of a level, and the codes that stand for them."""
+    import pyarrow as pa
+
+    (chunk,) = column.chunks
+    values = pd.Index(_array(pa.chunked_array([chunk.dictionary]), dtype))
+    codes = chunk.indices
+    if codes.null_count:
+        # Integers with missing values are floats.
+        values = values.astype("float64") if values.dtype.kind in "iu" else values
+        codes = codes.fill_null(-1)
+    return values, codes.to_numpy()
 
 
 def _array(column: Any, dtype: Any) -> Any:
