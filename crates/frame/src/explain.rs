@@ -9,7 +9,7 @@ use datafusion::physical_plan::{ExecutionPlan, displayable};
 use crate::error::Result;
 use crate::passes;
 use crate::plan::{Operator, Plan};
-use crate::run::{Batches, Execution, Options, Session, spawn};
+use crate::run::{Batches, Execution, Options, Session, Text, spawn};
 use crate::window;
 
 /// A plan as text.
