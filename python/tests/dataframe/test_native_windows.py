@@ -89,6 +89,8 @@ RUNNING = {
     "product of floats": lambda groups: groups.f.cumprod(),
     "products": lambda groups: groups[["u", "b", "f", "i"]].cumprod(),
     "count": lambda groups: groups.cumcount(),
+    "least": lambda groups: groups[["f", "i"]].cummin(),
+    "greatest": lambda groups: groups[["small", "g", "u"]].cummax(),
 }
 META = {"f": "float64", "g": "float32", "t": "datetime64[us]", "i": "float64", "u": "float64"}
 
@@ -274,6 +276,21 @@ def test_partitions_are_those_of_the_rows(data: tuple[pd.DataFrame, list[int]]) 
         expected = whole.assign(n=whole.groupby("k").cumcount())
         expected["n"] = expected["n"].astype("int64")
         same(mine, expected.assign(rows=rows))
+
+
+@SOME
+@given(data=frames(), by=st.sampled_from(KEYS), dropna=st.booleans())
+def test_extremes_without_the_engine(
+    data: tuple[pd.DataFrame, list[int]], by: list[str], dropna: bool
+) -> None:
+    frame, ends = data
+    frame["i"] //= 2**12
+    df = dd.from_pandas(frame, npartitions=len(ends), sort=False)
+    for name in ("cummin", "cummax"):
+        mine = getattr(df.groupby(by, dropna=dropna)[["f", "i", "t"]], name)()
+        with samite.config.set({"dataframe.native": False}):
+            found = mine.compute(scheduler="synchronous")
+        same(found, getattr(frame.groupby(by, dropna=dropna)[["f", "i", "t"]], name)())
 
 
 def test_what_has_no_native_form_runs_pandas() -> None:

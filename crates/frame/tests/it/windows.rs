@@ -34,7 +34,7 @@ fn rows_keep_their_order_and_groups_go_on_over_partitions() {
     ];
     let plan = sample().window(vec!["s".into()], columns, false).unwrap();
     assert_eq!(only(plan.clone(), &["s", "before"]), ["b|0", "|0", "a|0", "a|1", "b|1"]);
-    assert_eq!(only(plan.clone(), &["sum"]), ["1.5", "", "", "-0.0", "5.5"]);
+    assert_eq!(only(plan.clone(), &["sum"]), ["1.5", "", "", "0.0", "5.5"]);
     assert_eq!(only(plan.clone(), &["moved"]), ["", "", "", "", "1.5"]);
     assert_eq!(only(plan.clone(), &["filled"]), ["1.5", "", "", "-0.0", "4.0"]);
     assert_eq!(only(plan.clone(), &["least", "most"]), ["3|3", "1|1", "2|2", "2|2", "3|3"]);
@@ -120,8 +120,8 @@ fn aggregations_stand_beside_the_rows_of_their_groups() {
         let plan = sample().lookup(table, keys, columns).unwrap();
         only(plan, &["n", "s", "m"])
     };
-    assert_eq!(beside(true), ["3|b|2.75", "1||", "2|a|-0.0", "2|a|-0.0", "3|b|2.75"]);
-    assert_eq!(beside(false), ["3|b|2.75", "1||", "2|a|-0.0", "2|a|-0.0", "3|b|2.75"]);
+    assert_eq!(beside(true), ["3|b|2.75", "1||", "2|a|0.0", "2|a|0.0", "3|b|2.75"]);
+    assert_eq!(beside(false), ["3|b|2.75", "1||", "2|a|0.0", "2|a|0.0", "3|b|2.75"]);
 }
 
 #[test]

@@ -26,11 +26,14 @@ def running(translation: Any, expr: Any, index: bool) -> Rows:
     how = expr.how
     if how == "cumcount":
         return _windowed(expr, rows, keys, "cumcount", [None], found)
-    if how not in ("cumsum", "cumprod"):
-        raise NotNative(f"the running {how}")
     selected = expr.selected
     labels = [label for label, _ in found] if selected is None else selected
     columns = [rows.column(c) for c in (labels if isinstance(labels, list) else [labels])]
+    if how in ("cummin", "cummax"):
+        # Of moments pandas takes a missing one for the least.
+        if not all(getattr(column.dtype, "kind", "O") in "iuf" for column in columns):
+            raise NotNative("extremes of others than numbers")
+        return _windowed(expr, rows, keys, how, [_held(c, how) for c in columns], found)
     if any(str(column.dtype) not in _TOTALS for column in columns):
         raise NotNative("totals of small numbers, or of others than numbers")
     return _windowed(expr, rows, keys, how, [column.scalar for column in columns], found)
@@ -112,14 +115,14 @@ def _aggregated_dtype(function: str, dtype: Any) -> Any:
 
 
 def _held(column: Column, function: str) -> Any:
-    """A value that can be missing, as pandas has it."""
+    """A value that groups keep, and that can be missing as pandas has it."""
     dtype = column.dtype
     if isinstance(dtype, pd.DatetimeTZDtype) or (
         isinstance(dtype, np.dtype) and dtype.kind in "fmM" and dtype.itemsize >= 4
     ):
         return column.scalar
     if not _is_whole(dtype):
-        raise NotNative(f"moved or filled values of {dtype}")
+        raise NotNative(f"kept values of {dtype}")
     return column.scalar.cast("Float64") if function.startswith("shift") else column.scalar
 
 

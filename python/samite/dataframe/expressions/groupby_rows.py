@@ -213,7 +213,7 @@ class CovarianceOfGroups(GroupedTree):
 
 
 class RunningOfGroups(Grouped):
-    """cumsum, cumprod or cumcount within groups, over all partitions."""
+    """Running totals, extremes or counts within groups, over all partitions."""
 
     _parameters = ["frame", "how", "selected", "dropna"]
     _keeps_places = True

@@ -637,6 +637,14 @@ class GroupBy:
         """The running product of each column within its group."""
         return self._running("cumprod", numeric_only)
 
+    def cummin(self, numeric_only: bool = False) -> Any:
+        """The least value of each column so far within its group."""
+        return self._running("cummin", numeric_only)
+
+    def cummax(self, numeric_only: bool = False) -> Any:
+        """The greatest value of each column so far within its group."""
+        return self._running("cummax", numeric_only)
+
     def cumcount(self) -> Any:
         """The number of rows of the same group before each row."""
         return self._running("cumcount", False)

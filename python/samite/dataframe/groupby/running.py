@@ -10,7 +10,7 @@ import pandas as pd
 
 from samite.dataframe.groupby.partial_results import key_labels, key_values, labelled
 
-_TOTALS = {"cumsum": "sum", "cumprod": "prod"}
+_TOTALS = {"cumsum": "sum", "cumprod": "prod", "cummin": "min", "cummax": "max"}
 
 
 def _selection(frame: pd.DataFrame, by: Sequence[Any], how: str, selected: Any) -> list[Any]:
@@ -72,7 +72,7 @@ def run(
         for label in result.columns:
             offsets = before[label].array.take(np.where(known, places, 0))
             current = result[label]
-            moved = current * offsets if how == "cumprod" else current + offsets
+            moved = _moved(current, offsets, how)
             result[label] = current.where(~known, moved)
     result.index = frame.index
     if how == "cumcount":
@@ -81,6 +81,15 @@ def run(
     if selected is not None and not isinstance(selected, list):
         return result.iloc[:, 0]
     return result
+
+
+def _moved(current: pd.Series, offsets: Any, how: str) -> pd.Series:
+    """Results of a partition alone as they are after those at its beginning."""
+    if how not in ("cummin", "cummax"):
+        return current * offsets if how == "cumprod" else current + offsets
+    before = pd.Series(offsets, index=current.index)
+    stays = current <= before if how == "cummin" else current >= before
+    return current.where(stays | current.isna() | before.isna(), before)
 
 
 def _places(keys: pd.DataFrame, among: pd.DataFrame) -> np.ndarray:
