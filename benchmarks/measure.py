@@ -84,11 +84,15 @@ def memory(name: str) -> int:
     raise LookupError(f"/proc/self/status has no {name}")
 
 
+def start_of_peak() -> None:
+    """Lets the kernel's mark of the most memory so far start anew from what is resident now."""
+    gc.collect()
+    Path("/proc/self/clear_refs").write_text("5")
+
+
 def timed_with_peak(work: Callable[[], object]) -> Facts:
     """Wall-clock seconds of one call, and how far resident memory rose in it."""
-    gc.collect()
-    # The kernel's mark of the most memory so far starts anew from what is resident now.
-    Path("/proc/self/clear_refs").write_text("5")
+    start_of_peak()
     before = memory("VmRSS")
     facts = timed(work)
     return {**facts, "peak_mb": round((memory("VmHWM") - before) / 1e6)}
