@@ -32,6 +32,7 @@ mod sql;
 mod streams;
 mod text;
 mod types;
+mod whole;
 mod window;
 
 pub use arrow;

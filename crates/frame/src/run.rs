@@ -41,6 +41,7 @@ use crate::plan::Plan;
 use crate::row_number;
 use crate::rules;
 use crate::streams;
+use crate::whole::whole;
 
 /// The most rows, and bytes, of one side of a join that is kept in a single table, shared by the
 /// threads; with several threads it is as much less.
@@ -384,8 +385,8 @@ impl Session {
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
         let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
-            (false, _) => physical,
-            (true, false) => owned::owned(physical)?,
+            (false, _) => whole(physical)?,
+            (true, false) => owned::owned(whole(physical)?)?,
             (true, true) => owned::owned(frugal::frugal(physical)?)?,
         })
     }

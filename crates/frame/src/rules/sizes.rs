@@ -35,6 +35,10 @@ use super::estimate::{COMPARED, EQUAL, LIKE, UNKNOWN, number};
 /// The bytes that a value of a type without a width is likely to take.
 const WIDTH_OF_TEXT: usize = 32;
 
+/// The share of groups that are likely to be kept by what is computed of their rows: who compares
+/// that with a constant looks for the few groups that are unlike the others.
+const FEW_GROUPS: f64 = 0.05;
+
 /// What the engine asks for the sizes of plans.
 pub(crate) fn sizes() -> StatisticsRegistry {
     StatisticsRegistry::with_providers(vec![Arc::new(Sizes)])
@@ -104,7 +108,11 @@ fn of_one(plan: &dyn ExecutionPlan, input: &Statistics) -> Option<Known> {
     let rows = rows_of(input)?;
     let columns = &input.column_statistics;
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let kept = rows * selectivity(filter.predicate(), columns);
+        let share = match of_groups(filter.input(), filter.predicate()) {
+            true => FEW_GROUPS,
+            false => selectivity(filter.predicate(), columns),
+        };
+        let kept = rows * share;
         return Some((kept, chosen(columns.clone(), filter.projection().as_deref())));
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
@@ -132,6 +140,17 @@ fn of_one(plan: &dyn ExecutionPlan, input: &Statistics) -> Option<Known> {
     }
     let rows = plan.fetch().map_or(rows, |fetch| rows.min(fetch as f64));
     Some((rows, columns))
+}
+
+/// Whether a condition compares what groups have in common with a constant.
+fn of_groups(input: &Arc<dyn ExecutionPlan>, condition: &Arc<dyn PhysicalExpr>) -> bool {
+    let Some(aggregate) = input.downcast_ref::<AggregateExec>() else { return false };
+    let Some(binary) = condition.downcast_ref::<BinaryExpr>() else { return false };
+    let is_result = |expr| bare(expr).is_some_and(|at| at >= aggregate.group_expr().expr().len());
+    let is_constant = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Literal>().is_some();
+    matches!(binary.op(), Operator::Gt | Operator::GtEq | Operator::Lt | Operator::LtEq)
+        && (is_result(binary.left()) && is_constant(binary.right())
+            || is_constant(binary.left()) && is_result(binary.right()))
 }
 
 fn of_union(plan: &dyn ExecutionPlan, inputs: &[&Statistics]) -> Option<Known> {
