@@ -9,7 +9,7 @@ from typing import Any
 from samite import _engine
 from samite._expr import Expr
 from samite.dataframe._native import groups, scalars, sources, text_sources, windows
-from samite.dataframe._native.categories import plain_key, with_plain_keys
+from samite.dataframe._native.categories import with_plain_keys
 from samite.dataframe._native.rows import (
     Column,
     NotNative,
@@ -383,7 +383,8 @@ def _count_different(translation: Translation, expr: Any, index: bool) -> Reduce
     if not expr.dropna or expr.frame.ndim != 1:
         raise NotNative("different values of several columns")
     rows = translation.rows(expr.frame, False)
-    return _aggregated(rows, [("nunique", plain_key(rows.only))])
+    _no_categories(rows)
+    return _aggregated(rows, [("nunique", rows.only)])
 
 
 def _end_rows(translation: Translation, expr: Any, index: bool) -> Rows:
