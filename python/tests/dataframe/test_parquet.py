@@ -5,7 +5,10 @@ from __future__ import annotations
 
 import datetime
 import pickle
+import subprocess
+import sys
 from decimal import Decimal
+from pathlib import Path
 
 import fsspec
 import numpy as np
@@ -13,12 +16,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from fsspec.core import get_fs_token_paths
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import samite
 import samite.dataframe as dd
+from samite.dataframe.io.filesystems import find_filesystem
 from samite.dataframe.io.parquet import ReadParquet
+from samite.tokenize import tokenize
 
 FRAME = pd.DataFrame(
     {
@@ -347,3 +353,31 @@ def test_errors_name_what_is_wrong(tmp_path):
     (tmp_path / "part.0.parquet").write_bytes(whole[:200])
     with pytest.raises((pa.ArrowInvalid, OSError), match=r"part\.0\.parquet"):
         dd.read_parquet(tmp_path).compute()
+
+
+def test_files_of_this_machine_need_no_fsspec(tmp_path: Path) -> None:
+    """Importing it takes longer than many a query."""
+    pd.DataFrame({"k": [1, 2, 1], "x": [1.0, 2.0, 4.0]}).to_parquet(tmp_path / "one.parquet")
+    program = f"""
+import sys
+import samite.dataframe as dd
+
+df = dd.read_parquet({str(tmp_path)!r})
+assert df.groupby("k").x.sum().compute().tolist() == [5.0, 2.0]
+assert "fsspec" not in sys.modules
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, timeout=120)
+
+
+def test_a_plain_path_is_that_of_fsspec(tmp_path: Path) -> None:
+    folder = str(tmp_path)
+    paths = [folder, f"{folder}/a b", f"{folder}/x=1/*.parquet", f"{folder}/", f"{folder}/../y"]
+    paths += ["relative", "~/home", "file:///tmp/z", f"{folder}//w", f"{folder}/."]
+    for path in paths:
+        found, (mine,) = find_filesystem(path)
+        theirs, _, (expected,) = get_fs_token_paths([path], mode="rb", expand=False)
+        assert mine == expected, path
+        again, _ = find_filesystem(path, filesystem=theirs)
+        assert found == again and tokenize(found) == tokenize(again)
+        assert pickle.loads(pickle.dumps(found)) == found
+        assert type(found.spec) is type(theirs)

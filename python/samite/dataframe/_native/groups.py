@@ -97,6 +97,11 @@ def group_by(translation: Any, expr: Any, index: bool) -> Rows:
     ]
     if len(columns) != len(calls):
         raise NotNative("a result of other columns")
+    if expr.observed is False:
+        types = dict(zip(plan.schema.names(), plan.schema.types(), strict=True))
+        for (name, *_), column in zip(calls, columns, strict=True):
+            if "int" in types[name][0].lower() and column.dtype.kind == "f":
+                raise NotNative("numbers that are whole if all categories have rows")
     return Rows(
         plan,
         expr._name,

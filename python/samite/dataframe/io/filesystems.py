@@ -11,11 +11,22 @@ class Filesystem:
     """An fsspec filesystem, to list and write files, and the Arrow one to read them.
 
     Two are equal, and have equal tokens, if they reach the same storage with the same options.
+    Without ``spec`` it is that of this machine's files, and fsspec is imported when it is asked
+    for: reading does not.
     """
 
-    def __init__(self, spec: Any, arrow: Any = None) -> None:
-        self.spec = spec
+    def __init__(self, spec: Any = None, arrow: Any = None) -> None:
+        self._spec = spec
         self._arrow = arrow
+
+    @property
+    def spec(self) -> Any:
+        """The filesystem as fsspec's."""
+        if self._spec is None:
+            import fsspec
+
+            self._spec = fsspec.filesystem("file")
+        return self._spec
 
     @property
     def arrow(self) -> Any:
@@ -32,27 +43,41 @@ class Filesystem:
     @property
     def protocols(self) -> tuple[str, ...]:
         """The names of the protocol, such as ``("file", "local")``."""
-        protocol = getattr(self.spec, "protocol", ())
+        protocol = ("file", "local") if self._spec is None else getattr(self._spec, "protocol", ())
         return (protocol,) if isinstance(protocol, str) else tuple(protocol)
 
     @property
     def is_local(self) -> bool:
         """Whether paths are those of this machine's own files."""
-        return "file" in self.protocols and type(self.spec).__name__ == "LocalFileSystem"
+        if self._spec is None:
+            return True
+        return "file" in self.protocols and type(self._spec).__name__ == "LocalFileSystem"
+
+    @property
+    def _is_plain(self) -> bool:
+        """Whether it is that of this machine's files, without options."""
+        if self._spec is None:
+            return True
+        given = [getattr(self._spec, name, ()) for name in ("storage_args", "storage_options")]
+        return self.is_local and not any(given)
 
     def __dask_tokenize__(self) -> Any:
         from samite.tokenize import tokenize
 
-        return tokenize(type(self.spec).__name__, self.spec)
+        return tokenize("files of this machine" if self._is_plain else self.spec)
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Filesystem) and self.spec == other.spec
+        if not isinstance(other, Filesystem):
+            return False
+        return (self._is_plain and other._is_plain) or self.spec == other.spec
 
     def __hash__(self) -> int:
         return hash(self.protocols)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return (type(self), (self.spec,) if self.is_local else (self.spec, self._picklable_arrow()))
+        if self.is_local:
+            return type(self), (self._spec,)
+        return type(self), (self.spec, self._picklable_arrow())
 
     def _picklable_arrow(self) -> Any:
         from pyarrow import fs as arrow_fs
@@ -97,14 +122,14 @@ def find_filesystem(
     ValueError
         There is no such filesystem, or no path.
     """
-    import fsspec
-
     given = as_path(path)
     paths = [given] if isinstance(given, str) else list(given)
     if not paths:
         raise ValueError("An empty list of paths was given; name at least one file or folder.")
     options = dict(storage_options or {})
-    if filesystem is None or filesystem in ("fsspec", "auto"):
+    if filesystem is None or (isinstance(filesystem, str) and filesystem in ("fsspec", "auto")):
+        if not options and all(map(_is_plain_path, paths)):
+            return Filesystem(), paths
         from fsspec.core import get_fs_token_paths
 
         spec, _, stripped = get_fs_token_paths(
@@ -117,6 +142,8 @@ def find_filesystem(
                 f"filesystem must be 'fsspec', 'arrow' or a filesystem, got {filesystem!r}"
             )
         return _arrow_filesystem(paths, options)
+    import fsspec
+
     if isinstance(filesystem, fsspec.AbstractFileSystem):
         if options:
             raise ValueError(
@@ -133,6 +160,15 @@ def find_filesystem(
     raise ValueError(
         "filesystem must be 'fsspec', 'arrow', an fsspec filesystem or a pyarrow one, "
         f"got {type(filesystem).__name__}"
+    )
+
+
+def _is_plain_path(path: Any) -> bool:
+    """Whether a path is one of this machine's that any library takes as it is."""
+    if not isinstance(path, str) or os.sep != "/" or not path.startswith("/"):
+        return False
+    return not any(mark in path for mark in ("::", "://", "//", "/./", "/../")) and not (
+        path.endswith(("/", "/.", "/..")) or "\0" in path
     )
 
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 import functools
 import os
+import stat
 from typing import Any
 
-from samite.bytes.staging import is_local
 from samite.dataframe.io.filesystems import Filesystem, is_pattern
 from samite.utils import natural_sort_key
 
@@ -52,11 +52,10 @@ def list_files(
     ValueError
         No file in a folder has one of ``extensions``.
     """
-    spec = filesystem.spec
     if len(paths) == 1 and not is_pattern(paths[0]):
         path = paths[0].rstrip("/") or "/"
         try:
-            info = spec.info(path)
+            info = _info(filesystem, path)
         except FileNotFoundError:
             raise FileNotFoundError(
                 f"read_parquet: there is no file or folder {path!r}; check the path"
@@ -68,13 +67,13 @@ def list_files(
     versions: list[str] = []
     for path in paths:
         if is_pattern(path):
-            matches = spec.glob(path, detail=True)
+            matches = filesystem.spec.glob(path, detail=True)
             for name in sorted(matches, key=natural_sort_key):
                 if matches[name]["type"] != "directory" and not _is_hidden(name.rsplit("/", 1)[-1]):
                     files.append(name)
                     versions.append(_version(matches[name]))
             continue
-        info = spec.info(path)
+        info = _info(filesystem, path)
         if info["type"] == "directory":
             inner = _of_folder(filesystem, path.rstrip("/"), extensions, True)
             files.extend(inner.files)
@@ -85,10 +84,18 @@ def list_files(
     return Listing(tuple(files), tuple(versions), _base_of(files), None)
 
 
+def _info(filesystem: Filesystem, path: str) -> dict[str, Any]:
+    """What kind of file a path is, and what tells its versions apart."""
+    if not filesystem.is_local:
+        return dict(filesystem.spec.info(path))
+    facts = os.stat(path)
+    return {"type": "directory" if stat.S_ISDIR(facts.st_mode) else "file", **_facts(facts)}
+
+
 def _of_folder(
     filesystem: Filesystem, folder: str, extensions: Any, ignore_metadata_file: bool
 ) -> Listing:
-    if is_local(filesystem.spec):
+    if filesystem.is_local:
         found = _local_files(folder)
     else:
         found = filesystem.spec.find(folder, detail=True)
@@ -133,13 +140,17 @@ def _local_files(folder: str) -> dict[str, dict[str, Any]]:
                 except FileNotFoundError:
                     # A link to what is not there, which is told when it is read.
                     facts = entry.stat(follow_symlinks=False)
-                found[entry.path] = {
-                    "size": facts.st_size,
-                    "mtime": facts.st_mtime_ns,
-                    "ino": facts.st_ino,
-                    "created": facts.st_ctime_ns,
-                }
+                found[entry.path] = _facts(facts)
     return found
+
+
+def _facts(facts: os.stat_result) -> dict[str, Any]:
+    return {
+        "size": facts.st_size,
+        "mtime": facts.st_mtime_ns,
+        "ino": facts.st_ino,
+        "created": facts.st_ctime_ns,
+    }
 
 
 def _is_hidden(name: str) -> bool:
@@ -206,10 +217,11 @@ class ParquetDataset:
         import pyarrow.dataset as ds
 
         options = dict(self._options)
-        base = options.pop("partition_base_dir", None) or self.listing.folder
+        base = options.pop("partition_base_dir", None)
+        base = self.filesystem.spec._strip_protocol(str(base)) if base else self.listing.folder
         files = list(self.listing.files)
         if base is not None:
-            options["partition_base_dir"] = self.filesystem.spec._strip_protocol(str(base))
+            options["partition_base_dir"] = base
         if self.listing.metadata_file is not None:
             return ds.parquet_dataset(
                 self.listing.metadata_file,
