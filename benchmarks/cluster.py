@@ -7,7 +7,8 @@
 
 Each contender has two workers of one thread: processes of their own, or threads of the client's
 process ("inside"). Starting the cluster is not counted: it is a fact of its own, "start". Before
-the clock runs, one call has been answered by each worker.
+the clock runs, one call has been answered by each worker. The topics of growth (cluster_growth.py)
+start clusters of more workers by the command line.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import cluster_growth
 from measure import Contender, Facts, Topic, run, timed
 
 WORKERS = 2
@@ -346,6 +348,7 @@ TOPICS = {
             "disk": Contender(through_disk, repeat=3),
         },
     ),
+    **cluster_growth.topics(),
 }
 
 if __name__ == "__main__":

@@ -202,6 +202,8 @@ impl Scheduler {
                     Some("a holder is gone")
                 } else if !holders.iter().all(|holder| graph.listed.contains(*holder)) {
                     Some("a holder does not list its graph")
+                } else if !holders.iter().all(|holder| graph.is_holder(task, *holder)) {
+                    Some("a holder is not in the set of holders")
                 } else if !distinct {
                     Some("a holder is listed twice")
                 } else if matches!(row.state, State::Shared { .. }) && holders.len() < 2 {

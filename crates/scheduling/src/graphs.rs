@@ -40,7 +40,7 @@ pub(crate) struct Graph {
     /// What the graph shares with others; nothing for most graphs.
     pub(crate) links: Option<Box<Links>>,
     /// The workers on whose lists of graphs it stands, one bit each.
-    pub(crate) listed: Listed,
+    pub(crate) listed: WorkerSet,
 }
 
 impl Graph {
@@ -77,7 +77,7 @@ impl Graph {
             released: false,
             failures: Vec::new(),
             links: None,
-            listed: Listed::default(),
+            listed: WorkerSet::default(),
         }
     }
 
@@ -170,9 +170,19 @@ impl Graph {
         }
     }
 
+    /// Whether a worker holds a task's value.
+    #[inline]
+    pub(crate) fn is_holder(&self, task: TaskId, worker: WorkerSlot) -> bool {
+        match &self.tasks[task.index()].state {
+            State::Held { worker: only } => *only == worker,
+            State::Shared { row } => self.replicas.contains(*row, worker),
+            _ => false,
+        }
+    }
+
     /// Notes one more holder of an existing value; false where there is none or it is known.
     pub(crate) fn add_holder(&mut self, task: TaskId, worker: WorkerSlot) -> bool {
-        if self.holders(task).contains(&worker) {
+        if self.is_holder(task, worker) {
             return false;
         }
         match self.tasks[task.index()].state {
@@ -194,7 +204,7 @@ impl Graph {
     pub(crate) fn remove_holder(&mut self, task: TaskId, worker: WorkerSlot) -> Removed {
         match self.tasks[task.index()].state {
             State::Held { worker: only } if only == worker => Removed::Last,
-            State::Shared { row } if self.replicas.row(row).contains(&worker) => {
+            State::Shared { row } if self.replicas.contains(row, worker) => {
                 if let Some(only) = self.replicas.remove(row, worker) {
                     self.tasks[task.index()].state = State::Held { worker: only };
                 }
@@ -235,13 +245,32 @@ pub(crate) enum Removed {
 /// Lists of holders, for values that more than one worker holds.
 #[derive(Debug, Default)]
 pub(crate) struct Replicas {
-    rows: Vec<Vec<WorkerSlot>>,
+    rows: Vec<Row>,
     free: Vec<u32>,
 }
 
+#[derive(Debug, Default)]
+struct Row {
+    /// In the order in which they came.
+    holders: Vec<WorkerSlot>,
+    /// The same ones, where they are too many to look through.
+    set: Option<Box<WorkerSet>>,
+}
+
+/// More holders than this are not looked through.
+pub(crate) const MANY_HOLDERS: usize = 64;
+
 impl Replicas {
     pub(crate) fn row(&self, row: u32) -> &[WorkerSlot] {
-        &self.rows[row as usize]
+        &self.rows[row as usize].holders
+    }
+
+    fn contains(&self, row: u32, worker: WorkerSlot) -> bool {
+        let row = &self.rows[row as usize];
+        match &row.set {
+            Some(set) => set.contains(worker),
+            None => row.holders.contains(&worker),
+        }
     }
 
     /// The number of rows in use.
@@ -250,22 +279,38 @@ impl Replicas {
     }
 
     fn insert(&mut self, holders: Vec<WorkerSlot>) -> u32 {
+        let filled = Row { holders, set: None };
         if let Some(row) = self.free.pop() {
-            self.rows[row as usize] = holders;
+            self.rows[row as usize] = filled;
             return row;
         }
-        self.rows.push(holders);
+        self.rows.push(filled);
         (self.rows.len() - 1) as u32
     }
 
     fn push(&mut self, row: u32, worker: WorkerSlot) {
-        self.rows[row as usize].push(worker);
+        let Row { holders, set } = &mut self.rows[row as usize];
+        holders.push(worker);
+        match set {
+            Some(set) => _ = set.insert(worker),
+            None if holders.len() > MANY_HOLDERS => {
+                let mut all = WorkerSet::default();
+                for &holder in holders.iter() {
+                    all.insert(holder);
+                }
+                *set = Some(Box::new(all));
+            }
+            None => {}
+        }
     }
 
     /// Removes a holder; where one is left, the row is given back and that one returned.
     fn remove(&mut self, row: u32, worker: WorkerSlot) -> Option<WorkerSlot> {
-        let holders = &mut self.rows[row as usize];
+        let Row { holders, set } = &mut self.rows[row as usize];
         holders.retain(|holder| *holder != worker);
+        if let Some(set) = set {
+            set.remove(worker);
+        }
         if let [only] = holders[..] {
             self.release(row);
             return Some(only);
@@ -274,7 +319,7 @@ impl Replicas {
     }
 
     fn release(&mut self, row: u32) {
-        self.rows[row as usize] = Vec::new();
+        self.rows[row as usize] = Row::default();
         self.free.push(row);
     }
 }
@@ -311,14 +356,14 @@ impl Durations {
     }
 }
 
-/// Which workers have a graph on their lists: one bit each.
+/// Some of the workers: one bit each.
 #[derive(Debug, Default)]
-pub(crate) struct Listed {
+pub(crate) struct WorkerSet {
     first: u64,
     others: Vec<u64>,
 }
 
-impl Listed {
+impl WorkerSet {
     /// Sets a worker's bit; whether it was not set.
     #[inline]
     pub(crate) fn insert(&mut self, worker: WorkerSlot) -> bool {
@@ -432,6 +477,17 @@ impl Graphs {
         }
         let Some((slot, task)) = self.origin(slot, task) else { return &[] };
         self.get(slot).map_or(&[], |graph| graph.holders(task))
+    }
+
+    /// Whether a worker holds a task's value.
+    #[inline]
+    pub(crate) fn is_holder(&self, slot: GraphSlot, task: TaskId, worker: WorkerSlot) -> bool {
+        let Some(graph) = self.get(slot) else { return false };
+        if graph.task(task).state != State::Imported {
+            return graph.is_holder(task, worker);
+        }
+        let Some((slot, task)) = self.origin(slot, task) else { return false };
+        self.get(slot).is_some_and(|graph| graph.is_holder(task, worker))
     }
 
     /// The slots in use, in order.

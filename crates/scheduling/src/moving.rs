@@ -74,7 +74,7 @@ impl Scheduler {
         let mut others: Vec<_> = self
             .workers
             .iter()
-            .filter(|(slot, worker)| !holders.contains(slot) && allowed(worker))
+            .filter(|(slot, worker)| !graph.is_holder(task, *slot) && allowed(worker))
             .map(|(slot, worker)| (worker.bytes, slot, worker.id))
             .collect();
         others.sort_unstable();
@@ -175,7 +175,7 @@ impl Scheduler {
             self.workers.get(*slot).is_some_and(|worker| worker.retirement.is_some())
         };
         let holders = graph.holders(task);
-        holders.contains(&holder) && holders.iter().all(leaves)
+        graph.is_holder(task, holder) && holders.iter().all(leaves)
     }
 
     fn copy_elsewhere(

@@ -8,7 +8,7 @@ use samite_graph::TaskId;
 
 use crate::action::{Action, Source};
 use crate::event::Pressure;
-use crate::graphs::Graphs;
+use crate::graphs::{Graphs, MANY_HOLDERS};
 use crate::ids::{GraphSlot, TaskKey, WorkerSlot};
 use crate::options::Options;
 use crate::queues::{DEPENDENTS, Entry, Kind};
@@ -24,11 +24,15 @@ pub(crate) struct Scratch {
     touched: Vec<WorkerSlot>,
     candidates: Vec<WorkerSlot>,
     distinct: Vec<(GraphSlot, TaskId)>,
+    /// Inputs of the task that very many workers hold, with their bytes.
+    popular: Vec<(TaskId, u64)>,
 }
 
 /// Beyond this many inputs, the inputs' holders are asked only for the first of them: a task of
 /// so many inputs moves most of them wherever it runs.
 const INPUTS_LOOKED_AT: usize = 256;
+/// So many inputs that very many workers hold make a difference between workers.
+const POPULAR_LOOKED_AT: usize = 16;
 
 impl Scheduler {
     pub(crate) fn place_ready(&mut self, actions: &mut Vec<Action>) {
@@ -148,7 +152,7 @@ impl Scheduler {
         distinct.clear();
         for &input in graph.reads(task) {
             let Some((from, origin)) = self.graphs.origin(slot, input) else { continue };
-            if !self.graphs.holders(from, origin).contains(&to) {
+            if !self.graphs.is_holder(from, origin, to) {
                 distinct.push((from, origin));
             }
         }
@@ -178,15 +182,34 @@ fn cheapest(
     scratch: &mut Scratch,
     holders: bool,
 ) -> Option<WorkerSlot> {
-    let Scratch { local, candidates, touched, .. } = scratch;
+    let Scratch { local, candidates, touched, popular, .. } = scratch;
+    popular.clear();
     local.resize(workers.bound(), 0);
     let mut total = 0u64;
     let graph = graphs.get(entry.graph)?;
     for &input in graph.reads(entry.task).iter().take(INPUTS_LOOKED_AT) {
         // An input without bytes still costs a message.
         let bytes = graph.read_bytes(entry.task, input).saturating_add(1);
+        let all = graphs.holders(entry.graph, input);
+        if all.len() > MANY_HOLDERS {
+            // Some of them will do, other ones for each task: looking at all would make a decision
+            // cost more the more workers there are.
+            if popular.len() >= POPULAR_LOOKED_AT {
+                continue;
+            }
+            popular.push((input, bytes));
+            total = total.saturating_add(bytes);
+            if holders {
+                let first = entry.task.index().wrapping_mul(MANY_HOLDERS) % all.len();
+                let from_there = all[first..].iter().chain(&all[..first]);
+                let some = from_there.take(MANY_HOLDERS).copied();
+                let has_room = |slot: &WorkerSlot| workers.get(*slot).is_some_and(Worker::has_room);
+                candidates.extend(some.filter(has_room));
+            }
+            continue;
+        }
         total = total.saturating_add(bytes);
-        for &holder in graphs.holders(entry.graph, input) {
+        for &holder in all {
             if local[holder.index()] == 0 {
                 touched.push(holder);
                 if holders && workers.get(holder).is_some_and(Worker::has_room) {
@@ -198,7 +221,11 @@ fn cheapest(
     }
     let cost = |slot: WorkerSlot| {
         let worker = workers.get(slot)?;
-        let missing = total.saturating_sub(local[slot.index()]);
+        let there = popular.iter().fold(local[slot.index()], |there, &(input, bytes)| {
+            let held = graphs.is_holder(entry.graph, input, slot);
+            there.saturating_add(if held { bytes } else { 0 })
+        });
+        let missing = total.saturating_sub(there);
         let begins = worker.wait().saturating_add(transfer(missing, options));
         Some((begins, worker.assigned.len(), slot))
     };

@@ -224,7 +224,7 @@ impl Scheduler {
         let mut held = Vec::new();
         for graph in worker.graphs_listed() {
             let Some(graph) = self.graphs.get(graph) else { continue };
-            let there = graph.ids().filter(|task| graph.holders(*task).contains(&slot));
+            let there = graph.ids().filter(|task| graph.is_holder(*task, slot));
             held.extend(
                 there.map(|task| (TaskKey { graph: graph.id, task }, graph.task(task).bytes)),
             );

@@ -21,7 +21,7 @@ impl Scheduler {
         actions: &mut Vec<Action>,
     ) {
         let Some(graph) = self.graphs.get(slot) else { return };
-        let known = graph.holders(task).contains(&from);
+        let known = graph.is_holder(task, from);
         let runs_there = graph.task(task).state.runner() == Some(from);
         if !known && !runs_there {
             actions.push(Action::Free { worker, task: TaskKey { graph: graph.id, task } });
@@ -122,7 +122,7 @@ impl Scheduler {
         let Some(holder) = self.find_worker(worker) else { return };
         let Some(slot) = self.find_task(key) else { return };
         let Some(graph) = self.graphs.get(slot) else { return };
-        if graph.holders(key.task).contains(&holder) {
+        if graph.is_holder(key.task, holder) {
             // A late second report may speak of a value that has come back since.
             actions.push(Action::Free { worker, task: key });
         }

@@ -28,8 +28,16 @@ fn chunked_reduction(chunks: u32) -> Job {
     Job::new(Arc::new(builder.finish(open).expect("no cycles")))
 }
 
-fn run(workers: usize, slots: u32, chunks: u32, faults: Faults) -> (Outcome, usize) {
-    let job = chunked_reduction(chunks);
+/// Tasks that all read one value.
+fn popular_value(readers: u32) -> Job {
+    let mut builder = PlanBuilder::default();
+    let value = builder.push(OperationId(0), 0, []);
+    let read: Vec<TaskId> =
+        (0..readers).map(|reader| builder.push(OperationId(1), reader, [value])).collect();
+    Job::new(Arc::new(builder.finish(read).expect("no cycles")))
+}
+
+fn run(workers: usize, slots: u32, job: Job, faults: Faults) -> (Outcome, usize) {
     let tasks = job.plan.len();
     let options = Options { unknown_duration: 5_000_000, ..Options::cluster() };
     let options = Options { allowed_failures: u32::MAX, journal: true, ..options };
@@ -43,7 +51,7 @@ fn run(workers: usize, slots: u32, chunks: u32, faults: Faults) -> (Outcome, usi
 
 #[test]
 fn a_hundred_workers_are_kept_busy() {
-    let (outcome, tasks) = run(100, 2, 2_000, Faults::none());
+    let (outcome, tasks) = run(100, 2, chunked_reduction(2_000), Faults::none());
     assert_eq!(outcome.executed as usize, tasks);
     // Simulated tasks take 5.05 ms on the average, and a message half a millisecond.
     let ideal = tasks as f64 * 5_050_000.0 / 200.0;
@@ -58,8 +66,24 @@ fn a_hundred_workers_are_kept_busy() {
 #[test]
 fn three_hundred_workers_survive_many_deaths() {
     let faults = Faults { kills: 100, restarts: 1, loss: 0.01, slow: 0.1, ..Faults::none() };
-    let (outcome, tasks) = run(300, 2, 2_000, faults);
+    let (outcome, tasks) = run(300, 2, chunked_reduction(2_000), faults);
     assert_eq!(outcome.completed, 1);
     println!("{} executions of {tasks} tasks", outcome.executed);
     assert!(outcome.counters.recomputed > 0);
+}
+
+#[test]
+fn a_value_that_very_many_workers_hold_is_copied_once_to_each() {
+    let (outcome, tasks) = run(300, 2, popular_value(6_000), Faults::none());
+    assert_eq!(outcome.executed as usize, tasks);
+    let efficiency = tasks as f64 * 5_050_000.0 / 600.0 / outcome.ended.0 as f64;
+    println!("efficiency {efficiency:.2}, moved {} bytes", outcome.bytes_moved);
+    assert!(efficiency > 0.5, "{efficiency:.2} of the time that tasks take was used");
+}
+
+#[test]
+fn a_value_that_very_many_workers_hold_survives_them() {
+    let faults = Faults { kills: 100, restarts: 1, loss: 0.01, slow: 0.1, ..Faults::none() };
+    let (outcome, _) = run(300, 2, popular_value(6_000), faults);
+    assert_eq!(outcome.completed, 1);
 }
