@@ -197,6 +197,29 @@ def machine(workers: int, shape: str) -> Callable[[int], Facts]:
     return work
 
 
+def server(workers: int) -> Callable[[int], Facts]:
+    """The whole scheduler, with connections that speak the protocol and answer at once: a test in
+    Rust. `seconds` are those that the scheduler's thread takes for a map."""
+
+    def work(size: int) -> Facts:
+        name = "scheduler::growth::"
+        command = ["cargo", "test", "--quiet", "--release", "-p", "samite-cluster", "--lib", name]
+        sizes = {"SAMITE_GROWTH_WORKERS": str(workers), "SAMITE_GROWTH_TASKS": str(size)}
+        found = subprocess.run(
+            [*command, "--", "--nocapture"],
+            cwd=Path(__file__).resolve().parents[1],
+            env={**os.environ, **sizes},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        line = next(line for line in found.stdout.splitlines() if line.startswith("{"))
+        facts = json.loads(line)
+        return {"seconds": facts["map_us_a_task"] * size * 1e-6, **facts}
+
+    return work
+
+
 MACHINE_SIZES = {"map": 1_000_000, "tree": 1_000_000, "popular": 200_000, "single": 20_000}
 
 
@@ -234,6 +257,16 @@ def topics() -> dict[str, Topic]:
             contenders=chains,
         ),
     }
+    many = (2, 100, 1_000, 10_000)
+    found["growth_server"] = Topic(
+        "Growth: the scheduler with simulated workers",
+        size=20_000,
+        quick=2_000,
+        reference=first,
+        contenders={
+            f"samite, {workers:,} workers": Contender(server(workers), repeat=3) for workers in many
+        },
+    )
     for shape, size in MACHINE_SIZES.items():
         found[f"growth_machine_{shape}"] = Topic(
             f"Growth: the scheduling machine alone, {shape}",
@@ -242,7 +275,7 @@ def topics() -> dict[str, Topic]:
             reference=first,
             contenders={
                 f"samite, {workers:,} workers": Contender(machine(workers, shape), repeat=3)
-                for workers in (2, 100, 1_000, 10_000)
+                for workers in many
             },
         )
     return found

@@ -5,6 +5,8 @@ mod coordination;
 mod core;
 mod datasets;
 mod desk;
+#[cfg(test)]
+mod growth;
 mod history;
 #[cfg(test)]
 mod hostile;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use samite_graph::{TaskId, Work};
 use samite_scheduling::{
     Action, Event, FailureCause, GraphId, Import, Record, Scheduler, TaskKey, TaskState, Time,
@@ -13,7 +13,7 @@ use samite_scheduling::{
 
 use super::coordination::Asker;
 use super::journaling::{Journaling, Line};
-use super::members::{Client, ClientId, Worker};
+use super::members::{Client, ClientId, Unsent, Worker};
 use super::names::{GraphRecord, Names, Standing};
 use super::requests::Pending;
 use super::restoring::{Former, Restoring};
@@ -47,6 +47,8 @@ pub(super) struct Core {
     pub(super) members: FxHashMap<ConnectionId, Member>,
     pub(super) clients: BTreeMap<ClientId, Client>,
     pub(super) workers: BTreeMap<WorkerId, Worker>,
+    pub(super) worker_at: FxHashMap<Address, WorkerId>,
+    pub(super) unsent: Unsent,
     pub(super) names: Names,
     /// Small values on their way from the worker that made them to the clients that want them.
     values: FxHashMap<TaskKey, Carried>,
@@ -81,6 +83,8 @@ impl Core {
             members: FxHashMap::default(),
             clients: BTreeMap::new(),
             workers: BTreeMap::new(),
+            worker_at: FxHashMap::default(),
+            unsent: Unsent::default(),
             names: Names::default(),
             values: FxHashMap::default(),
             pending: Pending::default(),
@@ -181,11 +185,8 @@ impl Core {
         self.answer_moves();
         // What others are told of must be on its way to the disk before.
         self.write_journal();
-        let unreachable: Vec<WorkerId> = self
-            .workers
-            .iter_mut()
-            .filter_map(|(id, worker)| (!worker.out.flush()).then_some(*id))
-            .collect();
+        let mut unreachable = self.unsent.take();
+        unreachable.retain(|id| self.workers.get_mut(id).is_some_and(|one| !one.out.flush()));
         let all = unreachable.is_empty();
         for id in unreachable {
             if let Some(worker) = self.workers.get(&id) {
@@ -615,11 +616,14 @@ impl Core {
             self.introduce(worker, source.worker);
         }
         let (Some(record), Some(to)) =
-            (self.names.graphs.get(&task.graph), self.workers.get_mut(&worker))
+            (self.names.graphs.get_mut(&task.graph), self.workers.get_mut(&worker))
         else {
             return;
         };
-        let sent = to.operations.entry(task.graph).or_default();
+        let sent = to.operations.entry(task.graph).or_insert_with(|| {
+            record.told.push(worker);
+            FxHashSet::default()
+        });
         let out = &mut to.out;
         record.operations_of(task.task, &mut |operation| {
             if sent.insert(operation) {
@@ -687,9 +691,10 @@ impl Core {
     }
 
     fn forget(&mut self, graph: GraphId) {
-        self.names.forget(graph);
-        for worker in self.workers.values_mut() {
-            if worker.operations.remove(&graph).is_some() {
+        for worker in self.names.forget(graph) {
+            if let Some(worker) = self.workers.get_mut(&worker)
+                && worker.operations.remove(&graph).is_some()
+            {
                 worker.out.push(ToWorker::Forget { graph });
             }
         }

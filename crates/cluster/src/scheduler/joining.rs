@@ -54,7 +54,7 @@ impl Core {
                 if options.name.is_empty() {
                     options.name = options.address.clone();
                 }
-                let mut out = Outgoing::new(sender, local);
+                let mut out = Outgoing::to_worker(sender, local, worker, &self.unsent);
                 out.push(ToWorker::Welcome { worker, about: self.about() });
                 self.pending.greet(&mut out);
                 let member = Worker {
@@ -75,6 +75,7 @@ impl Core {
                 let known = member.address.clone();
                 self.note(|| Line::WorkerCame { address: known });
                 self.pending.history.totals.workers_added += 1;
+                self.worker_at.insert(member.address.clone(), worker);
                 self.workers.insert(worker, member);
                 self.members.insert(id, Member::Worker(worker));
                 self.tell(Event::WorkerJoined { worker, options });
@@ -136,6 +137,9 @@ impl Core {
 
     fn worker_left(&mut self, worker: WorkerId) {
         let Some(gone) = self.workers.remove(&worker) else { return };
+        if self.worker_at.get(&gone.address) == Some(&worker) {
+            self.worker_at.remove(&gone.address);
+        }
         self.pending.history.totals.workers_removed += 1;
         gone.out.close();
         let how = if gone.leaving { "left" } else { "was lost" };

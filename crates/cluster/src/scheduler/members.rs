@@ -1,5 +1,8 @@
 //! Who is connected: clients and workers, with the messages that wait for them.
 
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
 use samite_graph::OperationId;
 use samite_scheduling::{GraphId, WorkerId, WorkerOptions};
@@ -14,19 +17,47 @@ use crate::transport::{Address, Parcel, Sender};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct ClientId(pub(super) u64);
 
+/// The workers for whom something waits; some may be gone, or be there twice. After a batch only
+/// they are looked at, however many there are.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Unsent(Arc<Mutex<Vec<WorkerId>>>);
+
+impl Unsent {
+    pub(super) fn take(&self) -> Vec<WorkerId> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
 /// The sending end of a member's connection, with what was not sent yet.
 pub(super) struct Outgoing<M> {
     sender: Sender,
     local: bool,
     waiting: Vec<M>,
+    /// Where it says that something waits, and for whom.
+    unsent: Option<(Unsent, WorkerId)>,
 }
 
 impl<M: serde::Serialize + Send + 'static> Outgoing<M> {
     pub(super) fn new(sender: Sender, local: bool) -> Self {
-        Self { sender, local, waiting: Vec::new() }
+        Self { sender, local, waiting: Vec::new(), unsent: None }
+    }
+
+    /// As [`new`](Self::new), to a worker.
+    pub(super) fn to_worker(
+        sender: Sender,
+        local: bool,
+        worker: WorkerId,
+        unsent: &Unsent,
+    ) -> Self {
+        Self { unsent: Some((unsent.clone(), worker)), ..Self::new(sender, local) }
     }
 
     pub(super) fn push(&mut self, message: M) {
+        if self.waiting.is_empty()
+            && let Some((unsent, worker)) = &self.unsent
+        {
+            unsent.0.lock().push(*worker);
+        }
         self.waiting.push(message);
     }
 

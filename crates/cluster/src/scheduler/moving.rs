@@ -204,8 +204,7 @@ impl Core {
 
     /// A client did not find a value where it should be.
     pub(super) fn missing(&mut self, task: TaskKey, holder: &Address) {
-        let worker = self.workers.iter().find(|(_, worker)| worker.address == *holder);
-        if let Some((&worker, _)) = worker {
+        if let Some((worker, _)) = self.worker_at(holder) {
             self.tell(Event::ReplicaLost { worker, task });
         }
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use samite_graph::{OperationId, Plan, TaskId};
-use samite_scheduling::{GraphId, TaskKey};
+use samite_scheduling::{GraphId, TaskKey, WorkerId};
 
 use super::members::ClientId;
 use crate::encoded::Encoded;
@@ -40,6 +40,10 @@ impl Name {
         if self.wanted_by.contains(&client) {
             return false;
         }
+        // Nearly every result is wanted by one client.
+        if self.wanted_by.is_empty() {
+            self.wanted_by.reserve_exact(1);
+        }
         self.wanted_by.push(client);
         true
     }
@@ -59,6 +63,8 @@ pub(super) struct GraphRecord {
     pub(super) suspects: FxHashMap<TaskId, Vec<String>>,
     /// Results that arguments of its tasks name inside of pickled objects.
     pub(super) keeps: Vec<Key>,
+    /// The workers that were sent operations of it; some may be gone.
+    pub(super) told: Vec<WorkerId>,
 }
 
 impl GraphRecord {
@@ -71,6 +77,7 @@ impl GraphRecord {
             errors: FxHashMap::default(),
             suspects: FxHashMap::default(),
             keeps: Vec::new(),
+            told: Vec::new(),
         }
     }
 
@@ -168,9 +175,9 @@ impl Names {
         Some(task)
     }
 
-    /// Forgets a graph, and the names that only it kept.
-    pub(super) fn forget(&mut self, graph: GraphId) {
-        let Some(record) = self.graphs.remove(&graph) else { return };
+    /// Forgets a graph, and the names that only it kept. Answers which workers know of it.
+    pub(super) fn forget(&mut self, graph: GraphId) -> Vec<WorkerId> {
+        let Some(record) = self.graphs.remove(&graph) else { return Vec::new() };
         for key in record.keeps {
             if let Some(count) = self.kept.get_mut(&key) {
                 *count -= 1;
@@ -180,6 +187,7 @@ impl Names {
                 }
             }
         }
+        record.told
     }
 
     /// The further names of an output.

@@ -313,10 +313,8 @@ impl Core {
 
     /// The worker that is known at an address, and its connection.
     pub(super) fn worker_at(&self, address: &Address) -> Option<(WorkerId, ConnectionId)> {
-        let mut known = self.workers.iter();
-        known
-            .find(|(_, worker)| worker.address == *address)
-            .map(|(id, worker)| (*id, worker.connection))
+        let id = *self.worker_at.get(address)?;
+        Some((id, self.workers.get(&id)?.connection))
     }
 
     /// Forgets a name whose data was lost, so that a client can bring it again.
