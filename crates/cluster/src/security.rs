@@ -7,24 +7,25 @@
 
 mod credentials;
 mod members;
+mod suites;
 
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use rustls::version::TLS13;
-use rustls::{ClientConfig, RootCertStore, ServerConfig};
+use rustls::{AlertDescription, ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
 use tokio_rustls::{TlsAcceptor, TlsConnector, client, server};
 
 pub use credentials::{Credentials, Token};
+pub use suites::TlsVersion;
 
 use crate::transport::{Address, TransportError};
 use members::Members;
+use suites::Suites;
 
 /// The name that generated certificates are for, and that peers without one of their own go by.
 const NAME: &str = "samite.invalid";
@@ -130,6 +131,12 @@ pub struct SecurityOptions {
     pub require_encryption: bool,
     /// Whether a certificate must be for the host that was called.
     pub verify_names: bool,
+    /// The lowest version of TLS; without one, the highest.
+    pub lowest_version: Option<TlsVersion>,
+    /// The highest version of TLS; without one, 1.3.
+    pub highest_version: Option<TlsVersion>,
+    /// Cipher suites by OpenSSL's names, with colons between; without them, all that there are.
+    pub ciphers: Option<String>,
 }
 
 /// Who may talk to a cluster, and what this process shows for it.
@@ -145,6 +152,7 @@ struct Tls {
     client: Arc<ClientConfig>,
     server: Arc<ServerConfig>,
     verify_names: bool,
+    suites: Suites,
 }
 
 impl fmt::Debug for Security {
@@ -173,7 +181,8 @@ impl Security {
     /// What the options say.
     ///
     /// # Errors
-    /// Where a certificate or key is missing, cannot be read or does not fit the others.
+    /// Where a certificate or key is missing, cannot be read or does not fit the others; where a
+    /// cipher is unknown, or nothing is left of versions and ciphers.
     pub fn new(options: SecurityOptions) -> Result<Self, SecurityError> {
         let tls = Tls::new(&options)?;
         let SecurityOptions { token, require_encryption, .. } = options;
@@ -213,8 +222,7 @@ impl Security {
         tcp: TcpStream,
     ) -> Result<client::TlsStream<TcpStream>, TransportError> {
         self.check(address)?;
-        let failed =
-            |source| TransportError::Tls { address: address.clone(), source: Arc::new(source) };
+        let failed = |source| self.tls_failed(address, source);
         let missing = || failed(io::Error::other("there are no certificates"));
         let tls = self.tls.as_ref().ok_or_else(missing)?;
         let name = if tls.verify_names { host } else { NAME };
@@ -229,11 +237,31 @@ impl Security {
         peer: &Address,
         tcp: TcpStream,
     ) -> Result<server::TlsStream<TcpStream>, TransportError> {
-        let failed =
-            |source| TransportError::Tls { address: peer.clone(), source: Arc::new(source) };
+        let failed = |source| self.tls_failed(peer, source);
         let missing = || failed(io::Error::other("there are no certificates"));
         let tls = self.tls.as_ref().ok_or_else(missing)?;
         TlsAcceptor::from(Arc::clone(&tls.server)).accept(tcp).await.map_err(failed)
+    }
+
+    /// The error of a TLS session that did not come about.
+    fn tls_failed(&self, address: &Address, source: io::Error) -> TransportError {
+        let inner = source.get_ref().and_then(|inner| inner.downcast_ref::<rustls::Error>());
+        let differs = matches!(
+            inner,
+            Some(
+                rustls::Error::PeerIncompatible(_)
+                    | rustls::Error::AlertReceived(
+                        AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure
+                    )
+            )
+        );
+        let (address, source) = (address.clone(), Arc::new(source));
+        match &self.tls {
+            Some(tls) if differs => {
+                TransportError::TlsDiffers { address, allowed: tls.suites.to_string(), source }
+            }
+            _ => TransportError::Tls { address, source },
+        }
     }
 
     /// What serves web pages to browsers, which have no certificate of the cluster.
@@ -246,7 +274,8 @@ impl Security {
     ) -> Result<Arc<ServerConfig>, SecurityError> {
         let chain = certificates(certificate, "the certificate")?;
         let key = private_key(key.unwrap_or(certificate))?;
-        let config = ServerConfig::builder_with_provider(provider())
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let config = ServerConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()?
             .with_no_client_auth()
             .with_single_cert(chain, key)?;
@@ -254,13 +283,14 @@ impl Security {
     }
 }
 
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
-}
-
 impl Tls {
     fn new(options: &SecurityOptions) -> Result<Option<Self>, SecurityError> {
         let SecurityOptions { authority, certificate, key, verify_names, .. } = options;
+        let suites = Suites::new(
+            options.lowest_version,
+            options.highest_version,
+            options.ciphers.as_deref(),
+        )?;
         let (authority, certificate) = match (authority, certificate, key) {
             (None, None, None) => return Ok(None),
             (None, _, _) => return Err(SecurityError::Incomplete("the authority's certificate")),
@@ -274,18 +304,24 @@ impl Tls {
         for certificate in &known {
             roots.add(certificate.clone())?;
         }
-        let members = Arc::new(Members::new(roots, known, *verify_names, provider())?);
-        let client = ClientConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13])?
+        let (provider, versions) = (suites.provider(), suites.versions());
+        let members = Members::new(roots, known, *verify_names, Arc::clone(&provider))?;
+        let members = Arc::new(members);
+        let mut client = ClientConfig::builder_with_provider(Arc::clone(&provider))
+            .with_protocol_versions(&versions)?
             .dangerous()
             .with_custom_certificate_verifier(Arc::clone(&members) as _)
             .with_client_auth_cert(chain.clone(), key.clone_key())?;
-        let server = ServerConfig::builder_with_provider(provider())
-            .with_protocol_versions(&[&TLS13])?
+        let mut server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&versions)?
             .with_client_cert_verifier(members)
             .with_single_cert(chain, key)?;
+        // The proofs of the token are bound to the session's secret, which TLS 1.2 ties to one
+        // session only with its extended master secret (RFC 7627).
+        client.require_ems = true;
+        server.require_ems = true;
         let (client, server) = (Arc::new(client), Arc::new(server));
-        Ok(Some(Self { client, server, verify_names: *verify_names }))
+        Ok(Some(Self { client, server, verify_names: *verify_names, suites }))
     }
 }
 

@@ -24,6 +24,7 @@ _FIELDS = {
     "tls_worker_cert": "distributed.comm.tls.worker.cert",
     "tls_worker_key": "distributed.comm.tls.worker.key",
 }
+_VERSIONS = ("tls_min_version", "tls_max_version")
 _SECRET = frozenset({"tls_client_key", "tls_scheduler_key", "tls_worker_key", "token"})
 
 
@@ -39,11 +40,19 @@ class Security:
     tls_ca_file, tls_client_cert, tls_client_key, tls_scheduler_cert, ...:
         Certificates and keys in PEM, as text or as names of files. What is not given here, the
         settings below ``distributed.comm.tls`` say.
+    tls_min_version, tls_max_version:
+        Which versions of TLS may be used, as :class:`ssl.TLSVersion` or as 1.2 and 1.3. By default
+        1.3 alone, or 1.2 alone where that is the highest.
+    tls_ciphers:
+        OpenSSL's names of the ciphers that may be used, with colons between. As there, names of
+        TLS 1.2 alone leave the ciphers of TLS 1.3 as they are.
 
     Raises
     ------
     TypeError
         For an unknown keyword argument.
+    ValueError
+        For another version of TLS, or a lowest one above the highest.
     """
 
     __slots__ = (
@@ -64,6 +73,8 @@ class Security:
 
     tls_ca_file: str | None
     tls_ciphers: str | None
+    tls_max_version: Any
+    tls_min_version: Any
     token: str | None
 
     def __init__(self, require_encryption: bool | None = None, **kwargs: Any) -> None:
@@ -72,7 +83,15 @@ class Security:
             raise TypeError(f"Invalid keyword argument(s): {', '.join(sorted(unknown))}")
         for name, setting in _FIELDS.items():
             value = kwargs.get(name)
-            setattr(self, name, config.get(setting, None) if value is None else value)
+            value = config.get(setting, None) if value is None else value
+            setattr(self, name, _tls_version(name, value) if name in _VERSIONS else value)
+        if None not in (self.tls_min_version, self.tls_max_version) and (
+            self.tls_min_version > self.tls_max_version
+        ):
+            raise ValueError(
+                f"tls_min_version={self.tls_min_version.name} is above "
+                f"tls_max_version={self.tls_max_version.name}: nothing is left to use"
+            )
         if require_encryption is None:
             require_encryption = config.get("distributed.comm.require-encryption", None)
         if require_encryption is None:
@@ -120,6 +139,9 @@ class Security:
             "certificate": getattr(self, f"tls_{role}_cert"),
             "key": getattr(self, f"tls_{role}_key"),
             "require_encryption": self.require_encryption or None,
+            "lowest_version": _version_text(self.tls_min_version),
+            "highest_version": _version_text(self.tls_max_version),
+            "ciphers": self.tls_ciphers,
         }
         return {name: value for name, value in found.items() if value is not None}
 
@@ -131,6 +153,8 @@ class Security:
             if isinstance(value, str) and value and name != "token" and _is_path(name, value):
                 with open(value) as file:
                     value = file.read()
+            if name in _VERSIONS:
+                value = _version_text(value)
             if value is not None:
                 found[name] = value
         return found
@@ -171,6 +195,8 @@ class Security:
                 value = "..."
             elif "-----BEGIN" in text:
                 value = "Temporary (In-memory)"
+            elif name in _VERSIONS:
+                value = value.name
             said.append(f"{name}={value!r}" if isinstance(value, str) else f"{name}={value}")
         return f"Security({', '.join(said)})"
 
@@ -180,6 +206,25 @@ def _security(values: dict[str, Any]) -> Security:
     for name, value in values.items():
         setattr(security, name, value)
     return security
+
+
+def _tls_version(name: str, value: Any) -> Any:
+    """The :class:`ssl.TLSVersion` that a user or a setting means."""
+    if value is None:
+        return None
+    import ssl
+
+    known = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
+    found = value if value in known.values() else known.get(str(value))
+    if found is None:
+        raise ValueError(
+            f"{name}={value!r} is not supported, expected one of {[*known.values(), None]}"
+        )
+    return ssl.TLSVersion(found)
+
+
+def _version_text(version: Any) -> str | None:
+    return None if version is None else version.name.removeprefix("TLSv").replace("_", ".")
 
 
 def _is_path(name: str, value: str) -> bool:

@@ -218,7 +218,7 @@ impl Credentials {
             certificate: Some(Pem::Text(self.certificate.clone())),
             key: Some(Pem::Text(self.key.clone())),
             require_encryption: true,
-            verify_names: false,
+            ..SecurityOptions::default()
         })
     }
 }

@@ -69,6 +69,21 @@ pub enum TransportError {
         #[source]
         source: Arc<io::Error>,
     },
+    /// The two ends have no version of TLS, or no cipher, in common.
+    #[error(
+        "TLS with {address} failed: the two ends have no version of TLS or no cipher in common; \
+         this one allows {allowed} ({source}); give both the same tls_min_version, \
+         tls_max_version and tls_ciphers"
+    )]
+    TlsDiffers {
+        /// The peer.
+        address: Address,
+        /// The versions and ciphers of this end.
+        allowed: String,
+        /// What rustls said.
+        #[source]
+        source: Arc<io::Error>,
+    },
     /// Whoever is there speaks another protocol.
     #[error("{address} does not speak Samite's cluster protocol: {found}")]
     Foreign {
@@ -193,6 +208,7 @@ impl TransportError {
             Self::Authentication { .. }
                 | Self::Version { .. }
                 | Self::Foreign { .. }
+                | Self::TlsDiffers { .. }
                 | Self::Security { .. }
         )
     }

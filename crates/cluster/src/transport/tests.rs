@@ -1,6 +1,7 @@
 //! What all transports promise, and what hostile peers meet.
 
 mod decoding;
+mod encryption;
 mod hostile;
 mod ways;
 

@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use samite::cluster::http::{HttpOptions, HttpServer};
 use samite::cluster::scheduler::{SchedulerOptions, SchedulerServer};
-use samite::cluster::security::{Credentials, Pem, Security, SecurityOptions, Token};
+use samite::cluster::security::{Credentials, Pem, Security, SecurityOptions, TlsVersion, Token};
 use samite::cluster::transport::{Address, Limits};
 use samite::cluster::worker::{WorkerHandle, WorkerServer, WorkerSettings};
 use samite::cluster::{ClusterError, Plain};
@@ -39,8 +39,9 @@ pub fn raised(failed: impl Into<ClusterError>) -> PyErr {
     }
 }
 
-/// A dict with any of `token` (str), `authority`, `certificate`, `key` (PEM text or paths), `require_encryption`
-/// and `verify_names` (bool). None means no protection.
+/// A dict with any of `token` (str), `authority`, `certificate`, `key` (PEM text or paths),
+/// `require_encryption`, `verify_names` (bool), `lowest_version`, `highest_version` ("1.2" or
+/// "1.3") and `ciphers` (OpenSSL's names, with colons between). None means no protection.
 pub fn security_of(security: Option<&Bound<'_, PyDict>>) -> PyResult<Security> {
     let Some(security) = security else { return Ok(Security::open()) };
     let mut options = SecurityOptions::default();
@@ -49,6 +50,10 @@ pub fn security_of(security: Option<&Bound<'_, PyDict>>) -> PyResult<Security> {
             continue;
         }
         let pem = || Ok::<_, PyErr>(Some(Pem::guess(&value.extract::<String>()?)));
+        let version = || {
+            let version = TlsVersion::parse(&value.extract::<String>()?);
+            Ok::<_, PyErr>(Some(version.map_err(raised)?))
+        };
         match name.extract::<String>()?.as_str() {
             "token" => {
                 let token = Token::new(value.extract::<String>()?);
@@ -58,6 +63,9 @@ pub fn security_of(security: Option<&Bound<'_, PyDict>>) -> PyResult<Security> {
             "certificate" => options.certificate = pem()?,
             "key" => options.key = pem()?,
             "require_encryption" => options.require_encryption = value.is_truthy()?,
+            "lowest_version" => options.lowest_version = version()?,
+            "highest_version" => options.highest_version = version()?,
+            "ciphers" => options.ciphers = Some(value.extract()?),
             "verify_names" => options.verify_names = value.is_truthy()?,
             other => {
                 return Err(PyTypeError::new_err(format!("security has no setting {other:?}")));
