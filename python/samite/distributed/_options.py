@@ -136,3 +136,31 @@ def check_options(where: str, given: Mapping[str, Any]) -> None:
     if given:
         names = ", ".join(sorted(given))
         raise TypeError(f"{where} got unexpected keyword arguments: {names}")
+
+
+def check_serializers(**given: Any) -> None:
+    """Refuse lists of serialization families by which nothing could be sent.
+
+    Values of arrays travel as they are, all else is pickled: whoever leaves pickles out, as in
+    ``["dask", "msgpack"]``, wants none, and must not get them unasked.
+
+    Raises
+    ------
+    TypeError
+        For anything else than a list of names.
+    ValueError
+        For a list without ``"pickle"``.
+    """
+    for name, families in given.items():
+        if families is None:
+            continue
+        if not isinstance(families, (list, tuple)) or not all(
+            isinstance(family, str) for family in families
+        ):
+            raise TypeError(f"Client: {name} is a list of names, not {families!r}")
+        if "pickle" not in families:
+            raise ValueError(
+                f"Client: {name}={list(families)!r} leaves 'pickle' out, by which calls and values "
+                "travel here; add it, or leave the argument out. Who may send pickles is said by "
+                "security="
+            )

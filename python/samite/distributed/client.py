@@ -36,7 +36,12 @@ from samite.distributed._keys import (
     no_collection,
     pieces_of,
 )
-from samite.distributed._options import no_default, task_options, warn_of_size
+from samite.distributed._options import (
+    check_serializers,
+    no_default,
+    task_options,
+    warn_of_size,
+)
 from samite.distributed._steps import in_thread, run_awaiting, sleep
 from samite.distributed._waiting import as_completed, fire_and_forget, futures_of, wait
 from samite.distributed.core import Status
@@ -92,13 +97,16 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         How the scheduler calls this client.
     direct_to_workers:
         Whether results are fetched from workers; by default where that is possible.
+    serializers, deserializers:
+        Names of Dask's ways of serialization. They must have ``"pickle"`` among them, which is the
+        one that is used.
 
     Raises
     ------
     OSError, TimeoutError
         If there is no scheduler at the address.
     ValueError
-        If the address is none.
+        If the address is none, or pickles are ruled out.
     """
 
     def __init__(
@@ -121,6 +129,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
     ) -> None:
         if timeout is no_default:
             timeout = config.get("distributed.comm.timeouts.connect", "30 s")
+        check_serializers(serializers=serializers, deserializers=deserializers)
         self._timeout = self._seconds(timeout)
         self.name = name
         self.id = f"Client-{uuid.uuid4()}"

@@ -310,3 +310,14 @@ def test_versions_that_differ_are_named_with_all_who_have_them(tmp_path, package
         assert "0.0.1" in said
         for who in ("client", "scheduler", worker):
             assert who in said
+
+
+def test_ways_of_serialization_that_leave_nothing(inside):
+    with pytest.raises(
+        ValueError, match=r"deserializers=\['dask', 'msgpack'\] leaves 'pickle' out"
+    ):
+        Client(inside, deserializers=["dask", "msgpack"])
+    with pytest.raises(TypeError, match="serializers is a list of names, not 'pickle'"):
+        Client(inside, serializers="pickle")
+    with Client(inside, serializers=["dask", "pickle"], deserializers=("pickle",)) as client:
+        assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
