@@ -402,10 +402,12 @@ impl Client {
         self.shared.send(&mut table, FromClient::Retry(keys))
     }
 
-    /// Brings values to workers: to each of these, or where there are none, to some.
+    /// Brings values to workers: to each of these, or where there are none, to some. While any of the
+    /// values is wanted, so are the results in `holds`, which the values name.
     ///
     /// # Errors
     /// [`ClusterError::Closed`]; the scheduler's fault comes with the answer.
+    #[allow(clippy::too_many_arguments)]
     pub fn scatter(
         &self,
         keys: Vec<Key>,
@@ -413,12 +415,13 @@ impl Client {
         sizes: Vec<u64>,
         workers: Vec<String>,
         copies: u32,
+        holds: Vec<Key>,
         answer: Answer,
     ) -> Result<(), ClusterError> {
         let id = self.shared.next.fetch_add(1, Ordering::Relaxed);
         let mut table = self.shared.table.lock();
         keys.iter().for_each(|key| table.submitted(key));
-        let message = FromClient::Scatter { id, keys, values, sizes, workers, copies };
+        let message = FromClient::Scatter { id, keys, values, sizes, workers, copies, holds };
         self.shared.asked(id, "scatter", &message, answer);
         self.shared.send(&mut table, message)
     }

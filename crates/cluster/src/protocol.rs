@@ -138,6 +138,8 @@ pub(crate) enum FromClient {
         sizes: Vec<u64>,
         workers: Vec<String>,
         copies: u32,
+        /// Results that the values name, and that are kept as long as these are.
+        holds: Vec<Key>,
     },
     Request {
         id: u64,

@@ -192,3 +192,66 @@ def test_pickling_on_threads(client):
     for thread in threads:
         thread.join(6 * PATIENCE)
     assert found == [True] * 15
+
+
+@pytest.mark.parametrize(
+    ("held", "read"),
+    [
+        (lambda x: Box(x), totals),
+        (lambda x: {"a": [Box(x), {"b": x}]}, lambda found: totals(found) // 2),
+        (lambda x: Box([Box(x), np.arange(200_000)]), lambda box: totals(box.content[0])),
+    ],
+)
+def test_scattered_objects(client, held, read):
+    made = client.submit(slowly, 5, pure=False)
+    scattered = client.scatter([held(made)], hash=False)[0]
+    del made
+    assert answer(client.submit(read, scattered, pure=False)) == 5
+    # As often as wanted, on each worker, and when the client that scattered it lets go of it.
+    client.replicate([scattered])
+    last = [client.submit(read, scattered, pure=False) for _ in range(4)]
+    del scattered
+    gc.collect()
+    assert client.gather(last) == [5] * 4
+    del last
+    until = time.monotonic() + PATIENCE
+    while calls(client) and time.monotonic() < until:
+        time.sleep(0.02)
+    assert not calls(client)
+
+
+def test_a_scattered_future_is_a_future(client):
+    made = client.submit(slowly, 5, pure=False)
+    scattered = client.scatter(made)
+    name = made.key
+    del made
+
+    def look(found):
+        return type(found).__name__, found.key, found.result(PATIENCE)
+
+    assert answer(client.submit(look, scattered, pure=False)) == ("Future", name, 5)
+
+
+def test_values_of_one_scatter_hold_what_any_of_them_needs(client):
+    futures = client.scatter(
+        {f"box-{number}": Box(client.submit(slowly, number, pure=False)) for number in range(3)}
+    )
+    gc.collect()
+    del futures["box-0"]
+    assert [answer(client.submit(totals, futures[f"box-{n}"])) for n in (1, 2)] == [1, 2]
+
+
+def test_futures_that_failed_do_not_fail_scattering(client):
+    failed = client.submit(lambda: 1 // 0)
+    wait([failed], timeout=PATIENCE)
+    scattered = client.scatter(Box(failed))
+    assert client.submit(lambda box: 3, scattered, pure=False).result(PATIENCE) == 3
+
+
+def test_futures_among_equal_data(client):
+    """A value that is there already holds its futures itself."""
+    made = client.submit(slowly, 5, pure=False)
+    first = client.scatter({"equal": Box(made)})
+    second = client.scatter({"equal": Box(made)})
+    del made, first
+    assert answer(client.submit(totals, second["equal"], pure=False)) == 5

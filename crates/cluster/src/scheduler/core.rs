@@ -56,6 +56,8 @@ pub(super) struct Core {
     pub(super) next_client: u64,
     pub(super) next_worker: u32,
     pub(super) next_graph: u32,
+    /// Graphs up to this number may be known to workers by a scheduler before this one.
+    pub(super) inherited: GraphId,
     inputs: Vec<TaskKey>,
     pub(super) journaling: Option<Journaling>,
     pub(super) restoring: Option<Restoring>,
@@ -91,6 +93,7 @@ impl Core {
             next_client: 0,
             next_worker: 0,
             next_graph: 0,
+            inherited: GraphId(0),
             inputs: Vec::new(),
             journaling: None,
             restoring: None,
@@ -111,6 +114,10 @@ impl Core {
         self.machine.handle(now, event, &mut actions);
         self.carry_out(&mut actions);
         self.actions = actions;
+        // Only now, so that the journal has what follows from an event after the event itself.
+        while let Some(key) = self.names.loose.pop() {
+            self.let_go(&key);
+        }
     }
 
     pub(super) fn connected(&mut self, id: ConnectionId, sender: Sender, local: bool) {
@@ -239,10 +246,10 @@ impl Core {
             }
             FromClient::Fetch { id, keys } => self.relay(client, id, &keys),
             FromClient::Missing { task, holder } => self.missing(task, &holder),
-            FromClient::Scatter { id, keys, values, sizes, workers, copies } => {
+            FromClient::Scatter { id, keys, values, sizes, workers, copies, holds } => {
                 let values = keys.into_iter().zip(values).zip(sizes);
                 let values = values.map(|((key, value), bytes)| (key, value, bytes)).collect();
-                self.scatter(Asker { client, id }, values, &workers, copies);
+                self.scatter(Asker { client, id }, values, &workers, copies, holds);
             }
             FromClient::Request { id, name, arguments } => {
                 self.request(client, id, &name, &arguments);
@@ -289,12 +296,14 @@ impl Core {
         GraphId(self.next_graph)
     }
 
-    /// Takes a graph. `data` are tasks whose values clients bring.
+    /// Takes a graph. `data` are tasks whose values clients bring, and `holds` the results that these
+    /// values name, which are kept as long as the graph is.
     pub(super) fn submit_graph(
         &mut self,
         client: ClientId,
         submission: Submission,
         data: Box<[TaskId]>,
+        holds: Vec<Key>,
     ) -> GraphId {
         let graph = self.next_graph();
         let Submission { plan, operations, outputs, imports, annotations } = submission;
@@ -315,6 +324,8 @@ impl Core {
         let operations = operations.into_iter().map(|operation| operation.payload).collect();
         let mut record = GraphRecord::new(plan.clone(), operations);
         self.names.keep(&mut record, keeps);
+        holds.iter().for_each(|key| self.hold(key));
+        record.holds = holds;
         let mut known = Vec::new();
         let mut released = Vec::new();
         for (&task, key) in plan.outputs().iter().zip(outputs) {
@@ -367,7 +378,7 @@ impl Core {
             }
             return;
         }
-        self.submit_graph(client, submission, Box::default());
+        self.submit_graph(client, submission, Box::default(), Vec::new());
     }
 
     pub(super) fn release(&mut self, client: ClientId, keys: &[Key]) {
@@ -691,7 +702,16 @@ impl Core {
     }
 
     fn forget(&mut self, graph: GraphId) {
-        for worker in self.names.forget(graph) {
+        let told = self.names.forget(graph);
+        if graph.0 <= self.inherited.0 {
+            // What a scheduler before this one sent is not known.
+            for worker in self.workers.values_mut() {
+                worker.operations.remove(&graph);
+                worker.out.push(ToWorker::Forget { graph });
+            }
+            return;
+        }
+        for worker in told {
             if let Some(worker) = self.workers.get_mut(&worker)
                 && worker.operations.remove(&graph).is_some()
             {

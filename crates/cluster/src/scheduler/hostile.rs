@@ -126,7 +126,8 @@ fn from_client(random: &mut Random) -> FromClient {
             let count = keys.len() + random.below(2);
             let values = (0..count).map(|_| random.value()).collect();
             let sizes = vec![random.below(1 << 30) as u64; keys.len()];
-            FromClient::Scatter { id, keys, values, sizes, workers: Vec::new(), copies: 2 }
+            let (workers, holds) = (Vec::new(), random.keys());
+            FromClient::Scatter { id, keys, values, sizes, workers, copies: 2, holds }
         }
         _ => {
             const NAMES: [&str; 30] = [

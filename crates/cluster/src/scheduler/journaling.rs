@@ -37,12 +37,14 @@ pub(super) enum Line {
         workers: u32,
         clients: u64,
     },
-    /// The operations of a graph, the names of its outputs and those it keeps; before the machine's record of it.
+    /// The operations of a graph, the names of its outputs and those it keeps and holds; before the
+    /// machine's record of it.
     Graph {
         graph: GraphId,
         operations: Vec<Encoded>,
         outputs: Vec<(TaskId, Key)>,
         keeps: Vec<Key>,
+        holds: Vec<Key>,
     },
     /// What the machine says.
     Machine(Record),
@@ -497,6 +499,7 @@ impl GraphRecord {
             operations: self.operations.clone(),
             outputs,
             keeps: self.keeps.clone(),
+            holds: self.holds.clone(),
         }
     }
 }

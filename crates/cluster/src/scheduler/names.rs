@@ -65,6 +65,8 @@ pub(super) struct GraphRecord {
     pub(super) keeps: Vec<Key>,
     /// The workers that were sent operations of it; some may be gone.
     pub(super) told: Vec<WorkerId>,
+    /// Results that its values name, which are wanted while it is there.
+    pub(super) holds: Vec<Key>,
 }
 
 impl GraphRecord {
@@ -78,6 +80,7 @@ impl GraphRecord {
             suspects: FxHashMap::default(),
             keeps: Vec::new(),
             told: Vec::new(),
+            holds: Vec::new(),
         }
     }
 
@@ -131,6 +134,8 @@ pub(super) struct Names {
     kept: FxHashMap<Key, usize>,
     /// Kept results that no client wants any more.
     left: FxHashMap<Key, TaskKey>,
+    /// What graphs held that are gone, and is to be let go.
+    pub(super) loose: Vec<Key>,
 }
 
 impl Names {
@@ -175,9 +180,11 @@ impl Names {
         Some(task)
     }
 
-    /// Forgets a graph, and the names that only it kept. Answers which workers know of it.
+    /// Forgets a graph, and the names that only it kept; what it held is loose. Answers which
+    /// workers know of it.
     pub(super) fn forget(&mut self, graph: GraphId) -> Vec<WorkerId> {
         let Some(record) = self.graphs.remove(&graph) else { return Vec::new() };
+        self.loose.extend(record.holds);
         for key in record.keeps {
             if let Some(count) = self.kept.get_mut(&key) {
                 *count -= 1;

@@ -61,6 +61,7 @@ struct Unplanned {
     operations: Vec<Encoded>,
     outputs: Vec<(TaskId, Key)>,
     keeps: Vec<Key>,
+    holds: Vec<Key>,
     errors: FxHashMap<TaskId, Arc<Erred>>,
     suspects: FxHashMap<TaskId, Vec<String>>,
 }
@@ -72,8 +73,8 @@ impl Account {
             Line::Reserved { graphs, workers, clients } => {
                 self.reserved = (graphs, workers, clients);
             }
-            Line::Graph { graph, operations, outputs, keeps } => {
-                let made = Unplanned { operations, outputs, keeps, ..Default::default() };
+            Line::Graph { graph, operations, outputs, keeps, holds } => {
+                let made = Unplanned { operations, outputs, keeps, holds, ..Default::default() };
                 self.graphs.insert(graph.0, made);
             }
             Line::Machine(record) => {
@@ -118,6 +119,7 @@ impl Core {
             self.id = id;
         }
         (self.next_graph, self.next_worker, self.next_client) = reserved;
+        self.inherited = GraphId(self.next_graph);
         self.machine = Scheduler::replay(self.machine.options().clone(), records);
         let mut nameless = Vec::new();
         for (graph, found) in graphs {
@@ -126,6 +128,7 @@ impl Core {
             let mut record = GraphRecord::new(plan.clone(), found.operations);
             (record.errors, record.suspects) = (found.errors, found.suspects);
             self.names.keep(&mut record, found.keeps);
+            record.holds = found.holds;
             for (task, key) in found.outputs {
                 if !self.machine.is_wanted(TaskKey { graph, task }) {
                     nameless.push((key, TaskKey { graph, task }));
@@ -143,6 +146,9 @@ impl Core {
         for (key, task) in nameless {
             self.names.leave(&key, task);
         }
+        let records = self.names.graphs.values();
+        let held: Vec<Key> = records.flat_map(|record| record.holds.iter().cloned()).collect();
+        held.iter().for_each(|key| self.hold(key));
         let now = Instant::now();
         let described = format!(
             "goes on as {} with {} graphs and {} results; waits for {} workers and {} clients",

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use rustc_hash::FxHashSet;
 use samite_graph::{OperationId, PlanBuilder, TaskId};
 use samite_scheduling::{Event, TaskKey, WorkerId};
 
@@ -52,6 +53,7 @@ impl Core {
         values: Vec<(Key, Carried, u64)>,
         workers: &[String],
         copies: u32,
+        holds: Vec<Key>,
     ) {
         let targets: Vec<WorkerId> = self
             .workers
@@ -77,7 +79,7 @@ impl Core {
             self.forget_lost_data(key);
         }
         let keys: Vec<Key> = values.iter().map(|(key, ..)| key.clone()).collect();
-        let tasks = match self.data_graph(asker, &keys) {
+        let tasks = match self.data_graph(asker, &keys, holds) {
             Ok(tasks) => tasks,
             Err(fault) => return self.reply(asker, Err(fault)),
         };
@@ -121,7 +123,12 @@ impl Core {
     }
 
     /// A graph of data by these names; its tasks.
-    fn data_graph(&mut self, asker: Asker, keys: &[Key]) -> Result<Vec<TaskKey>, Fault> {
+    fn data_graph(
+        &mut self,
+        asker: Asker,
+        keys: &[Key],
+        holds: Vec<Key>,
+    ) -> Result<Vec<TaskKey>, Fault> {
         let mut builder = PlanBuilder::with_capacity(keys.len(), 0);
         builder.begin_layer("scatter", None);
         let tasks: Vec<TaskId> =
@@ -135,7 +142,10 @@ impl Core {
             imports: Vec::new(),
             annotations: Vec::new(),
         };
-        let graph = self.submit_graph(asker.client, submission, tasks.clone().into());
+        // What holds itself would stay for ever.
+        let own: FxHashSet<&Key> = keys.iter().collect();
+        let holds = holds.into_iter().filter(|key| !own.contains(key)).collect();
+        let graph = self.submit_graph(asker.client, submission, tasks.clone().into(), holds);
         Ok(tasks.into_iter().map(|task| TaskKey { graph, task }).collect())
     }
 

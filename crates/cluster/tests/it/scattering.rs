@@ -18,7 +18,7 @@ fn scatter(client: &Client, names: &[&str], copies: u32) -> mpsc::Receiver<Resul
     let (answer, answered) = mpsc::channel();
     client.retain(&keys);
     let answer = Box::new(move |outcome| answer.send(outcome).unwrap_or_default());
-    client.scatter(keys, values, sizes, Vec::new(), copies, answer).unwrap();
+    client.scatter(keys, values, sizes, Vec::new(), copies, Vec::new(), answer).unwrap();
     answered
 }
 

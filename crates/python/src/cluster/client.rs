@@ -12,7 +12,7 @@ use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key, Plain};
 use samite::runtime::Value;
 
 use crate::cluster::executor::{self, PyExecutor};
-use crate::cluster::future::FutureBase;
+use crate::cluster::future::{self, FutureBase};
 use crate::cluster::servers::{raised, seconds, security_of};
 use crate::cluster::{plain, submit};
 use crate::gil::{self, Held};
@@ -390,11 +390,15 @@ impl ClusterClient {
         let mut local = client.is_local();
         let answer = loop {
             let mut carried = Vec::with_capacity(values.len());
+            let mut holds = Vec::new();
             for value in &values {
                 carried.push(if local {
                     Carried::Local(value.clone())
                 } else {
-                    match client.executor().encode(value) {
+                    let encode = || client.executor().encode(value);
+                    let (encoded, pickled) = future::pickled_by(client, encode);
+                    holds.extend(pickled);
+                    match encoded {
                         Ok(encoded) => Carried::Encoded(encoded),
                         Err(Failure::Raised { text, error }) => {
                             return Err(executor::exception(py, &text, &error));
@@ -407,7 +411,7 @@ impl ClusterClient {
             let (sender, receiver) = std::sync::mpsc::sync_channel(1);
             let answer = Box::new(move |answer| _ = sender.send(answer));
             client
-                .scatter(keys.clone(), carried, sizes, workers.clone(), broadcast, answer)
+                .scatter(keys.clone(), carried, sizes, workers.clone(), broadcast, holds, answer)
                 .map_err(raised)?;
             match scattered(py, &receiver, end)? {
                 // Not all of the workers are in this process.
