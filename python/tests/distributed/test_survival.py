@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import os
 import signal
@@ -82,6 +83,77 @@ def test_a_scheduler_that_was_killed_is_the_same_one_again(processes):
     with cluster.client() as other:
         assert other.gather(other.get_dataset("squares")) == [0, 1]
         assert other.get_metadata("place") == "here"
+
+
+def test_what_pickled_objects_hold_survives_the_scheduler(processes, tmp_path):
+    """Futures that stand in arguments, functions, graphs and scattered data alone, and are asked
+    for by name once the scheduler was killed: twice, so that it also reads what it wrote anew."""
+    import samite
+
+    cluster, client = processes
+    client.wait_for_workers(3, timeout=60)
+
+    class Box:
+        def __init__(self, content):
+            self.content = content
+
+    go = tmp_path / "go"
+    began = tmp_path / "began"
+    began.mkdir()
+
+    def square(x):
+        return x * x
+
+    def read(box, name):
+        (began / name).touch()
+        until = time.monotonic() + 120
+        while not go.exists() and time.monotonic() < until:
+            time.sleep(0.05)
+        return box.content.result(60)
+
+    def reader(box, name):
+        return lambda: read(box, name)
+
+    def boxed(x):
+        made = client.submit(square, x, pure=False)
+        made.result(timeout=PATIENCE)
+        return Box(made)
+
+    boxes = [boxed(x) for x in range(1, 9)]
+    scattered = client.scatter(boxes[3], hash=False)
+    # Three run while the scheduler is killed, and the others wait for them.
+    futures = [
+        client.submit(read, boxes[0], "argument", pure=False),
+        client.submit(reader(boxes[1], "function"), pure=False),
+        client.compute(samite.delayed(read)(boxes[2], "graph")),
+        client.submit(read, scattered, "data", pure=False),
+        *(client.submit(read, box, f"{n}", pure=False) for n, box in enumerate(boxes[4:])),
+        client.submit(read, Box(client.submit(lambda: 1 // 0, pure=False)), "failed", pure=False),
+    ]
+    del scattered, boxes
+    until = time.monotonic() + 60
+    while len(list(began.iterdir())) < 3 and time.monotonic() < until:
+        time.sleep(0.02)
+    assert len(list(began.iterdir())) == 3
+    for _ in range(2):
+        cluster.restart_scheduler(0.2)
+        client.wait_for_workers(3, timeout=60)
+    go.touch()
+    *good, failed = futures
+    assert client.gather(good) == [x * x for x in range(1, 9)]
+    with pytest.raises(ZeroDivisionError):
+        failed.result(timeout=PATIENCE)
+    # None of it stays when nobody wants it any more.
+    del futures, good, failed
+    gc.collect()
+    until = time.monotonic() + PATIENCE
+    while _held(client) and time.monotonic() < until:
+        time.sleep(0.05)
+    assert not _held(client)
+
+
+def _held(client):
+    return [key for key in client.who_has() if key.startswith(("square-", "read-"))]
 
 
 def test_a_full_spill_disk_fails_nothing_that_fits(tmp_path):
