@@ -19,7 +19,7 @@ use twox_hash::XxHash3_128;
 
 use super::{JournalError, Recovered};
 
-const MAGIC: [u8; 8] = *b"samite-2";
+const MAGIC: [u8; 8] = *b"samite-3";
 const HEADER: usize = MAGIC.len() + 8 + 8;
 /// The bytes before those of a record.
 pub(super) const RECORD_HEADER: usize = 4 + 8;

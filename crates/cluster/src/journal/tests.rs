@@ -110,7 +110,7 @@ fn a_compaction_that_was_killed_or_cannot_be_written_changes_nothing() {
     drop(journal);
     fs::remove_dir(&blocked).unwrap();
     // Half of a compaction, as a killed process leaves it.
-    fs::write(&blocked, b"samite-2 and then").unwrap();
+    fs::write(&blocked, b"samite-3 and then").unwrap();
     let (journal, recovered) = open(folder.path());
     assert_eq!(recovered.decode::<u32>().unwrap(), [1, 2]);
     journal.compact(recovered.records).unwrap();
@@ -141,7 +141,7 @@ fn an_old_file_beside_a_new_one_is_ignored() {
 fn a_file_of_something_else_is_refused_and_kept() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("00000001.journal");
-    for content in [&b"a diary"[..], b"samite-2\x01\0\0\0\0\0\0\0broken!!", b""] {
+    for content in [&b"a diary"[..], b"samite-3\x01\0\0\0\0\0\0\0broken!!", b""] {
         fs::write(&file, content).unwrap();
         let error = Journal::open(folder.path(), JournalOptions::default()).unwrap_err();
         assert!(matches!(error, JournalError::Foreign { .. }), "{error}");
