@@ -224,11 +224,7 @@ impl Core {
             FromClient::Submit(submission) => self.submit(client, *submission),
             FromClient::Retain(keys) => {
                 for key in keys {
-                    self.names.by_key.entry(key.clone()).or_default().want(client);
-                    self.tell_standing(client, &key);
-                    if let Some(TaskKey { graph, task }) = self.names.revive(&key) {
-                        self.tell(Event::OutputsWanted { graph, tasks: Box::new([task]) });
-                    }
+                    self.retain(client, &key);
                 }
             }
             FromClient::Release(keys) => self.release(client, &keys),
@@ -379,6 +375,15 @@ impl Core {
             return;
         }
         self.submit_graph(client, submission, Box::default(), Vec::new());
+    }
+
+    /// A client wants a result, which may have a task already or only a name so far.
+    pub(super) fn retain(&mut self, client: ClientId, key: &Key) {
+        self.names.by_key.entry(key.clone()).or_default().want(client);
+        self.tell_standing(client, key);
+        if let Some(TaskKey { graph, task }) = self.names.revive(key) {
+            self.tell(Event::OutputsWanted { graph, tasks: Box::new([task]) });
+        }
     }
 
     pub(super) fn release(&mut self, client: ClientId, keys: &[Key]) {

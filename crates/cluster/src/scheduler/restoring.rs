@@ -39,6 +39,9 @@ pub(super) struct Restoring {
 /// While clients are waited for.
 pub(super) struct Former {
     clients: BTreeSet<ClientId>,
+    /// Results that clients which are back had seen and that nobody knows: what made them may not
+    /// have been written, and is said again by another client.
+    doubtful: Vec<(ClientId, Key)>,
     until: Instant,
 }
 
@@ -158,7 +161,7 @@ impl Core {
             workers.len(),
             clients.len()
         );
-        self.former = Some(Former { clients, until: now + CLIENTS });
+        self.former = Some(Former { clients, doubtful: Vec::new(), until: now + CLIENTS });
         self.restoring =
             Some(Restoring { expected: workers, until: now + self.patience, deferred: Vec::new() });
         for (name, arguments) in requests {
@@ -217,24 +220,34 @@ impl Core {
     /// A client has connected anew, and says what it wants.
     pub(super) fn attached(&mut self, client: ClientId, submitted: &[Key], others: &[Key]) {
         for key in submitted {
-            match self.names.by_key.get_mut(key) {
-                Some(name) => _ = name.want(client),
-                None => {
-                    let reason = String::from("lost with the scheduler, which was started anew");
-                    self.tell_client(client, ToClient::Cancelled { key: key.clone(), reason });
-                    continue;
+            if self.names.task(key).is_none() {
+                let others = self
+                    .former
+                    .as_mut()
+                    .filter(|former| former.clients.iter().any(|other| *other != client));
+                match others {
+                    Some(former) => former.doubtful.push((client, key.clone())),
+                    None if self.names.by_key.contains_key(key) => {}
+                    None => {
+                        self.tell_lost(client, key.clone());
+                        continue;
+                    }
                 }
             }
-            self.tell_standing(client, key);
+            self.retain(client, key);
         }
         for key in others {
-            self.names.by_key.entry(key.clone()).or_default().want(client);
-            self.tell_standing(client, key);
+            self.retain(client, key);
         }
         if let Some(former) = &mut self.former {
             former.clients.remove(&client);
             self.forget_former(false);
         }
+    }
+
+    fn tell_lost(&mut self, client: ClientId, key: Key) {
+        let reason = String::from("lost with the scheduler, which was started anew");
+        self.tell_client(client, ToClient::Cancelled { key, reason });
     }
 
     /// Whether a client is waited for since the scheduler was started anew.
@@ -255,6 +268,13 @@ impl Core {
             self.log("WARNING", format!("{missing} clients did not come back"));
             for client in former.clients {
                 self.note(|| Line::ClientWent { client: client.0 });
+            }
+        }
+        for (client, key) in former.doubtful {
+            let name = self.names.by_key.get(&key);
+            if name.is_some_and(|name| name.task.is_none() && name.wanted_by.contains(&client)) {
+                self.release(client, std::slice::from_ref(&key));
+                self.tell_lost(client, key);
             }
         }
         self.release_all(FORMER);
