@@ -10,7 +10,7 @@ use arrow::array::{Array, ArrayRef, AsArray, MutableArrayData, make_array};
 use arrow::datatypes::DataType;
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::execution::SendableRecordBatchStream;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::sorts::sort::SortExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
@@ -36,7 +36,7 @@ pub(crate) fn owned(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
     replace_children_if_necessary(plan, children)
 }
 
-fn own(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+fn own(rows: SendableRecordBatchStream, _: &TaskContext) -> SendableRecordBatchStream {
     let schema = rows.schema();
     let rows = rows.map(|batch| with_own_memory(&batch?));
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))
@@ -69,7 +69,7 @@ fn owned_column(column: &ArrayRef) -> Result<ArrayRef> {
 }
 
 /// Bytes of the rows of a column. Of a dictionary its values count too: a copy keeps them.
-fn needed_bytes(column: &ArrayRef) -> Result<usize> {
+pub(crate) fn needed_bytes(column: &ArrayRef) -> Result<usize> {
     let text = match column.data_type() {
         DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
         DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),

@@ -20,7 +20,7 @@ use datafusion::optimizer::{Optimizer, OptimizerRule};
 
 pub(crate) use filters::Filters;
 pub(crate) use first_rows::FirstRows;
-pub(crate) use runs::Runs;
+pub(crate) use runs::{Runs, ordered};
 pub(crate) use sizes::sizes;
 
 /// All rules of the optimizer, in their order.

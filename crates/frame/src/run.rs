@@ -385,7 +385,7 @@ impl Session {
         let physical = state.query_planner().create_physical_plan(&optimized, &state).await?;
         let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
-            (false, _) => whole(physical)?,
+            (false, _) => rules::ordered(whole(physical)?, true)?,
             (true, false) => owned::owned(whole(physical)?)?,
             (true, true) => owned::owned(frugal::frugal(physical)?)?,
         })

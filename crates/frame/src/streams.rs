@@ -98,14 +98,17 @@ impl ExecutionPlan for Begun {
 pub(crate) struct ThroughExec {
     name: &'static str,
     input: Arc<dyn ExecutionPlan>,
-    change: fn(SendableRecordBatchStream) -> SendableRecordBatchStream,
+    change: Change,
 }
+
+/// What is done to the batches of a partition.
+type Change = fn(SendableRecordBatchStream, &TaskContext) -> SendableRecordBatchStream;
 
 impl ThroughExec {
     pub(crate) fn over(
         name: &'static str,
         input: Arc<dyn ExecutionPlan>,
-        change: fn(SendableRecordBatchStream) -> SendableRecordBatchStream,
+        change: Change,
     ) -> Arc<dyn ExecutionPlan> {
         Arc::new(Self { name, input, change })
     }
@@ -170,7 +173,7 @@ impl ExecutionPlan for ThroughExec {
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        Ok((self.change)(self.input.execute(partition, context)?))
+        Ok((self.change)(self.input.execute(partition, context.clone())?, &context))
     }
 
     fn metrics(&self) -> Option<MetricsSet> {
@@ -197,7 +200,7 @@ pub(crate) fn in_turns(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execution
     replace_children_if_necessary(plan, children)
 }
 
-fn after_others(rows: SendableRecordBatchStream) -> SendableRecordBatchStream {
+fn after_others(rows: SendableRecordBatchStream, _: &TaskContext) -> SendableRecordBatchStream {
     let schema = rows.schema();
     let rows = others_first().map(|()| rows).flatten_stream();
     Box::pin(RecordBatchStreamAdapter::new(schema, rows))

@@ -5,25 +5,22 @@
 //! of buffers the list costs more than the rows. So the side comes as one batch, whose text was copied
 //! into one buffer.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray};
 use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, SchemaRef};
 use arrow::record_batch::{RecordBatch, RecordBatchOptions};
-use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_plan::joins::HashJoinExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-    replace_children_if_necessary,
-};
-use futures::{StreamExt, stream};
+use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
+use futures::{StreamExt, TryStreamExt, stream};
+
+use crate::owned::needed_bytes;
+use crate::streams::ThroughExec;
 
 /// So many batches have lists that cost nothing.
 const FEW: usize = 16;
@@ -33,10 +30,7 @@ pub(crate) fn whole(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
     let children = plan.children().into_iter().cloned().map(whole).collect::<Result<Vec<_>>>()?;
     let children = match (plan.downcast_ref::<HashJoinExec>(), children.as_slice()) {
         (Some(_), [kept, other]) if has_text(&kept.schema()) => {
-            vec![
-                Arc::new(WholeExec { input: kept.clone() }) as Arc<dyn ExecutionPlan>,
-                other.clone(),
-            ]
+            vec![ThroughExec::over("WholeExec", kept.clone(), together), other.clone()]
         }
         _ => children,
     };
@@ -51,77 +45,13 @@ fn is_view(data_type: &DataType) -> bool {
     matches!(data_type, DataType::Utf8View | DataType::BinaryView)
 }
 
-#[derive(Debug)]
-struct WholeExec {
-    input: Arc<dyn ExecutionPlan>,
-}
-
-impl DisplayAs for WholeExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "WholeExec")
-    }
-}
-
-impl ExecutionPlan for WholeExec {
-    fn name(&self) -> &str {
-        "WholeExec"
-    }
-
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self { input })),
-            Err(_) => internal_err!("WholeExec has one input"),
-        }
-    }
-
-    fn execute(
-        &self,
-        partition: usize,
-        context: Arc<TaskContext>,
-    ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context.clone())?;
-        let pool = context.memory_pool();
-        let reservation = MemoryConsumer::new(format!("WholeExec[{partition}]")).register(pool);
-        let schema = self.schema();
-        let rows = stream::once(gathered(input, schema.clone(), reservation));
-        let rows = rows.flat_map(|found| {
-            stream::iter(match found {
-                Ok(batches) => batches.into_iter().map(Ok).collect(),
-                Err(failed) => vec![Err(failed)],
-            })
-        });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
-    }
+fn together(rows: SendableRecordBatchStream, context: &TaskContext) -> SendableRecordBatchStream {
+    let reservation = MemoryConsumer::new("WholeExec").register(context.memory_pool());
+    let schema = rows.schema();
+    let rows = stream::once(gathered(rows, schema.clone(), reservation))
+        .map_ok(|batches| stream::iter(batches.into_iter().map(Ok)))
+        .try_flatten();
+    Box::pin(RecordBatchStreamAdapter::new(schema, rows))
 }
 
 /// All rows, in one batch if they came in many.
@@ -133,7 +63,9 @@ async fn gathered(
     let mut batches = Vec::new();
     while let Some(batch) = input.next().await.transpose()? {
         if batch.num_rows() > 0 {
-            reservation.try_grow(bytes(&batch))?;
+            for column in batch.columns() {
+                reservation.try_grow(needed_bytes(column)?)?;
+            }
             batches.push(batch);
         }
     }
@@ -147,23 +79,54 @@ async fn gathered(
     Ok(vec![RecordBatch::try_new_with_options(schema, columns, &options)?])
 }
 
-/// Bytes of a batch, of which text counts only as far as its rows have it.
-fn bytes(batch: &RecordBatch) -> usize {
-    let of = |column: &ArrayRef| {
-        let text = match column.data_type() {
-            DataType::Utf8View => column.as_string_view().total_buffer_bytes_used(),
-            DataType::BinaryView => column.as_binary_view().total_buffer_bytes_used(),
-            _ => 0,
-        };
-        column.to_data().get_slice_memory_size().unwrap_or(0) + text
-    };
-    batch.columns().iter().map(of).sum()
-}
-
 fn in_one_place(column: &ArrayRef) -> ArrayRef {
     match column.data_type() {
         DataType::Utf8View => Arc::new(column.as_string_view().gc()),
         DataType::BinaryView => Arc::new(column.as_binary_view().gc()),
         _ => column.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use arrow::array::{Array, Int64Array, StringViewArray};
+
+    use super::*;
+
+    /// Rows of a number and a text that is longer than what a view holds.
+    fn rows(count: usize) -> Vec<RecordBatch> {
+        let batch = |number: usize| {
+            let numbers = Int64Array::from_iter_values([number as i64, 1, 2]);
+            let texts = [Some(format!("the text of the row {number}")), None, Some("short".into())];
+            let columns: [(&str, ArrayRef); 2] = [
+                ("n", Arc::new(numbers)),
+                ("s", Arc::new(texts.into_iter().collect::<StringViewArray>())),
+            ];
+            RecordBatch::try_from_iter(columns).unwrap()
+        };
+        (0..count).map(batch).collect()
+    }
+
+    fn through(batches: Vec<RecordBatch>) -> Vec<RecordBatch> {
+        let schema = batches[0].schema();
+        let given = stream::iter(batches.into_iter().map(Ok));
+        let given = Box::pin(RecordBatchStreamAdapter::new(schema, given));
+        let found = together(given, &TaskContext::default()).try_collect();
+        futures::executor::block_on(found).unwrap()
+    }
+
+    #[test]
+    fn many_batches_become_one_with_text_in_one_place() {
+        let batches = rows(3 * FEW);
+        let found = through(batches.clone());
+        let [whole] = found.as_slice() else { panic!("{} batches", found.len()) };
+        assert_eq!(*whole, concat_batches(&batches[0].schema(), &batches).unwrap());
+        assert_eq!(whole.column(1).as_string_view().data_buffers().len(), 1);
+        assert_eq!(whole.column(1).null_count(), 3 * FEW);
+    }
+
+    #[test]
+    fn few_batches_stay_as_they_are() {
+        assert_eq!(through(rows(FEW)), rows(FEW));
     }
 }

@@ -25,17 +25,11 @@ impl PhysicalOptimizerRule for Runs {
         plan: Arc<dyn ExecutionPlan>,
         _config: &ConfigOptions,
     ) -> Result<Arc<dyn ExecutionPlan>> {
-        let mut found = false;
-        let plan = plan
-            .transform_up(|plan| match RunsExec::of(&plan) {
-                Some(runs) => {
-                    found = true;
-                    Ok(Transformed::yes(Arc::new(runs) as Arc<dyn ExecutionPlan>))
-                }
-                None => Ok(Transformed::no(plan)),
-            })
-            .data()?;
-        if found { ordered(plan, true) } else { Ok(plan) }
+        plan.transform_up(|plan| match RunsExec::of(&plan) {
+            Some(runs) => Ok(Transformed::yes(Arc::new(runs) as Arc<dyn ExecutionPlan>)),
+            None => Ok(Transformed::no(plan)),
+        })
+        .data()
     }
 
     fn name(&self) -> &str {
@@ -48,8 +42,11 @@ impl PhysicalOptimizerRule for Runs {
 }
 
 /// The plan with both phases over runs in one, where nothing above relies on groups being dealt out
-/// by hash: `is_free` is whether that is so for this node.
-fn ordered(plan: Arc<dyn ExecutionPlan>, is_free: bool) -> Result<Arc<dyn ExecutionPlan>> {
+/// by hash: `is_free` is whether that is so for this node. Not within a budget, since runs are kept.
+pub(crate) fn ordered(
+    plan: Arc<dyn ExecutionPlan>,
+    is_free: bool,
+) -> Result<Arc<dyn ExecutionPlan>> {
     let deals = plan.downcast_ref::<CoalescePartitionsExec>().is_some()
         || plan.downcast_ref::<RepartitionExec>().is_some()
         || plan.downcast_ref::<SortPreservingMergeExec>().is_some();
