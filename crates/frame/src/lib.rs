@@ -10,6 +10,7 @@ mod coded;
 mod conditions;
 mod encode;
 mod error;
+mod exchange;
 mod explain;
 mod first_rows;
 mod frugal;

@@ -29,7 +29,6 @@ use datafusion::physical_plan::execution_plan::{Boundedness, EmissionType};
 use datafusion::physical_plan::metrics::{
     BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
 };
-use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, Partitioning,
@@ -39,6 +38,7 @@ use futures::future::{BoxFuture, Shared};
 use futures::{FutureExt, StreamExt, TryStreamExt, stream};
 use parking_lot::Mutex;
 
+use crate::exchange::dealt;
 use crate::runs::{RunsExec, is_ascending};
 use crate::streams::Begun;
 
@@ -60,8 +60,7 @@ impl OrderedExec {
     /// fractions, in several partitions.
     pub(crate) fn of(hashed: &Arc<dyn ExecutionPlan>) -> Option<Self> {
         let aggregate = hashed.downcast_ref::<AggregateExec>()?;
-        let shuffle = aggregate.input().downcast_ref::<RepartitionExec>()?;
-        let runs = shuffle.input();
+        let runs = dealt(aggregate.input())?;
         let partitions = runs.output_partitioning().partition_count();
         let key = runs.downcast_ref::<RunsExec>()?.schema().field(0).data_type().clone();
         let fits = *aggregate.mode() == AggregateMode::FinalPartitioned

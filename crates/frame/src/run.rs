@@ -33,6 +33,7 @@ use tokio::task::{AbortHandle, JoinSet};
 
 use crate::coded::Coded;
 use crate::error::{FrameError, Result};
+use crate::exchange::exchanged;
 use crate::frugal;
 use crate::lower::{self, Lowering};
 use crate::owned;
@@ -386,7 +387,7 @@ impl Session {
         let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
             (false, _) => rules::ordered(whole(physical)?, true)?,
-            (true, false) => owned::owned(whole(physical)?)?,
+            (true, false) => owned::owned(rules::ordered(exchanged(whole(physical)?)?, true)?)?,
             (true, true) => owned::owned(frugal::frugal(physical)?)?,
         })
     }

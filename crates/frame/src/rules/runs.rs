@@ -8,11 +8,11 @@ use datafusion::error::Result;
 use datafusion::physical_expr::Distribution;
 use datafusion::physical_optimizer::PhysicalOptimizerRule;
 use datafusion::physical_plan::coalesce_partitions::CoalescePartitionsExec;
-use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::sorts::sort_preserving_merge::SortPreservingMergeExec;
 use datafusion::physical_plan::union::InterleaveExec;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 
+use crate::exchange::dealt;
 use crate::ordered::OrderedExec;
 use crate::runs::RunsExec;
 
@@ -42,13 +42,13 @@ impl PhysicalOptimizerRule for Runs {
 }
 
 /// The plan with both phases over runs in one, where nothing above relies on groups being dealt out
-/// by hash: `is_free` is whether that is so for this node. Not within a budget, since runs are kept.
+/// by hash: `is_free` is whether that is so for this node.
 pub(crate) fn ordered(
     plan: Arc<dyn ExecutionPlan>,
     is_free: bool,
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let deals = plan.downcast_ref::<CoalescePartitionsExec>().is_some()
-        || plan.downcast_ref::<RepartitionExec>().is_some()
+        || dealt(&plan).is_some()
         || plan.downcast_ref::<SortPreservingMergeExec>().is_some();
     let keeps = is_free && plan.downcast_ref::<InterleaveExec>().is_none();
     let required = plan.input_distribution_requirements().into_per_child();

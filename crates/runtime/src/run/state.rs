@@ -536,6 +536,10 @@ impl Shared {
             return;
         }
         drop(state);
+        // Another worker may still be writing to it.
+        if let Some(folder) = &trash.3 {
+            folder.remove();
+        }
         // The user's values are dropped here; a panic in one must not keep the outcome back.
         let _ = catch_unwind(AssertUnwindSafe(|| drop(trash)));
         self.state.lock().ended(outcome);

@@ -72,6 +72,21 @@ impl Folder {
         &self.path
     }
 
+    /// Removes it with all its files while others may be writing to it: they fail, or what they
+    /// write goes with their handle.
+    pub(crate) fn remove(&self) {
+        // A forked child has a copy of this struct, but the folder is its parent's.
+        if self.process != std::process::id() {
+            return;
+        }
+        KNOWN.get().live.lock().retain(|path| *path != self.path);
+        // Under another name nobody can add files to it. Failure leaves it to the next process's
+        // cleaning.
+        let gone = self.path.with_extension("gone");
+        let _ = fs::rename(&self.path, &gone);
+        let _ = fs::remove_dir_all(&gone);
+    }
+
     /// A path for a new file.
     pub(crate) fn next_file(&self) -> PathBuf {
         self.path.join(format!("{}.lz4", self.files.fetch_add(1, Ordering::Relaxed)))
@@ -80,13 +95,7 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        // A forked child has a copy of this struct, but the folder is its parent's.
-        if self.process != std::process::id() {
-            return;
-        }
-        KNOWN.get().live.lock().retain(|path| *path != self.path);
-        // Failure leaves the folder to the next process's cleaning.
-        let _ = fs::remove_dir_all(&self.path);
+        self.remove();
     }
 }
 
@@ -219,6 +228,20 @@ mod tests {
         let path = folder.path().to_owned();
         drop(folder);
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_folder_is_removed_under_those_who_write_to_it() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = Folder::create(parent.path()).unwrap();
+        let mut file = File::create_new(folder.next_file()).unwrap();
+        folder.remove();
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
+        io::Write::write_all(&mut file, b"x").unwrap();
+        let late = File::create_new(folder.next_file()).unwrap_err();
+        assert_eq!(late.kind(), io::ErrorKind::NotFound);
+        drop(folder);
+        assert_eq!(fs::read_dir(parent.path()).unwrap().count(), 0);
     }
 
     #[test]
