@@ -59,7 +59,23 @@ DEFAULTS: dict = {
             "worker-saturation": None,
             "locks": {"lease-validation-interval": "10s", "lease-timeout": "30s"},
         },
-        "worker": {"preload": None, "resources": {}, "multiprocessing-method": "spawn"},
+        "worker": {
+            "preload": None,
+            "resources": {},
+            "multiprocessing-method": "spawn",
+            "memory": {
+                # Shares of the memory limit, or False. Above the first, the oldest results are
+                # written to disk; above the next, also where it is something else that takes the
+                # memory of a worker's process; then it pauses; then its nanny starts it again.
+                "target": 0.6,
+                "spill": 0.7,
+                "pause": 0.8,
+                "terminate": 0.95,
+                # The most bytes on disk; False for all that it has.
+                "max-spill": False,
+                "monitor-interval": "100ms",
+            },
+        },
         "nanny": {"environ": {}, "pre-spawn-environ": {}},
         "comm": {
             "timeouts": {"connect": "30s"},

@@ -111,6 +111,9 @@ pub trait Executor: Send + Sync + 'static {
     /// Wraps a series of runs. Must call `body` once.
     fn batch(&self, body: &mut dyn FnMut());
 
+    /// Gives back memory that it can do without; called now and then while memory is short.
+    fn relieve(&self) {}
+
     /// Carries out what a client asks of a worker, besides tasks.
     ///
     /// # Errors

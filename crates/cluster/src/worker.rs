@@ -4,6 +4,7 @@ mod attaching;
 mod core;
 mod fetching;
 mod place;
+mod pressure;
 mod running;
 mod serving;
 mod status;
@@ -31,6 +32,8 @@ use crate::security::Security;
 use crate::threads::runtime;
 use crate::transport::{Address, ConnectOptions, Limits, Listener, Parcel, Sender, connect};
 use core::Core;
+
+pub use self::pressure::MemoryShares;
 pub(crate) use place::Place;
 
 /// How a worker is started.
@@ -44,6 +47,8 @@ pub struct WorkerSettings {
     pub about: Plain,
     /// Where values are spilled; by default where temporary files belong.
     pub folder: Option<PathBuf>,
+    /// What it does as memory gets short.
+    pub memory: MemoryShares,
     /// The bounds of connections.
     pub limits: Limits,
     /// How long the scheduler is waited for.
@@ -152,7 +157,8 @@ impl WorkerServer {
         executor: Arc<dyn Executor>,
     ) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let WorkerSettings { options, listen, about, folder, limits, timeout, patience } = settings;
+        let WorkerSettings { options, listen, about, folder, memory, limits, timeout, patience } =
+            settings;
         let begun = runtime.block_on(async {
             let listener = Listener::bind(&listen, security, limits.clone()).await?;
             let limits = limits.clone();
@@ -210,7 +216,7 @@ impl WorkerServer {
             memory_limit: options.memory_limit,
         });
         let shared = Arc::new(Shared {
-            core: Mutex::new(Core::new(worker, &options, folder)),
+            core: Mutex::new(Core::new(worker, &options, &memory, folder)),
             work: Condvar::new(),
             patience: Patience::default(),
             executor,
@@ -253,6 +259,10 @@ impl WorkerServer {
         };
         tasks.push(inline::spawn(runtime, local, reading));
         tasks.push(runtime.spawn(status::report(shared.clone())).abort_handle().into());
+        if memory.owns_process && options.memory_limit > 0 {
+            let watching = pressure::watch(shared.clone(), memory.interval);
+            tasks.push(runtime.spawn(watching).abort_handle().into());
+        }
         let server = Self { shared, tasks, threads: Mutex::default() };
         for number in 0..options.slots.max(1) {
             let shared = server.shared.clone();

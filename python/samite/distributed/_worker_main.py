@@ -59,6 +59,7 @@ def _started(arguments: dict[str, Any]) -> Any:
         **{name: value for name, value in options.items() if value is not None}
         | {"memory_limit": options["memory_limit"]},
     )
+    worker._owns_process = True
     try:
         asyncio.run(worker.start())
     except Exception as raised:

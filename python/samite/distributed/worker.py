@@ -16,6 +16,7 @@ from samite import _engine, config
 from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker
 from samite.distributed._servers import Server, in_executor, listen_address
+from samite.distributed._worker_memory import memory_settings
 from samite.distributed.exceptions import Reschedule
 from samite.distributed.security import Security, as_security, known_security, security_of
 
@@ -132,6 +133,9 @@ class Worker(Server):
         self.scheduler = _SchedulerOfWorker(self)
         self.restarting = False
 
+    # Whether nothing but this worker is in its process, so that all memory there is its own.
+    _owns_process = False
+
     async def _start(self) -> None:
         security = security_of(self.security, self.scheduler_address, "worker")
         if self.name is None:
@@ -141,6 +145,7 @@ class Worker(Server):
             self.local_directory = os.path.abspath(self.local_directory)
             os.makedirs(self.local_directory, exist_ok=True)
             about["local_directory"] = self.local_directory
+        memory = memory_settings(self._owns_process)
         self._engine = await in_executor(
             lambda: _engine.ClusterWorker(
                 self.scheduler_address,
@@ -154,6 +159,7 @@ class Worker(Server):
                 options={
                     "about": about,
                     "patience": _seconds_of(self._death_timeout) or 300.0,
+                    "memory": memory,
                 },
                 timeout=_seconds_of(self._death_timeout) or 30.0,
             )

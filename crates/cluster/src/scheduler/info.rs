@@ -32,7 +32,7 @@ impl Core {
             ("nthreads", Plain::count(worker.options.slots)),
             ("memory_limit", Plain::count(worker.options.memory_limit)),
             ("resources", Plain::Map(resources.collect())),
-            ("status", Plain::text(if worker.retiring { "closing_gracefully" } else { "running" })),
+            ("status", Plain::text(worker.standing())),
             ("processing", Plain::count(executing)),
             ("occupancy", Plain::Float(self.machine.occupancy(id).unwrap_or(0) as f64 * 1e-9)),
             ("last_seen", Plain::Float(wall_clock())),

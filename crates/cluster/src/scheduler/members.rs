@@ -126,6 +126,17 @@ const SHORTEST: f64 = 2_000.0;
 const MOST: f64 = 4096.0;
 
 impl Worker {
+    /// What it does, in a word.
+    pub(super) fn standing(&self) -> &'static str {
+        if self.retiring {
+            "closing_gracefully"
+        } else if self.status.get("paused").is_some_and(Plain::is_true) {
+            "paused"
+        } else {
+            "running"
+        }
+    }
+
     /// Notes what a task took. Answers how many tasks it shall hold where that has changed: while
     /// they are short, it must have many, or it waits for the scheduler.
     pub(super) fn ran(&mut self, nanoseconds: u64) -> Option<u32> {

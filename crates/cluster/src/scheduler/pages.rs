@@ -140,7 +140,7 @@ impl Core {
             address: worker.address.to_string(),
             host: text("host").unwrap_or(host),
             pid: u32::try_from(told(about, "pid")).unwrap_or(0),
-            status: if worker.retiring { "closing_gracefully" } else { "running" }.to_owned(),
+            status: worker.standing().to_owned(),
             nthreads: worker.options.slots,
             executing,
             ready: assigned - executing,

@@ -12,6 +12,7 @@ use samite_graph::OperationId;
 use samite_scheduling::worker::{Input, Machine, Output};
 use samite_scheduling::{Attempt, Event, GraphId, Portion, TaskKey, WorkerId, WorkerOptions};
 
+use super::pressure::MemoryShares;
 use super::store::{Found, Store};
 use crate::encoded::Encoded;
 use crate::executor::{Failure, Loaded};
@@ -85,13 +86,18 @@ pub(super) struct Core {
 }
 
 impl Core {
-    pub(super) fn new(id: WorkerId, options: &WorkerOptions, folder: Option<PathBuf>) -> Self {
+    pub(super) fn new(
+        id: WorkerId,
+        options: &WorkerOptions,
+        shares: &MemoryShares,
+        folder: Option<PathBuf>,
+    ) -> Self {
         Self {
             machine: Machine::new(id, options.slots, FETCHES),
             outputs: Vec::new(),
             runs: FxHashMap::default(),
             executing: FxHashMap::default(),
-            values: Store::new(options.memory_limit, folder),
+            values: Store::new(options.memory_limit, shares, folder),
             operations: FxHashMap::default(),
             peers: FxHashMap::default(),
             jobs: VecDeque::new(),
@@ -174,7 +180,8 @@ impl Core {
         self.ended = true;
         let cancelled: Vec<_> = self.executing.values().cloned().collect();
         cancelled.iter().for_each(|flag| flag.store(true, Ordering::Relaxed));
-        let values = std::mem::replace(&mut self.values, Store::new(0, None));
+        let values =
+            std::mem::replace(&mut self.values, Store::new(0, &MemoryShares::default(), None));
         let (jobs, operations) =
             (std::mem::take(&mut self.jobs), std::mem::take(&mut self.operations));
         (jobs, operations, values, std::mem::take(&mut self.leavings))

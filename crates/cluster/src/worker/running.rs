@@ -29,7 +29,12 @@ const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Does what follows from changes of the core, once its lock is gone.
 pub(super) fn follow_up(shared: &Arc<Shared>, mut core: MutexGuard<'_, Core>) {
-    if let Some((bytes, pressure)) = core.values.changed_pressure() {
+    let held = core.values.is_held();
+    if held != core.machine.is_held() {
+        core.tell(Input::Held { held });
+    }
+    let busy = core.machine.is_busy();
+    if let Some((bytes, pressure)) = core.values.changed_pressure(busy) {
         let worker = core.machine.id();
         let event = Event::MemoryChanged { worker, bytes, pressure };
         core.reports.push(ToScheduler::Worker(FromWorker::Report(event)));

@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use samite_scheduling::Pressure;
+
 use super::Shared;
+use super::pressure::resident_memory;
 use crate::plain::Plain;
 use crate::protocol::FromWorker;
 use crate::scheduler::ToScheduler;
@@ -25,6 +28,7 @@ fn status(shared: &Shared) -> Plain {
     let core = shared.core.lock();
     let (memory, disk, values) = core.values.sizes();
     let executing = core.executing.len();
+    let paused = core.values.pressure().1 == Pressure::Pause;
     let ready = core.machine.unfinished().saturating_sub(executing);
     drop(core);
     let spilled = Plain::map([("memory", Plain::count(disk)), ("disk", Plain::count(disk))]);
@@ -34,21 +38,7 @@ fn status(shared: &Shared) -> Plain {
         ("in_memory", Plain::count(values)),
         ("managed_bytes", Plain::count(memory)),
         ("spilled_bytes", spilled),
+        ("paused", Plain::Bool(paused)),
         ("memory", Plain::count(resident_memory().unwrap_or(memory))),
     ])
-}
-
-/// The memory that this process takes, in bytes.
-#[cfg(target_os = "linux")]
-fn resident_memory() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/self/statm").ok()?;
-    let pages: u64 = text.split_ascii_whitespace().nth(1)?.parse().ok()?;
-    // SAFETY: sysconf has no preconditions.
-    let size = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-    pages.checked_mul(u64::try_from(size).ok()?)
-}
-
-#[cfg(not(target_os = "linux"))]
-fn resident_memory() -> Option<u64> {
-    None
 }

@@ -2,7 +2,8 @@
 //!
 //! Above a share of the worker's memory limit the oldest values that no task uses are written to
 //! disk, one by one, by a thread of its own. They stay there, and are read for each use. The
-//! scheduler is told when memory is so short that it should send less.
+//! scheduler is told when memory is so short that it should send less. What the process takes
+//! besides its values counts where it is this worker's alone.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use samite_runtime::{OperationError, SpillError, SpillFile, SpillFolder, Value};
 use samite_scheduling::{Portion, Pressure, TaskKey};
 
 use super::Shared;
+use super::pressure::MemoryShares;
 use super::running::follow_up;
 use crate::encoded::Encoded;
 use crate::parts::{Parts, PartsFile};
@@ -20,11 +22,6 @@ use crate::threads::runtime;
 
 /// Values below this size are not worth a file.
 const SMALLEST: u64 = 1 << 10;
-/// Percent of the limit: values are spilled above the first, sources wait above the second, and
-/// everything waits above the third.
-const SPILL: u64 = 60;
-const HOLD: u64 = 70;
-const PAUSE: u64 = 80;
 
 /// A value, wherever it is.
 pub(super) enum Slot {
@@ -97,8 +94,15 @@ pub(super) struct Store {
     /// Bytes of values in memory and on disk.
     bytes: u64,
     spilled: u64,
-    /// Zero for none.
-    limit: u64,
+    /// Bytes above which something is done; the greatest number where it is not.
+    target: u64,
+    spill: u64,
+    pause: u64,
+    most_on_disk: u64,
+    /// Bytes of the process when it was last looked at, if it was, less what was written since.
+    process: u64,
+    /// Whether values are written because of the process.
+    draining: bool,
     /// Values in memory that may be spilled, the oldest first.
     candidates: VecDeque<TaskKey>,
     /// Values without an encoding.
@@ -114,13 +118,23 @@ pub(super) struct Store {
 }
 
 impl Store {
-    pub(super) fn new(limit: u64, parent: Option<PathBuf>) -> Self {
+    /// A store of a worker whose memory limit is `limit` bytes, or zero for none.
+    pub(super) fn new(limit: u64, shares: &MemoryShares, parent: Option<PathBuf>) -> Self {
+        let bytes = |share: Option<f64>| match share {
+            Some(share) if limit > 0 && share > 0.0 => (limit as f64 * share) as u64,
+            _ => u64::MAX,
+        };
         Self {
             slots: FxHashMap::default(),
             pieces: FxHashMap::default(),
             bytes: 0,
             spilled: 0,
-            limit,
+            target: bytes(shares.target),
+            spill: bytes(shares.spill),
+            pause: bytes(shares.pause),
+            most_on_disk: shares.most_on_disk.unwrap_or(u64::MAX),
+            process: 0,
+            draining: false,
             candidates: VecDeque::new(),
             refused: FxHashSet::default(),
             spilling: false,
@@ -137,7 +151,7 @@ impl Store {
         let bytes = value.nbytes() as u64;
         self.bytes += bytes;
         self.slots.insert(task, Slot::Memory { value, bytes });
-        if self.limit > 0 && bytes >= SMALLEST {
+        if self.may_spill() && bytes >= SMALLEST {
             self.candidates.push_back(task);
             self.hopeless = false;
         }
@@ -199,13 +213,38 @@ impl Store {
         (self.bytes, self.spilled, self.slots.len())
     }
 
-    fn is_over(&self, percent: u64) -> bool {
-        self.limit > 0 && self.bytes > self.limit / 100 * percent
+    fn may_spill(&self) -> bool {
+        self.target != u64::MAX || self.spill != u64::MAX
+    }
+
+    fn is_to_spill(&self) -> bool {
+        self.bytes > self.target || self.draining
+    }
+
+    fn is_over(&self, bytes: u64) -> bool {
+        self.bytes.max(self.process) > bytes
+    }
+
+    /// Takes note of the memory of the process.
+    pub(super) fn sample(&mut self, process: u64) {
+        self.process = process;
+        if process > self.spill {
+            // What was of no avail may be now.
+            self.hopeless &= self.draining;
+            self.draining = true;
+        } else if process <= self.target.min(self.spill) {
+            self.draining = false;
+        }
+    }
+
+    /// Whether the process has more memory than it should.
+    pub(super) fn is_short(&self) -> bool {
+        self.process > if self.pause == u64::MAX { self.spill } else { self.pause }
     }
 
     /// Whether the spilling thread is to be started; it is taken for started then.
     pub(super) fn begin_spilling(&mut self) -> bool {
-        let begin = !self.spilling && !self.hopeless && self.is_over(SPILL);
+        let begin = !self.spilling && !self.hopeless && self.is_to_spill();
         self.spilling |= begin;
         begin
     }
@@ -215,12 +254,18 @@ impl Store {
         (self.bytes, self.pressure)
     }
 
-    /// How short memory is, where that has changed.
-    pub(super) fn changed_pressure(&mut self) -> Option<(u64, Pressure)> {
-        // Where nothing can be spilled, only tasks that run give memory back.
-        let pressure = if self.is_over(PAUSE) && !self.hopeless {
+    /// Whether memory is so short that tasks run one at a time.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_over(self.pause)
+    }
+
+    /// How short memory is, where that has changed. A worker that is not `busy` and has nothing to
+    /// spill does not pause: nothing would end it.
+    pub(super) fn changed_pressure(&mut self, busy: bool) -> Option<(u64, Pressure)> {
+        let gives_back = busy || (self.is_to_spill() && !self.hopeless);
+        let pressure = if self.is_over(self.pause) && gives_back {
             Pressure::Pause
-        } else if self.is_over(HOLD) {
+        } else if self.is_over(self.spill) {
             Pressure::HoldSources
         } else {
             Pressure::Normal
@@ -235,12 +280,12 @@ impl Store {
     /// The next value to be spilled; `None` ends the spilling.
     fn victim(&mut self) -> Option<(TaskKey, Value)> {
         for _ in 0..self.candidates.len() {
-            if !self.is_over(SPILL) {
+            if !self.is_to_spill() {
                 self.spilling = false;
                 return None;
             }
             let task = self.candidates.pop_front()?;
-            let Some(Slot::Memory { value, .. }) = self.slots.get(&task) else { continue };
+            let Some(Slot::Memory { value, bytes }) = self.slots.get(&task) else { continue };
             if self.refused.contains(&task) {
                 continue;
             }
@@ -249,10 +294,14 @@ impl Store {
                 self.candidates.push_back(task);
                 continue;
             }
+            if self.spilled.saturating_add(*bytes) > self.most_on_disk {
+                self.candidates.push_back(task);
+                continue;
+            }
             return Some((task, Arc::clone(value)));
         }
         self.spilling = false;
-        self.hopeless = self.is_over(SPILL);
+        self.hopeless = self.is_to_spill();
         None
     }
 
@@ -266,6 +315,10 @@ impl Store {
         let bytes = *bytes;
         self.bytes -= bytes;
         self.spilled += bytes;
+        self.process = self.process.saturating_sub(bytes);
+        if self.process <= self.target.min(self.spill) {
+            self.draining = false;
+        }
         let now = match file {
             Written::Value(file) => Slot::Disk { file: Arc::new(file), bytes },
             Written::Parts(file) => Slot::Parts { file: Arc::new(file), bytes },

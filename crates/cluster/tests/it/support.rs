@@ -11,7 +11,7 @@ use samite_cluster::client::{Client, Outcome};
 use samite_cluster::scheduler::{SchedulerOptions, SchedulerServer};
 use samite_cluster::security::Security;
 use samite_cluster::transport::{Address, Limits};
-use samite_cluster::worker::{WorkerServer, WorkerSettings};
+use samite_cluster::worker::{MemoryShares, WorkerServer, WorkerSettings};
 use samite_cluster::{
     Encoded, Erred, Executor, Failure, Key, Loaded, Operation, Owner, Parts, Plain, Submission,
     TaskContext,
@@ -279,6 +279,17 @@ impl Cluster {
 
     /// A worker that may hold so many bytes.
     pub(crate) fn limited_worker(&self, name: &str, threads: u32, bytes: u64) -> WorkerServer {
+        self.worker_with(name, threads, bytes, MemoryShares::default())
+    }
+
+    /// A worker that may hold so many bytes and does this as they get more.
+    pub(crate) fn worker_with(
+        &self,
+        name: &str,
+        threads: u32,
+        bytes: u64,
+        memory: MemoryShares,
+    ) -> WorkerServer {
         let options = WorkerOptions {
             name: Arc::from(name),
             memory_limit: bytes,
@@ -289,6 +300,7 @@ impl Cluster {
             listen: self.way.address(),
             about: Plain::None,
             folder: None,
+            memory,
             limits: Limits::default(),
             timeout: Duration::from_secs(10),
             patience: PATIENCE,

@@ -12,7 +12,7 @@ use samite::cluster::http::{HttpOptions, HttpServer};
 use samite::cluster::scheduler::{SchedulerOptions, SchedulerServer};
 use samite::cluster::security::{Credentials, Pem, Security, SecurityOptions, TlsVersion, Token};
 use samite::cluster::transport::{Address, Limits};
-use samite::cluster::worker::{WorkerHandle, WorkerServer, WorkerSettings};
+use samite::cluster::worker::{MemoryShares, WorkerHandle, WorkerServer, WorkerSettings};
 use samite::cluster::{ClusterError, Plain};
 use samite::scheduling::WorkerOptions;
 
@@ -175,6 +175,26 @@ impl ClusterScheduler {
     }
 }
 
+/// What a worker does as memory gets short.
+fn memory_of(given: &Bound<'_, PyDict>) -> PyResult<MemoryShares> {
+    let mut memory = MemoryShares::default();
+    for (name, value) in given {
+        match name.extract::<String>()?.as_str() {
+            "target" => memory.target = value.extract()?,
+            "spill" => memory.spill = value.extract()?,
+            "pause" => memory.pause = value.extract()?,
+            "max_spill" => memory.most_on_disk = value.extract()?,
+            "interval" => memory.interval = seconds(value.extract()?),
+            "owns_process" => memory.owns_process = value.extract()?,
+            other => {
+                let text = format!("the memory of a worker has no setting {other:?}");
+                return Err(PyTypeError::new_err(text));
+            }
+        }
+    }
+    Ok(memory)
+}
+
 /// A worker on threads of its own.
 #[pyclass(frozen, module = "samite._engine")]
 pub struct ClusterWorker {
@@ -220,8 +240,14 @@ impl ClusterWorker {
             Some(Some(patience)) => patience.extract()?,
             _ => 300.0,
         };
+        let memory = match options.map(|options| options.get_item("memory")).transpose()?.flatten()
+        {
+            Some(given) => memory_of(given.cast::<PyDict>()?)?,
+            None => MemoryShares::default(),
+        };
         let settings = WorkerSettings {
             options: able,
+            memory,
             listen,
             about,
             folder: local_directory.map(PathBuf::from),

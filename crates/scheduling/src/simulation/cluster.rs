@@ -294,7 +294,7 @@ impl Simulation {
                 let options = self.nodes[like].options.clone();
                 self.add_node(options, 1);
             }
-            Happening::Squeeze { victim, kind, until } => self.squeeze(victim, kind, until),
+            Happening::Squeeze { victim, kind, until } => self.squeeze(victim, kind, until)?,
             Happening::LoseValue { victim, value } => self.lose_value(victim, value)?,
             Happening::Restart => self.restart(),
             Happening::Reconnect { life, node } => self.reconnect(life, node)?,
@@ -555,8 +555,8 @@ impl Simulation {
         self.agenda.after(back, Happening::Join { like: node });
     }
 
-    fn squeeze(&mut self, victim: u64, kind: u64, until: u64) {
-        let Some(node) = self.some_node(victim) else { return };
+    fn squeeze(&mut self, victim: u64, kind: u64, until: u64) -> Result<(), SimulationError> {
+        let Some(node) = self.some_node(victim) else { return Ok(()) };
         let worker = self.nodes[node].id();
         let bytes = self.nodes[node].store.len() as u64 * BYTES;
         let capacity = self.nodes[node].options.capacity;
@@ -572,6 +572,12 @@ impl Simulation {
         let life = self.life;
         self.agenda.at(until, Happening::ToScheduler { life, event: undo });
         self.tell_scheduler(event);
+        if kind == 1 {
+            let input = Input::Held { held: false };
+            self.agenda.at(until, Happening::ToWorker { life, node, input });
+            self.tell_worker(node, Input::Held { held: true })?;
+        }
+        Ok(())
     }
 
     fn lose_value(&mut self, victim: u64, value: u64) -> Result<(), SimulationError> {

@@ -67,6 +67,10 @@ pub struct Fault {
 pub struct Machine {
     id: WorkerId,
     slots: usize,
+    /// The slots that it has when no task has left its own.
+    own_slots: usize,
+    /// Whether tasks begin only where none runs in an own slot.
+    held: bool,
     fetch_limit: usize,
     values: FxHashMap<TaskKey, Value>,
     runs: FxHashMap<TaskKey, Run>,
@@ -87,6 +91,8 @@ impl Machine {
         Self {
             id,
             slots: slots.max(1) as usize,
+            own_slots: slots.max(1) as usize,
+            held: false,
             fetch_limit: fetch_limit.max(1) as usize,
             values: FxHashMap::default(),
             runs: FxHashMap::default(),
@@ -107,6 +113,21 @@ impl Machine {
     /// How many tasks may run at once.
     pub fn slots(&self) -> u32 {
         u32::try_from(self.slots).unwrap_or(u32::MAX)
+    }
+
+    /// How many executions there may be now.
+    fn most_executions(&self) -> usize {
+        if self.held { self.slots.saturating_sub(self.own_slots) + 1 } else { self.slots }
+    }
+
+    /// Whether tasks begin only where none runs.
+    pub fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Whether tasks are executing that have not left their slots.
+    pub fn is_busy(&self) -> bool {
+        self.executing.len() > self.slots.saturating_sub(self.own_slots)
     }
 
     /// Whether the worker holds a value.
@@ -167,6 +188,7 @@ impl Machine {
                 let worker = self.id;
                 outputs.push(Output::Report(Event::SlotsChanged { worker, slots }));
             }
+            Input::Held { held } => self.held = held,
             Input::Fetched { portion, bytes } => self.fetched(portion, bytes, outputs),
             Input::FetchFailed { portion } => self.fetch_failed(portion, outputs),
             Input::Executed { task, attempt, bytes, duration } => {
@@ -269,7 +291,7 @@ impl Machine {
     }
 
     fn begin_executions(&mut self, outputs: &mut Vec<Output>) {
-        while self.executing.len() < self.slots {
+        while self.executing.len() < self.most_executions() {
             let Some(Reverse((_, task, attempt))) = self.queue.pop() else { return };
             let Some(run) = self.runs.get_mut(&task) else { continue };
             if run.attempt != attempt || run.phase != Phase::Queued {
@@ -505,7 +527,7 @@ impl Machine {
             "a part is kept by other runs than those that are counted"
         } else if begun != self.fetching {
             "the count of fetches is wrong"
-        } else if self.executing.len() < self.slots
+        } else if self.executing.len() < self.most_executions()
             && self.runs.values().any(|run| run.phase == Phase::Queued)
         {
             "a task is queued beside a free slot"

@@ -67,6 +67,11 @@ pub enum Input {
         /// The number.
         slots: u32,
     },
+    /// Memory is short, or no longer: while it is, tasks begin only where none runs.
+    Held {
+        /// Whether it is.
+        held: bool,
+    },
     /// A `Fetch` has brought the value into the store.
     Fetched {
         /// What was fetched.
