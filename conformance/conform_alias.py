@@ -40,7 +40,7 @@ FILL = {  # module: names that are the wheel's where the package has none
     "distributed.utils_test": "*",
     "distributed.compatibility": "*",
     "dask.dataframe.utils": {"pyarrow_strings_enabled", "get_string_dtype"},
-    "distributed.utils": {"is_valid_xml", "open_port", "tmp_text", "wait_for"},
+    "distributed.utils": {"is_valid_xml", "open_port", "tmp_text", "wait_for", "LateLoopEvent"},
     "distributed.system": {"MEMORY_LIMIT"},
     "dask.utils": {"tmpfile", "tmpdir", "tmp_cwd", "filetext", "filetexts", "changed_cwd"},
 }

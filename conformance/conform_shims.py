@@ -14,6 +14,8 @@ import contextlib
 import functools
 import importlib
 import inspect
+import io
+import logging
 
 
 def computed(x, scheduler):
@@ -205,6 +207,32 @@ def gen_cluster(
     return decorate
 
 
+def gen_tls_cluster(*args, **options):
+    return gen_cluster(*args, security=tls_security(), **options)
+
+
+@contextlib.contextmanager
+def captured_logger(logger, level=logging.INFO, propagate=None):
+    """What a logger says, whose name is that of the package below the harness."""
+    if isinstance(logger, str):
+        package = importlib.import_module("conform_alias").State.package
+        if package != "dask":
+            first, _, rest = logger.partition(".")
+            own = {"dask": package, "distributed": f"{package}.distributed"}.get(first, first)
+            logger = f"{own}.{rest}" if rest else own
+        logger = logging.getLogger(logger)
+    stream = io.StringIO()
+    before = logger.level, logger.handlers[:], logger.propagate
+    logger.setLevel(level)
+    logger.handlers[:] = [logging.StreamHandler(stream)]
+    logger.propagate = logger.propagate if propagate is None else propagate
+    try:
+        yield stream
+    finally:
+        logger.setLevel(before[0])
+        logger.handlers[:], logger.propagate = before[1:]
+
+
 def gen_test(timeout=30, **_):
     return lambda fn: as_sync_test(fn, 0, lambda fixtures: fn(**fixtures), timeout)
 
@@ -289,6 +317,8 @@ def cluster_shim():
     return {
         **{name: pytest.fixture(function) for name, function in fixtures.items()},
         "gen_cluster": gen_cluster,
+        "gen_tls_cluster": gen_tls_cluster,
+        "captured_logger": captured_logger,
         "gen_test": gen_test,
         "cluster": cluster,
         "tls_security": tls_security,

@@ -57,10 +57,13 @@ DEFAULTS: dict = {
             "allowed-failures": 3,
             "idle-timeout": None,
             "worker-saturation": None,
+            "preload": [],
+            "preload-argv": [],
             "locks": {"lease-validation-interval": "10s", "lease-timeout": "30s"},
         },
         "worker": {
-            "preload": None,
+            "preload": [],
+            "preload-argv": [],
             "resources": {},
             "multiprocessing-method": "spawn",
             "memory": {
@@ -76,7 +79,7 @@ DEFAULTS: dict = {
                 "monitor-interval": "100ms",
             },
         },
-        "nanny": {"environ": {}, "pre-spawn-environ": {}},
+        "nanny": {"environ": {}, "pre-spawn-environ": {}, "preload": [], "preload-argv": []},
         "comm": {
             "timeouts": {"connect": "30s"},
             # The secret of the clusters that one connects to, and a file of it.
@@ -101,7 +104,7 @@ DEFAULTS: dict = {
             "wait-count": 3,
         },
         "admin": {"log-length": 10_000, "large-graph-warning-threshold": "10MB"},
-        "client": {"direct-to-workers": None},
+        "client": {"direct-to-workers": None, "preload": [], "preload-argv": []},
         "dashboard": {"link": "{scheme}://{host}:{port}/status"},
     },
     "admin": {

@@ -231,9 +231,10 @@ class ExtensionsMixin(ClientBase):
             If it was not subscribed to.
         """
 
+        if self._topics.pop(topic, None) is None:
+            raise ValueError(f"No event handler known for topic {topic}.")
+
         async def unsubscribed() -> None:
-            if self._topics.pop(topic, None) is None:
-                raise ValueError(f"No event handler known for topic {topic}.")
             engine = self._connected()
             await in_thread(lambda: engine.unsubscribe(topic))
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from samite import _engine, config
-from samite.distributed import _current
+from samite.distributed import _current, preloading
 from samite.distributed._addresses import normalize_address, read_scheduler_file
 from samite.distributed._backlog import AT_ONCE, Backlog
 from samite.distributed._client_cluster import ClusterMixin
@@ -180,6 +180,11 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
             # They are for a cluster that the client starts itself.
             raise ValueError(f"Unexpected keyword arguments: {sorted(kwargs)}")
         self._address = address
+        self._preloads = preloading.load(
+            self,
+            config.get("distributed.client.preload", None),
+            config.get("distributed.client.preload-argv", None),
+        )
         _open_clients.add(self)
         if not self._asynchronous:
             self._begin()
@@ -201,6 +206,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 await cluster
             await in_thread(self._connect)
             self._register()
+            if self._preloads:
+                await in_thread(lambda: preloading.start(self._preloads))
         return self
 
     def _begin(self) -> None:
@@ -213,6 +220,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
                 self.cluster.close()
             raise
         self._register()
+        preloading.start(self._preloads)
 
     def _make_cluster(self) -> Any:
         from samite.distributed.deploy.local import LocalCluster
@@ -306,6 +314,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         if self.status == "closed":
             return
         self.status = "closing"
+        preloading.tear_down(self._preloads)
         _current.delist(self)
         if self._as_default and _current.global_client() is None:
             if config.get("scheduler", None) == "dask.distributed":
@@ -391,6 +400,11 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
         )
 
     # ---- calls ----------------------------------------------------------------------------------
+
+    @property
+    def security(self) -> Any:
+        """The :class:`Security` that it was made with, or that its cluster has."""
+        return self._security
 
     def _same_scheduler(self, address: str) -> bool:
         return normalize_address(address) == self.scheduler_address

@@ -70,12 +70,21 @@ class Nanny(Server):
         protocol: str | None = None,
         restart: bool = True,
         worker_class: Any = None,
+        preload_nanny: Any = None,
+        preload_nanny_argv: Any = None,
         **kwargs: Any,
     ) -> None:
         super().__init__()
+        from samite.distributed import preloading
+
         from samite.distributed._addresses import normalize_address, read_scheduler_file
         from samite.system import CPU_COUNT
 
+        preload_nanny = preload_nanny or config.get("distributed.nanny.preload", None)
+        if not preload_nanny_argv:
+            preload_nanny_argv = config.get("distributed.nanny.preload-argv", None)
+        # Their code may say where the scheduler is.
+        self.preloads = preloading.load(self, preload_nanny, preload_nanny_argv)
         scheduler_ip = getattr(scheduler_ip, "address", scheduler_ip)
         if scheduler_ip is None and scheduler_file is None:
             scheduler_ip = config.get("scheduler-address", None)
@@ -141,6 +150,10 @@ class Nanny(Server):
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self.preloads:
+            from samite.distributed import preloading
+
+            await in_executor(lambda: preloading.start(self.preloads))
         await in_executor(self._launch)
 
     def _launch(self) -> None:
@@ -253,7 +266,11 @@ class Nanny(Server):
             self.remove_plugin(name)
             setup = getattr(plugin, "setup", None)
             if setup is not None:
-                finished(setup(self))
+                try:
+                    finished(setup(self))
+                except Exception:
+                    logger.exception("Nanny plugin %s failed to setup", name)
+                    raise
             self.plugins[name], self._registrations[name] = plugin, registration
         return bool(getattr(plugin, "restart", False))
 
@@ -264,14 +281,20 @@ class Nanny(Server):
             plugin = self.plugins.pop(name, None)
         teardown = getattr(plugin, "teardown", None)
         if teardown is not None:
-            finished(teardown(self))
+            try:
+                finished(teardown(self))
+            except Exception:
+                logger.exception("Nanny plugin %s failed to teardown", name)
+                raise
 
     def _tear_down(self) -> None:
         for name in list(self.plugins):
-            try:
+            with contextlib.suppress(Exception):  # it is logged
                 self.remove_plugin(name)
-            except Exception:
-                logger.exception("The plugin %r failed while it was torn down", name)
+        if self.preloads:
+            from samite.distributed import preloading
+
+            preloading.tear_down(self.preloads)
 
     def _end(self, timeout: float) -> None:
         with self._guard:

@@ -84,6 +84,12 @@ class Scheduler(Server):
         **kwargs: Any,
     ) -> None:
         super().__init__()
+        from samite.distributed import preloading
+
+        preload = preload or config.get("distributed.scheduler.preload", None)
+        if not preload_argv:
+            preload_argv = config.get("distributed.scheduler.preload-argv", None)
+        self.preloads = preloading.load(self, preload, preload_argv)
         self.security = as_security(security)
         self._listen = listen_address(protocol, host, port, interface, self.security)
         if self.security is None and security is None and not self._listen.startswith("inproc:"):
@@ -98,8 +104,6 @@ class Scheduler(Server):
         self.journal = None if journal is None else os.path.abspath(os.fspath(journal))
         self.plugins: dict[str, Any] = {}
         self._given_plugins = list(plugins)
-        self._preload = preload
-        self._preload_argv = preload_argv
         self._dashboard_address = dashboard_address
         self._dashboard = dashboard is not False
         self._engine: Any = None
@@ -133,10 +137,10 @@ class Scheduler(Server):
         remember(self.address, self.security)
         if self.scheduler_file:
             write_scheduler_file(self.scheduler_file, self.address, self.security, self.id)
-        if self._preload:
-            from samite.distributed.preloading import preload
+        if self.preloads:
+            from samite.distributed import preloading
 
-            preload(self._preload, self._preload_argv, self)
+            await in_executor(lambda: preloading.start(self.preloads))
         for plugin in self._given_plugins:
             self.register_plugin(plugin)
         if self.idle_timeout is not None:
@@ -204,6 +208,10 @@ class Scheduler(Server):
         for plugin in list(self.plugins.values()):
             with contextlib.suppress(Exception):
                 await _called(plugin.close)
+        if self.preloads:
+            from samite.distributed import preloading
+
+            await in_executor(lambda: preloading.tear_down(self.preloads))
         await in_executor(lambda: close_task_clients(self.address))
         forget(self.address)
         with self._asking:

@@ -23,6 +23,8 @@ from samite.distributed.security import Security, as_security, known_security, s
 if TYPE_CHECKING:
     from samite.distributed._worker_data import WorkerData
 
+logger = logging.getLogger("samite.distributed.worker")
+
 __all__ = ["Reschedule", "Worker", "get_client", "get_worker", "print", "warn"]
 
 # The workers of this process, by address.
@@ -91,6 +93,13 @@ class Worker(Server):
         if unknown:
             raise TypeError(f"Worker got an unexpected keyword argument {unknown[0]!r}")
 
+        from samite.distributed import preloading
+
+        preload = preload or config.get("distributed.worker.preload", None)
+        if not preload_argv:
+            preload_argv = config.get("distributed.worker.preload-argv", None)
+        # Their code may say where the scheduler is.
+        self.preloads = preloading.load(self, preload, preload_argv)
         scheduler_ip = getattr(scheduler_ip, "address", scheduler_ip)
         if scheduler_ip is None and scheduler_file is None:
             scheduler_ip = config.get("scheduler-address", None)
@@ -120,8 +129,6 @@ class Worker(Server):
         self.plugins: dict[str, Any] = {}
         self.nanny = nanny
         self._given_plugins = plugins
-        self._preload = preload or config.get("distributed.worker.preload", None)
-        self._preload_argv = preload_argv or ()
         self._death_timeout = death_timeout
         own = protocol or self.scheduler_address.partition("://")[0]
         self._listen = listen_address(own, host, port or 0, interface, self.security)
@@ -167,10 +174,10 @@ class Worker(Server):
         self.address = self._engine.address
         self.id = self._engine.id
         _workers[self.address] = self
-        if self._preload:
-            from samite.distributed.preloading import preload
+        if self.preloads:
+            from samite.distributed import preloading
 
-            preload(self._preload, self._preload_argv, self)
+            await in_executor(lambda: preloading.start(self.preloads))
         for plugin in self._given_plugins:
             from samite.distributed.diagnostics.plugin import name_of
 
@@ -189,8 +196,12 @@ class Worker(Server):
 
     def _tear_down(self) -> None:
         for name in list(self.plugins):
-            with contextlib.suppress(Exception):
+            with contextlib.suppress(Exception):  # it is logged
                 self._remove_plugin(name)
+        if self.preloads:
+            from samite.distributed import preloading
+
+            preloading.tear_down(self.preloads)
         if not any(
             other is not self and other.scheduler_address == self.scheduler_address
             for other in list(_workers.values())
@@ -207,13 +218,18 @@ class Worker(Server):
                 finished(setup(self))
             except BaseException:
                 self.plugins.pop(name, None)
+                logger.exception("Worker plugin %s failed to setup", name)
                 raise
 
     def _remove_plugin(self, name: str) -> None:
         plugin = self.plugins.pop(name, None)
         teardown = getattr(plugin, "teardown", None)
         if teardown is not None:
-            finished(teardown(self))
+            try:
+                finished(teardown(self))
+            except Exception:
+                logger.exception("Worker plugin %s failed to teardown", name)
+                raise
 
     @property
     def worker_address(self) -> str:
@@ -314,6 +330,7 @@ def _object_for(engine_worker: Any) -> Worker:
     worker.memory_limit = getattr(engine_worker, "memory_limit", None)
     worker.local_directory = getattr(engine_worker, "local_directory", None)
     worker.resources, worker.plugins, worker.nanny = {}, {}, None
+    worker.preloads = []
     worker.restarting = False
     worker.scheduler = _SchedulerOfWorker(worker)
     return worker
@@ -361,8 +378,8 @@ def parse_memory_limit(memory_limit: Any, nthreads: int, cores: int | None = Non
 WITHOUT_EFFECT = frozenset(
     "WorkerStateClass blocked_handlers config connection_args connection_limit data deserialize "
     "deserializers executor extensions heartbeat_interval http_prefix lifetime_restart "
-    "lifetime_stagger listen_address loop low_level_profiler metrics ncores preload_nanny "
-    "preload_nanny_argv profile_cycle_interval quiet reconnect scheduler_sni serializers services "
+    "lifetime_stagger listen_address loop low_level_profiler metrics ncores "
+    "profile_cycle_interval quiet reconnect scheduler_sni serializers services "
     "service_kwargs service_ports silence_logs startup_information timeout transition_counter_max "
     "validate worker_kwargs".split()
 )

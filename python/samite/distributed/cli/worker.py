@@ -55,7 +55,7 @@ logger = logging.getLogger("samite.distributed.worker")
 )
 @click.option("--worker-class", default=None, hidden=True)
 @click.option("--preload", multiple=True, help="A module or script to run at the start.")
-@click.option("--preload-nanny", multiple=True, hidden=True)
+@click.option("--preload-nanny", multiple=True, help="A module or script for the nanny to run.")
 @click.option("--scheduler-sni", default=None, hidden=True)
 @click.option("--on-stdin", is_flag=True, hidden=True)
 @click.argument("preload_argv", nargs=-1, type=click.UNPROCESSED)
@@ -85,6 +85,7 @@ def main(
     lifetime_restart: bool,
     preload: Any,
     preload_argv: Any,
+    preload_nanny: Any,
     on_stdin: bool,
     **ignored: Any,
 ) -> None:
@@ -132,6 +133,7 @@ def main(
         "death_timeout": death_timeout,
         "preload": list(preload) or None,
         "preload_argv": preload_argv,
+        **({"preload_nanny": list(preload_nanny)} if nanny and preload_nanny else {}),
         "security": security,
         ("worker_port" if nanny else "port"): worker_port,
         **({"scheduler_file": scheduler_file} if scheduler_file else {}),

@@ -63,7 +63,7 @@ class Adaptive:
             )
         self.log: list[tuple[float, dict[str, Any]]] = []
         self.close_counts: dict[Any, int] = {}
-        self.state = "running"
+        self.state = "starting"
         self._task: Any = None
         loop = cluster.loop
         if loop is None:
@@ -97,14 +97,29 @@ class Adaptive:
         """The names of the workers that the scheduler knows."""
         return self.cluster.observed
 
+    @property
+    def periodic_callback(self) -> Adaptive | None:
+        """What looks now and then: this object, with ``is_running()``; None once it is stopped."""
+        return None if self.state == "stopped" else self
+
+    def is_running(self) -> bool:
+        """Whether the number of workers follows the work."""
+        return self.state == "running"
+
     async def _run(self) -> None:
-        while self.state == "running" and self.cluster.status not in (
-            Status.closing,
-            Status.closed,
-        ):
+        if self.state == "starting":
+            self.state = "running"
+        try:
+            await self._look_now_and_then()
+        finally:
+            self.state = "stopped"
+
+    async def _look_now_and_then(self) -> None:
+        ended = (Status.closing, Status.closed)
+        while self.state == "running" and self.cluster.status not in ended:
             try:
                 await self.adapt()
-            except (OSError, RuntimeError, TimeoutError):
+            except Exception:
                 if self.cluster.status is not Status.running:
                     return
                 logger.exception("Adapting the number of workers failed")
@@ -199,8 +214,8 @@ def wanted_workers(
 ) -> int:
     """How many workers there should be for the work that there is.
 
-    As many as compute what is assigned within the target duration, and as can be busy with tasks
-    that could run now; at least one where there is any such task.
+    As many as compute within the target duration what can run now, but no more than can be busy
+    with it; at least one where there is anything to run.
     """
     runnable = sum(count for state, count in counts.items() if state in _UNFINISHED)
     if not runnable:
@@ -209,9 +224,18 @@ def wanted_workers(
         return 1
     threads = max(1, round(sum(one["nthreads"] for one in workers.values()) / len(workers)))
     seconds = sum(float(one.get("occupancy") or 0.0) for one in workers.values())
+    assigned = sum(int(one.get("processing") or 0) for one in workers.values())
+    # Tasks that no worker has yet are taken to last as long as those that some have.
+    each = seconds / assigned if assigned else _unknown_duration()
+    seconds += each * max(0, runnable - assigned)
     by_tasks = math.ceil(runnable / threads)
-    by_time = math.ceil(seconds / target_duration / threads) if seconds else by_tasks
+    by_time = math.ceil(seconds / target_duration / threads)
     return max(1, min(by_tasks, max(by_time, len(workers))))
+
+
+def _unknown_duration() -> float:
+    """Seconds that a task is taken to last of which nothing is known."""
+    return _seconds(config.get("distributed.scheduler.unknown-task-duration", "500ms"))
 
 
 def _or_setting(value: Any, name: str, default: Any) -> Any:

@@ -157,7 +157,10 @@ class Cluster:
 
     def __enter__(self) -> Any:
         if self._asynchronous:
-            raise RuntimeError("an asynchronous cluster is used with 'async with'")
+            raise TypeError(
+                f"Used 'with' with asynchronous class; please use 'async with': {type(self).__name__}"
+                " was made with asynchronous=True"
+            )
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -342,11 +345,16 @@ class Cluster:
                 threads = sum(worker.get("nthreads", 0) for worker in workers)
                 text += f", workers={len(workers)}, threads={threads}"
                 limits = [worker.get("memory_limit") for worker in workers]
-                if limits and all(limits):
+                if all(limits):
                     from samite.utils import format_bytes
 
                     text += f", memory={format_bytes(sum(limits))}"
         return text + ")"
+
+    def _ipython_display_(self, **kwargs: Any) -> None:
+        from IPython.display import display
+
+        display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)
 
     def _repr_html_(self) -> str:
         from html import escape

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import copy
+import inspect
 import logging
 import math
 from collections.abc import Generator, Iterable
@@ -276,11 +277,17 @@ class SpecCluster(Cluster):
         """The name and the specification of one more worker."""
         if self.new_spec is None:
             raise ValueError("to scale by number of workers there must be a worker= specification")
-        name = self._next_name
-        while name in self.worker_spec or str(name) in self.worker_spec:
-            name += 1
-        self._next_name = name + 1
+        number = self._next_name
+        while (name := self._new_worker_name(number)) in self.worker_spec or (
+            str(name) in self.worker_spec
+        ):
+            number += 1
+        self._next_name = number + 1
         return {name: self.new_spec}
+
+    def _new_worker_name(self, worker_number: int) -> Any:
+        """What the worker of this number is called; for subclasses to override."""
+        return worker_number
 
     def _names_of(self, name: Any, spec: dict[str, Any]) -> list[Any]:
         return [f"{name}{suffix}" for suffix in spec["group"]] if "group" in spec else [name]
@@ -330,22 +337,79 @@ class SpecCluster(Cluster):
         started = self._begin_correcting()
         return started if self._asynchronous else None
 
+    def adapt(
+        self,
+        Adaptive: Any = None,
+        minimum: int | None = None,
+        maximum: float | None = None,
+        minimum_cores: int | None = None,
+        maximum_cores: int | None = None,
+        minimum_memory: Any = None,
+        maximum_memory: Any = None,
+        **kwargs: Any,
+    ) -> Any:
+        """Let the number of workers follow the work.
+
+        Parameters
+        ----------
+        minimum, maximum:
+            Of workers.
+        minimum_cores, maximum_cores:
+            Of threads in all workers together.
+        minimum_memory, maximum_memory:
+            Of the memory limits of all workers together; bytes, or text such as ``"100 GB"``.
+        interval, wait_count, target_duration:
+            As of :class:`Adaptive`.
+
+        Raises
+        ------
+        ValueError
+            If a minimum is above a maximum, or workers have no known memory limit or number of
+            threads that cores and memory could be divided by.
+        """
+        lowest = [minimum] if minimum is not None else []
+        highest = [maximum] if maximum is not None else []
+        if minimum_cores is not None:
+            lowest.append(math.ceil(minimum_cores / self._threads_per_worker()))
+        if minimum_memory is not None:
+            lowest.append(math.ceil(_bytes(minimum_memory) / self._memory_per_worker()))
+        if maximum_cores is not None:
+            highest.append(maximum_cores // self._threads_per_worker())
+        if maximum_memory is not None:
+            highest.append(_bytes(maximum_memory) // self._memory_per_worker())
+        given = {"minimum": max(lowest, default=None), "maximum": min(highest, default=None)}
+        kwargs.update((name, value) for name, value in given.items() if value is not None)
+        return super().adapt(Adaptive, **kwargs)
+
     def _memory_per_worker(self) -> int:
         options = (self.new_spec or {}).get("options", {})
-        limit = options.get("memory_limit")
-        if limit in (None, "auto"):
-            from samite.distributed.worker import parse_memory_limit
+        limit = options.get("memory_limit") or options.get("memory")
+        if not limit:
+            raise ValueError(
+                f"{type(self).__name__}: workers have no memory_limit that memory= could be "
+                "divided by; give worker= one, or say how many workers there should be"
+            )
+        from samite.distributed.worker import parse_memory_limit
 
-            limit = parse_memory_limit("auto", options.get("nthreads") or 1)
-        return max(1, _bytes(limit))
+        return max(1, parse_memory_limit(limit, options.get("nthreads") or 1) or 1)
 
     def _threads_per_worker(self) -> int:
-        return int((self.new_spec or {}).get("options", {}).get("nthreads") or 1)
+        options = (self.new_spec or {}).get("options", {})
+        names = ("nthreads", "ncores", "threads", "cores")
+        threads = next((options[name] for name in names if options.get(name)), None)
+        if not threads:
+            raise ValueError(
+                f"{type(self).__name__}: workers have no nthreads that cores= could be divided by; "
+                "give worker= a number, or say how many workers there should be"
+            )
+        return int(threads)
 
-    async def scale_up(self, n: int) -> None:
+    async def scale_up(self, n: int = 0, memory: Any = None, cores: int | None = None) -> None:
         """Have at least so many workers."""
-        if n > len(self.worker_spec):
-            self.scale(n)
+        if memory is not None or cores is not None or n > len(self.worker_spec):
+            scaled = self.scale(n, **_given(memory=memory, cores=cores))
+            if inspect.isawaitable(scaled):
+                await scaled
 
     async def scale_down(self, workers: Iterable[Any]) -> None:
         """End these workers, given by name."""
@@ -383,6 +447,11 @@ def _class_of(cls: Any) -> Any:
         module, _, name = cls.rpartition(".")
         return getattr(importlib.import_module(module or "samite.distributed"), name)
     return cls
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """The options that were given; subclasses may know only some of them."""
+    return {name: value for name, value in options.items() if value is not None}
 
 
 def _bytes(size: Any) -> int:
