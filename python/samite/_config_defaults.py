@@ -78,6 +78,8 @@ DEFAULTS: dict = {
                 "max-spill": False,
                 "monitor-interval": "100ms",
             },
+            # How often, and over how long a time, it is noted what tasks do.
+            "profile": {"enabled": True, "interval": "10ms", "cycle": "1000ms"},
         },
         "nanny": {"environ": {}, "pre-spawn-environ": {}, "preload": [], "preload-argv": []},
         "comm": {

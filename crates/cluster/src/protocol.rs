@@ -255,6 +255,9 @@ impl From<&Step> for StepWork {
     }
 }
 
+/// The number of the calls that make a worker ready which has just come: its plugins.
+pub(crate) const PREPARE: u64 = u64::MAX;
+
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) enum ToWorker {
     Welcome {
@@ -305,6 +308,8 @@ pub(crate) enum ToWorker {
     Forget {
         graph: GraphId,
     },
+    /// A call of Python; those with the number [`PREPARE`] are carried out one after the other, and
+    /// tasks wait for them.
     Call {
         id: u64,
         payload: Encoded,

@@ -65,6 +65,7 @@ _LAZY = {
     "progress": "diagnostics.progressbar",
     "rejoin": "_current",
     "secede": "_current",
+    "span": "spans",
     "sync": "utils",
     "wait": "_waiting",
     "warn": "worker",
@@ -72,8 +73,8 @@ _LAZY = {
 }
 _SUBMODULES = frozenset(
     "actor cfexecutor cli client cluster_dump core deploy diagnostics event exceptions future lock "
-    "metrics multi_lock nanny preloading queues scheduler security semaphore threadpoolexecutor "
-    "utils variable versions worker".split()
+    "metrics multi_lock nanny preloading profile queues scheduler security semaphore spans "
+    "threadpoolexecutor utils variable versions worker".split()
 )
 
 __all__ = ["CancelledError", "KilledWorker", "Reschedule", "Status", "TimeoutError", "__version__"]

@@ -122,7 +122,8 @@ _loop: Any = None
 _loop_lock = threading.Lock()
 
 
-def _running_loop() -> Any:
+def loop_of_tasks() -> Any:
+    """This process's event loop for tasks and plugins, begun when it is first asked for."""
     global _loop
     with _loop_lock:
         if _loop is None or _loop.is_closed():
@@ -150,7 +151,7 @@ def run_on_loop(coroutine: Coroutine[Any, Any, Any]) -> Any:
         coroutine_worker.set(worker)
         return await coroutine
 
-    return asyncio.run_coroutine_threadsafe(run(), _running_loop()).result()
+    return asyncio.run_coroutine_threadsafe(run(), loop_of_tasks()).result()
 
 
 class Awaited:

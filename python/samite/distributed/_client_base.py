@@ -44,6 +44,16 @@ class ClientBase:
         async def _replaced(
             self, again: dict[str, bool], wanted: int, seconds: float | None
         ) -> None: ...
+        async def _run_there(
+            self,
+            function: Any,
+            args: Any,
+            kwargs: Any,
+            workers: list[str] | None,
+            nanny: bool,
+            on_error: str,
+            wait: bool = True,
+        ) -> Any: ...
         async def _restarted_there(self, workers: list[str] | None) -> dict[str, bool]: ...
 
     def _connected(self, message: str = "anything", in_order: bool = True) -> Any:

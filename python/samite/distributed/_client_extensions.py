@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import uuid
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -38,6 +39,14 @@ class ExtensionsMixin(ClientBase):
         from samite.distributed.diagnostics import plugin as plugins
 
         kind = plugins.kind_of(plugin)
+        if kind == "worker" and plugins.hears_transitions(plugin):
+            warnings.warn(
+                f"the plugin {type(plugin).__name__} has a method 'transition', which is never "
+                "called: the states of tasks are the engine's. Client.story and "
+                "SchedulerPlugin.transition tell of them",
+                UserWarning,
+                stacklevel=2,
+            )
         name = name or plugins.name_of(plugin)
         if kind == "scheduler":
             return self._run(self._scheduler_plugin(plugin, name))
@@ -185,12 +194,7 @@ class ExtensionsMixin(ClientBase):
 
         async def got() -> Any:
             found = await self._request("get_events", {} if topic is None else {"topic": topic})
-            if topic is not None:
-                return tuple(_event(entry) for entry in found or ())
-            return {
-                name: tuple(_event(entry) for entry in entries)
-                for name, entries in (found or {}).items()
-            }
+            return events_of(found, topic)
 
         return self._run(got())
 
@@ -271,36 +275,6 @@ class ExtensionsMixin(ClientBase):
 
         return self._run(unforwarded())
 
-    # ---- what ran -------------------------------------------------------------------------------
-
-    def get_task_stream(
-        self,
-        start: Any = None,
-        stop: Any = None,
-        count: int | None = None,
-        plot: Any = False,
-        filename: str = "task-stream.html",
-        bokeh_resources: Any = None,
-    ) -> Any:
-        """The tasks that ran: dicts with ``key``, ``worker``, ``status``, ``nbytes`` and
-        ``startstops``.
-
-        Parameters
-        ----------
-        start, stop:
-            Seconds since the epoch, or text such as ``"5 s"`` for that long ago.
-        count:
-            Only the last so many.
-        """
-
-        async def got() -> list[Any]:
-            from samite.distributed._stream import chosen
-
-            stream = await self._request("task_stream", {})
-            return chosen(stream, start, stop, count)
-
-        return self._run(got())
-
 
 def _printed(said: Any) -> None:
     """Print what a task printed, unless it is in this process and has done so."""
@@ -334,11 +308,21 @@ def _warned(said: Any) -> None:
         logger.exception("An event of the topic 'warn' is none to warn of: %r", said)
 
 
+def events_of(found: Any, topic: str | None) -> Any:
+    """The events of a topic, or of all topics by name, as the scheduler keeps them."""
+    if topic is not None:
+        return tuple(_event(entry) for entry in found or ())
+    return {
+        name: tuple(_event(entry) for entry in entries) for name, entries in (found or {}).items()
+    }
+
+
 def _event(entry: Any) -> tuple[float, Any]:
     from samite.distributed._calls import load_bytes
 
     time, message = entry
-    return time, load_bytes(message)
+    # The scheduler's own are plain; those of users are pickled.
+    return time, load_bytes(message) if isinstance(message, bytes) else message
 
 
 def _handler(client: Any, handler: Callable[[Any], Any]) -> Callable[[Any], Any]:

@@ -12,7 +12,7 @@ from samite.distributed._current import default_client
 
 def chosen(stream: list[Any], start: Any, stop: Any, count: int | None) -> list[Any]:
     """The tasks that ran between two moments; the last ``count``."""
-    begin, end = _moment(start), _moment(stop)
+    begin, end = moment(start), moment(stop)
     found = []
     for entry in stream:
         spans = entry.get("startstops") or [{}]
@@ -24,7 +24,8 @@ def chosen(stream: list[Any], start: Any, stop: Any, count: int | None) -> list[
     return found if count is None else found[-count:]
 
 
-def _moment(when: Any) -> float | None:
+def moment(when: Any) -> float | None:
+    """Seconds since the epoch, from what a user gives for a moment."""
     if when is None:
         return None
     if isinstance(when, str):
@@ -41,12 +42,16 @@ class get_task_stream:
     ----------
     data:
         After the block: dicts with ``key``, ``worker``, ``status``, ``nbytes``, ``startstops``.
+    figure:
+        After the block, if ``plot`` is true: a figure of bokeh. With ``plot="save"`` a page is
+        written instead, without bokeh.
     """
 
     def __init__(
         self, client: Any = None, plot: Any = False, filename: str = "task-stream.html"
     ) -> None:
         self.data: list[Any] = []
+        self.figure: Any = None
         self.client = client or default_client()
         self.plot = plot
         self.filename = filename
@@ -59,8 +64,13 @@ class get_task_stream:
 
     def __exit__(self, *_: object) -> None:
         self.data.extend(self.client.get_task_stream(start=self.start))
-        if self.plot:
+        self._draw()
+
+    def _draw(self) -> None:
+        if self.plot == "save":
             write_stream(self.filename, self.data)
+        elif self.plot:
+            self.figure = figure_of(self.data)
 
     async def __aenter__(self) -> get_task_stream:
         self.start = time.time()
@@ -69,8 +79,7 @@ class get_task_stream:
 
     async def __aexit__(self, *_: object) -> None:
         self.data.extend(await self.client.get_task_stream(start=self.start))
-        if self.plot:
-            write_stream(self.filename, self.data)
+        self._draw()
 
 
 class get_task_metadata:
@@ -177,6 +186,58 @@ def write_stream(filename: str, data: list[Any]) -> None:
         file.write(page)
 
 
+def figure_of(data: list[Any]) -> Any:
+    """Tasks over time, a row for each thread of a worker, as a figure of bokeh.
+
+    Raises
+    ------
+    ImportError
+        If bokeh is not installed.
+    """
+    try:
+        from bokeh.models import ColumnDataSource, HoverTool
+        from bokeh.plotting import figure
+    except ImportError as error:
+        raise ImportError(
+            "get_task_stream: a figure needs bokeh; install it, or ask for plot=False"
+        ) from error
+    from samite.utils import format_time, key_split
+
+    columns: dict[str, list[Any]] = {
+        name: [] for name in "left right y name key worker duration color".split()
+    }
+    rows: dict[Any, int] = {}
+    for entry in data:
+        row = rows.setdefault((entry.get("worker", ""), entry.get("thread", 0)), len(rows))
+        name = key_split(entry["key"])
+        for span in entry.get("startstops") or ():
+            values = (
+                1000 * span["start"],
+                1000 * span["stop"],
+                row,
+                name,
+                str(entry["key"]),
+                entry.get("worker", ""),
+                format_time(span["stop"] - span["start"]),
+                _colour(name),
+            )
+            for column, value in zip(columns.values(), values, strict=True):
+                column.append(value)
+    made = figure(title="Task stream", x_axis_type="datetime", sizing_mode="stretch_width")
+    made.hbar(
+        y="y",
+        left="left",
+        right="right",
+        height=0.8,
+        color="color",
+        source=ColumnDataSource(columns),
+    )
+    shown = [("task", "@key"), ("worker", "@worker"), ("duration", "@duration")]
+    made.add_tools(HoverTool(tooltips=shown))
+    made.yaxis.visible = False
+    return made
+
+
 _STYLE = """
 body{font:14px system-ui,sans-serif;margin:2em;color:#222;background:#fff}
 table{border-collapse:collapse}td,th{padding:.2em .8em;text-align:left;border-bottom:1px solid #ddd}
@@ -241,4 +302,4 @@ def report_page(data: list[Any], info: dict[str, Any], began: float, ended: floa
 def _colour(name: str) -> str:
     import zlib
 
-    return f"hsl({zlib.crc32(name.encode()) % 360} 60% 55%)"
+    return f"hsl({zlib.crc32(name.encode()) % 360}, 60%, 55%)"

@@ -96,12 +96,19 @@ def _end_with_nanny(given: int, said: int, worker: Any) -> None:
 
 def _exit() -> None:
     """End at once: threads of user code must not hold up a worker that is to end."""
+    from samite.distributed._worker_views import remove_folders
     from samite.distributed.diagnostics.plugin import remove_uploads
 
+    # Another thread may be here already, and must have removed all before the process ends.
+    _ending.acquire()
     try:
         remove_uploads()
+        remove_folders()
     finally:
         os._exit(0)
+
+
+_ending = threading.Lock()
 
 
 def _read(descriptor: int, length: int) -> bytes:

@@ -19,6 +19,7 @@ from samite.distributed._client_cluster import ClusterMixin
 from samite.distributed._client_collections import CollectionsMixin
 from samite.distributed._client_data import DataMixin
 from samite.distributed._client_extensions import ExtensionsMixin
+from samite.distributed._client_reports import ReportsMixin
 from samite.distributed._current import (
     _get_global_client,
     _global_clients,
@@ -72,7 +73,7 @@ __all__ = [
 ]
 
 
-class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin):
+class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReportsMixin):
     """A connection to a cluster.
 
     Parameters

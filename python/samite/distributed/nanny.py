@@ -76,7 +76,6 @@ class Nanny(Server):
     ) -> None:
         super().__init__()
         from samite.distributed import preloading
-
         from samite.distributed._addresses import normalize_address, read_scheduler_file
         from samite.system import CPU_COUNT
 

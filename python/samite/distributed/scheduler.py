@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from samite import _engine, config
 from samite.distributed._current import close_task_clients
+from samite.distributed._scheduler_hooks import Hooks
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed.exceptions import KilledWorker, NoValidWorkerError
 from samite.distributed.security import (
@@ -110,6 +111,7 @@ class Scheduler(Server):
         self._asker: Any = None
         self._asking = threading.Lock()
         self._watcher: asyncio.Task[None] | None = None
+        self._hooks = Hooks(self, self._engine_client)
         self.address = self._near_address = self._listen
         self.id = ""
 
@@ -207,6 +209,10 @@ class Scheduler(Server):
             self._watcher.cancel()
         for plugin in list(self.plugins.values()):
             with contextlib.suppress(Exception):
+                await _called(plugin.before_close)
+        await in_executor(self._hooks.stop)
+        for plugin in list(self.plugins.values()):
+            with contextlib.suppress(Exception):
                 await _called(plugin.close)
         if self.preloads:
             from samite.distributed import preloading
@@ -227,6 +233,9 @@ class Scheduler(Server):
     # ---- what it knows --------------------------------------------------------------------------
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
+        return self._engine_client().request(name, arguments, 30.0)
+
+    def _engine_client(self) -> Any:
         if self._engine is None:
             raise RuntimeError(f"the scheduler {self.address} is not running")
         with self._asking:
@@ -235,8 +244,7 @@ class Scheduler(Server):
                 self._asker = _engine.ClusterClient(
                     self.address, name="scheduler-object", security=security, timeout=30.0
                 )
-            asker = self._asker
-        return asker.request(name, arguments, 30.0)
+            return self._asker
 
     @property
     def workers(self) -> dict[str, WorkerView]:
@@ -258,6 +266,39 @@ class Scheduler(Server):
         return dict(self._ask("scheduler_info", {})["services"])
 
     @property
+    def total_nthreads(self) -> int:
+        """The threads of all workers."""
+        return sum(worker.nthreads for worker in self.workers.values())
+
+    @property
+    def total_memory(self) -> int:
+        """The memory limits of all workers, in bytes."""
+        return sum(worker.memory_limit for worker in self.workers.values())
+
+    def identity(self) -> dict[str, Any]:
+        """Its address, and what is known about each worker."""
+        return dict(self._ask("scheduler_info", {}))
+
+    def log_event(self, topic: Any, msg: Any) -> None:
+        """Record an event under a topic or several; see :meth:`Client.log_event`."""
+        from samite.distributed._calls import dump_bytes
+
+        for one in [topic] if isinstance(topic, str) else topic:
+            self._ask("log_event", {"topic": one, "message": dump_bytes(msg)})
+
+    def get_events(self, topic: str | None = None) -> Any:
+        """The events of a topic as ``(time, message)``; of all topics, a dict of those."""
+        from samite.distributed._client_extensions import events_of
+
+        return events_of(self._ask("get_events", {} if topic is None else {"topic": topic}), topic)
+
+    @property
+    def host(self) -> str:
+        """The host of its address."""
+        place = self.address.partition("://")[2].partition("/")[0]
+        return place.rpartition(":")[0] or place
+
+    @property
     def port(self) -> int:
         """Where it listens, of addresses that have ports.
 
@@ -277,12 +318,15 @@ class Scheduler(Server):
         """Add a plugin; its ``start`` is called with this scheduler."""
         import inspect
 
+        from samite.distributed import _scheduler_hooks
         from samite.distributed.diagnostics.plugin import name_of
 
+        _scheduler_hooks.warn_of_unheard(plugin)
         started = plugin.start(self)
         if inspect.iscoroutine(started):
             asyncio.run(started)
         self.plugins[name or name_of(plugin)] = plugin
+        self._hooks.follow(plugin)
 
     add_plugin = register_plugin
 

@@ -231,14 +231,13 @@ def _is_path(name: str, value: str) -> bool:
     return "-----BEGIN" not in value and name.endswith(("file", "cert", "key"))
 
 
-# The securities of schedulers that this process started, by address.
-_known: dict[str, Security] = {}
+# The securities of schedulers that this process started, by address; None for open ones.
+_known: dict[str, Security | None] = {}
 
 
 def remember(address: str, security: Security | None) -> None:
     """Let clients of this process find the security of a scheduler that it started."""
-    if security is not None:
-        _known[address] = security
+    _known[address] = security
 
 
 def forget(address: str) -> None:
@@ -267,7 +266,8 @@ def security_of(given: Any, address: str, role: str) -> dict[str, Any] | None:
     """
     security = as_security(given)
     if security is None:
-        security = _known.get(address) or _of_settings()
+        # The user's own token is not for a cluster that is open.
+        security = _known[address] if address in _known else _of_settings()
     return None if security is None else security._of_role(role)
 
 

@@ -13,10 +13,12 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from samite import _engine, config
+from samite.distributed import profile
 from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed._worker_memory import memory_settings
+from samite.distributed._worker_views import WorkerAttributes, remove_folders
 from samite.distributed.exceptions import Reschedule
 from samite.distributed.security import Security, as_security, known_security, security_of
 
@@ -30,10 +32,12 @@ __all__ = ["Reschedule", "Worker", "get_client", "get_worker", "print", "warn"]
 # The workers of this process, by address.
 _workers: weakref.WeakValueDictionary[str, Worker] = weakref.WeakValueDictionary()
 _made_for_engine: dict[str, Worker] = {}
+# Those whose address is not known yet, by the scheduler's address and their name.
+_starting: dict[tuple[str, str], Worker] = {}
 _making = threading.Lock()
 
 
-class Worker(Server):
+class Worker(WorkerAttributes, Server):
     """A worker in this process.
 
     Use it with ``async with`` or ``await``; a :class:`LocalCluster` makes some by itself.
@@ -122,14 +126,15 @@ class Worker(Server):
             raise ValueError(f"nthreads is a positive number, not {nthreads!r}")
         self.name = name
         self.memory_limit = parse_memory_limit(memory_limit, self.nthreads)
-        self.local_directory = local_directory or config.get("temporary-directory", None)
+        self._folder: str | None = local_directory or config.get("temporary-directory", None)
+        self._pool = None
         if resources is None:
             resources = config.get("distributed.worker.resources", None) or {}
         self.resources = {str(one): float(amount) for one, amount in resources.items()}
         self.plugins: dict[str, Any] = {}
         self.nanny = nanny
         self._given_plugins = plugins
-        self._death_timeout = death_timeout
+        self.death_timeout = death_timeout
         own = protocol or self.scheduler_address.partition("://")[0]
         self._listen = listen_address(own, host, port or 0, interface, self.security)
         self._engine: Any = None
@@ -148,32 +153,40 @@ class Worker(Server):
         if self.name is None:
             self.name = f"Worker-{uuid.uuid4().hex[:12]}"
         about: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
-        if self.local_directory:
-            self.local_directory = os.path.abspath(self.local_directory)
-            os.makedirs(self.local_directory, exist_ok=True)
-            about["local_directory"] = self.local_directory
+        if self._folder:
+            self._folder = os.path.abspath(self._folder)
+            os.makedirs(self._folder, exist_ok=True)
+            about["local_directory"] = self._folder
         memory = memory_settings(self._owns_process)
-        self._engine = await in_executor(
-            lambda: _engine.ClusterWorker(
-                self.scheduler_address,
-                name=str(self.name),
-                nthreads=self.nthreads,
-                memory_limit=self.memory_limit,
-                resources=self.resources,
-                local_directory=self.local_directory,
-                listen=self._listen,
-                security=security,
-                options={
-                    "about": about,
-                    "patience": _seconds_of(self._death_timeout) or 300.0,
-                    "memory": memory,
-                },
-                timeout=_seconds_of(self._death_timeout) or 30.0,
+        # The scheduler may ask for plugins before this process knows the worker's address.
+        starting = self.scheduler_address, str(self.name)
+        _starting[starting] = self
+        try:
+            self._engine = await in_executor(
+                lambda: _engine.ClusterWorker(
+                    self.scheduler_address,
+                    name=str(self.name),
+                    nthreads=self.nthreads,
+                    memory_limit=self.memory_limit,
+                    resources=self.resources,
+                    local_directory=self._folder,
+                    listen=self._listen,
+                    security=security,
+                    options={
+                        "about": about,
+                        "patience": _seconds_of(self.death_timeout) or 300.0,
+                        "memory": memory,
+                    },
+                    timeout=_seconds_of(self.death_timeout) or 30.0,
+                )
             )
-        )
+        finally:
+            if _starting.get(starting) is self:
+                del _starting[starting]
         self.address = self._engine.address
         self.id = self._engine.id
         _workers[self.address] = self
+        profile.begin()
         if self.preloads:
             from samite.distributed import preloading
 
@@ -189,6 +202,10 @@ class Worker(Server):
             asker, self._asker = self._asker, None
         if asker is not None:
             await in_executor(lambda: asker.close(1.0))
+        if self._pool is not None:
+            self._pool.shutdown(wait=False, cancel_futures=True)
+        if self._folder is not None:
+            remove_folders(self._folder)
         # Nothing of the engine's is kept: what it holds would hold up the interpreter's end.
         engine, self._engine = self._engine, None
         await in_executor(lambda: engine.close(5.0))
@@ -230,17 +247,6 @@ class Worker(Server):
             except Exception:
                 logger.exception("Worker plugin %s failed to teardown", name)
                 raise
-
-    @property
-    def worker_address(self) -> str:
-        """The address."""
-        return self.address
-
-    @property
-    def ip(self) -> str:
-        """The host of its address."""
-        place = str(self.address).partition("://")[2].partition("/")[0]
-        return place.rpartition(":")[0] or place
 
     @property
     def data(self) -> WorkerData:
@@ -310,7 +316,14 @@ def worker_of(engine_worker: Any) -> Worker:
     if worker is not None:
         return worker
     with _making:
-        worker = _made_for_engine.get(address)
+        starting = _starting.get((engine_worker.scheduler, engine_worker.name))
+        if starting is not None:
+            if starting._engine is None:
+                starting._engine = engine_worker
+            starting.address, starting.id = address, engine_worker.id
+            _workers[address] = starting
+            return starting
+        worker = _workers.get(address) or _made_for_engine.get(address)
         if worker is None:
             worker = _made_for_engine[address] = _object_for(engine_worker)
         return worker
@@ -328,7 +341,7 @@ def _object_for(engine_worker: Any) -> Worker:
     worker.name = getattr(engine_worker, "name", worker.address)
     worker.nthreads = getattr(engine_worker, "nthreads", 1)
     worker.memory_limit = getattr(engine_worker, "memory_limit", None)
-    worker.local_directory = getattr(engine_worker, "local_directory", None)
+    worker._folder, worker._pool = getattr(engine_worker, "local_directory", None), None
     worker.resources, worker.plugins, worker.nanny = {}, {}, None
     worker.preloads = []
     worker.restarting = False
@@ -419,6 +432,7 @@ def restart_this_worker() -> bool:
             worker._tear_down()
             worker._engine.close(2.0)
             remove_uploads()
+            remove_folders()
         finally:
             os._exit(RESTART_CODE)
 

@@ -295,3 +295,62 @@ with Client(processes=False, n_workers=1) as client:
     assert "Client" in repr(client)
 """
     subprocess.run([sys.executable, "-c", program], check=True, timeout=PATIENCE)
+
+
+def test_adapting_counts_work_that_no_worker_has_yet():
+    with LocalCluster(n_workers=0, threads_per_worker=1, processes=False) as cluster:
+        cluster.adapt(minimum=0, maximum=3, interval="20ms", target_duration="200ms")
+        with Client(cluster) as client:
+            futures = client.map(lambda x: time.sleep(0.05) or x, range(100))
+            until(lambda: len(client.nthreads()) == 3)
+            adaptive = cluster.adapt(maximum=1, interval="20ms", wait_count=1)
+            until(adaptive.is_running)
+            assert client.gather(futures) == list(range(100))
+    until(lambda: adaptive.state == "stopped")
+    assert adaptive.periodic_callback is None
+
+
+@pytest.mark.parametrize("package", ["samite.distributed", "distributed"])
+def test_adapting_by_cores_and_memory(package):
+    made = pytest.importorskip(package).LocalCluster(
+        n_workers=0,
+        threads_per_worker=2,
+        memory_limit="3 GB",
+        processes=False,
+        dashboard_address=":0",
+    )
+    with made as cluster:
+        for given, wanted in (
+            ({"minimum_cores": 3, "maximum_cores": 9}, (2, 4)),
+            ({"minimum_memory": "7GB", "maximum_memory": "20 GB"}, (3, 6)),
+            ({"minimum": 1, "maximum": 7, "minimum_cores": 4, "maximum_memory": "1 TB"}, (2, 7)),
+        ):
+            adaptive = cluster.adapt(**given)
+            assert (adaptive.minimum, adaptive.maximum) == wanted
+            adaptive.stop()
+
+
+def test_scaling_by_what_workers_do_not_say():
+    from samite.distributed import Scheduler, Worker
+
+    worker = {"cls": Worker, "options": {"nthreads": 1}}
+    with SpecCluster(scheduler={"cls": Scheduler}, worker=worker) as cluster:
+        cluster.scale(cores=2)
+        assert len(cluster.worker_spec) == 2
+        with pytest.raises(ValueError, match="memory_limit"):
+            cluster.scale(memory="5 GB")
+    with SpecCluster(scheduler={"cls": Scheduler}, worker={"cls": Worker}) as cluster:
+        with pytest.raises(ValueError, match="nthreads"):
+            cluster.scale(cores=2)
+
+
+def test_an_open_scheduler_is_open_to_its_own_process(tmp_path, monkeypatch):
+    from samite import config
+    from samite.distributed import Scheduler
+
+    secret = tmp_path / "token"
+    assert token_file(secret, create=True)
+    scheduler = {"cls": Scheduler, "options": {"security": False, "protocol": "tcp"}}
+    with config.set({"distributed.comm.token-file": str(secret)}):
+        with SpecCluster(scheduler=scheduler) as cluster, Client(cluster) as client:
+            assert cluster.scheduler.workers == {} and client.nthreads() == {}

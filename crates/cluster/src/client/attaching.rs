@@ -35,7 +35,7 @@ pub(super) struct Attaching {
 }
 
 /// Requests that may be asked twice: they change nothing, or the same thing.
-const HARMLESS: [&str; 27] = [
+const HARMLESS: [&str; 28] = [
     "adaptive_target",
     "counts",
     "dump_state",
@@ -53,6 +53,7 @@ const HARMLESS: [&str; 27] = [
     "nthreads",
     "processing",
     "queue_qsize",
+    "runs",
     "scheduler_info",
     "scheduler_logs",
     "semaphore_value",

@@ -9,7 +9,7 @@ use super::core::Core;
 use super::members::{Outgoing, Worker};
 use crate::encoded::Encoded;
 use crate::plain::{Fault, Plain};
-use crate::protocol::ToWorker;
+use crate::protocol::{PREPARE, ToWorker};
 
 /// The number of calls to whose answer nobody listens.
 const UNHEARD: u64 = 0;
@@ -39,7 +39,7 @@ pub(super) struct Calls {
 impl Calls {
     pub(super) fn greet(&mut self, out: &mut Outgoing<ToWorker>) {
         for plugin in &self.plugins {
-            out.push(ToWorker::Call { id: UNHEARD, payload: plugin.payload.clone() });
+            out.push(ToWorker::Call { id: PREPARE, payload: plugin.payload.clone() });
         }
     }
 }

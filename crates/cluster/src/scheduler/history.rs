@@ -12,6 +12,8 @@ use crate::protocol::Key;
 
 /// So many runs are kept.
 const RUNS: usize = 100_000;
+/// So many are told at once.
+const RUNS_AT_ONCE: usize = 20_000;
 /// So many prefixes of names are told apart.
 const PREFIXES: usize = 10_000;
 /// So many lines are kept.
@@ -147,6 +149,25 @@ impl Core {
         };
         let last = runs.range(runs.len() - kept..);
         ((first..).zip(last).map(event).collect(), *noted)
+    }
+
+    /// The runs from the number `since` on: `{next, runs: [[key, worker, succeeded, start, stop]]}`.
+    /// Without a number, none, and the number of the next one.
+    pub(super) fn runs(&self, arguments: &Plain) -> Plain {
+        let since = arguments.get("since").and_then(Plain::as_int);
+        let since = since.map_or(u64::MAX, |since| u64::try_from(since).unwrap_or(0));
+        let (runs, next) = self.runs_since(since, RUNS_AT_ONCE);
+        let entry = |run: TaskEvent| {
+            Plain::List(vec![
+                Plain::text(run.key),
+                Plain::text(run.worker),
+                Plain::Bool(run.action == "compute"),
+                Plain::Float(run.start),
+                Plain::Float(run.stop),
+            ])
+        };
+        let runs = runs.into_iter().map(entry).collect();
+        Plain::map([("next", Plain::count(next)), ("runs", Plain::List(runs))])
     }
 
     /// The last runs, as Dask's task stream has them.

@@ -139,6 +139,7 @@ fn from_client(random: &mut Random) -> FromClient {
                 "processing",
                 "story",
                 "task_stream",
+                "runs",
                 "dump_state",
                 "counts",
                 "scheduler_logs",

@@ -78,8 +78,10 @@ impl Core {
                 self.worker_at.insert(member.address.clone(), worker);
                 self.workers.insert(worker, member);
                 self.members.insert(id, Member::Worker(worker));
+                let joined = options.address.to_string();
                 self.tell(Event::WorkerJoined { worker, options });
                 self.put_again();
+                self.log_worker_event("add-worker", &joined, []);
             }
         }
     }
@@ -164,6 +166,8 @@ impl Core {
         self.tell(Event::WorkerLost { worker });
         self.let_last_ones_go();
         self.put_elsewhere(worker);
+        let expected = [("expected", Plain::Bool(gone.leaving))];
+        self.log_worker_event("remove-worker", &gone.address.to_string(), expected);
         self.reported(&gone.address);
     }
 }

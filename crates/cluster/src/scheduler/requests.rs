@@ -94,6 +94,7 @@ impl Core {
             "processing" => Ok(self.processing(arguments)),
             "story" => Ok(self.story(arguments)),
             "task_stream" => Ok(self.task_stream()),
+            "runs" => Ok(self.runs(arguments)),
             "dump_state" => Ok(self.dump_state()),
             "counts" => Ok(self.counts()),
             "versions" => Ok(Plain::Map(Vec::new())),

@@ -121,6 +121,7 @@ impl Core {
         let mut keys: Vec<Key> = self.names.by_key.keys().cloned().collect();
         keys.sort_unstable();
         self.cancel(&keys, "the cluster was restarted");
+        self.log_event("all", Plain::map([("action", Plain::text("restart"))]));
         let workers: Vec<WorkerId> = self.workers.keys().copied().collect();
         self.restart_each(&workers)
     }

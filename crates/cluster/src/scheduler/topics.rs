@@ -62,6 +62,19 @@ impl Core {
         self.pending.topics.add(topic, entry);
     }
 
+    /// Keeps what happened to a worker under its address, and under "all".
+    pub(super) fn log_worker_event<const N: usize>(
+        &mut self,
+        action: &str,
+        worker: &str,
+        more: [(&'static str, Plain); N],
+    ) {
+        let pairs = [("action", Plain::text(action)), ("worker", Plain::text(worker))];
+        let message = Plain::map(pairs.into_iter().chain(more));
+        self.log_event(worker, message.clone());
+        self.log_event("all", message);
+    }
+
     pub(super) fn log_client_event(&mut self, arguments: &Plain) -> Result<Plain, Fault> {
         let missing = || Fault::value("log_event: a topic must be text");
         let topic = arguments.get("topic").and_then(Plain::as_text).ok_or_else(missing)?;

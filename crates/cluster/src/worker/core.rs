@@ -83,6 +83,10 @@ pub(super) struct Core {
     pub(super) ended: bool,
     /// Threads that may still end, since tasks that left the pool have come back.
     pub(super) surplus: usize,
+    /// Calls that are to be carried out, one after the other, before any task runs.
+    pub(super) preparations: VecDeque<Encoded>,
+    /// Whether they are being carried out.
+    pub(super) preparing: bool,
 }
 
 impl Core {
@@ -111,7 +115,14 @@ impl Core {
             looking: 0,
             ended: false,
             surplus: 0,
+            preparations: VecDeque::new(),
+            preparing: false,
         }
+    }
+
+    /// The next job, unless the worker is still made ready.
+    pub(super) fn next_job(&mut self) -> Option<Job> {
+        if self.preparing { None } else { self.jobs.pop_front() }
     }
 
     /// Tells the machine, and notes what is to be done.

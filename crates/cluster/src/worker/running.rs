@@ -18,7 +18,7 @@ use super::{Shared, fetching, serving, store};
 use crate::encoded::Encoded;
 use crate::executor::{Failure, Loaded, Owner, TaskContext};
 use crate::inline::Here;
-use crate::protocol::{Carried, FromWorker, RunWork, ToWorker};
+use crate::protocol::{Carried, FromWorker, PREPARE, RunWork, ToWorker};
 use crate::scheduler::ToScheduler;
 
 /// Values up to this size go to the clients that want them together with the news.
@@ -100,6 +100,13 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
                 runtime.spawn_blocking(move || fetching::put(&shared, task, value));
             }
             ToWorker::Forget { graph } => core.forget(graph),
+            ToWorker::Call { id: PREPARE, payload } => {
+                core.preparations.push_back(payload);
+                if !std::mem::replace(&mut core.preparing, true) {
+                    let shared = shared.clone();
+                    runtime.spawn_blocking(move || prepare(&shared));
+                }
+            }
             ToWorker::Call { id, payload } => {
                 let shared = shared.clone();
                 runtime.spawn_blocking(move || call(&shared, id, payload));
@@ -121,6 +128,21 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
         }
     }
     follow_up(shared, core);
+}
+
+/// Carries out what is to be done before tasks run, and lets them run.
+fn prepare(shared: &Arc<Shared>) {
+    loop {
+        let mut core = shared.core.lock();
+        let Some(payload) = core.preparations.pop_front() else {
+            core.preparing = false;
+            drop(core);
+            shared.work.notify_all();
+            return;
+        };
+        drop(core);
+        call(shared, PREPARE, payload);
+    }
 }
 
 fn call(shared: &Arc<Shared>, id: u64, payload: Encoded) {
@@ -172,7 +194,7 @@ fn wait(shared: &Arc<Shared>) -> Option<Job> {
             core.surplus -= 1;
             return None;
         }
-        if let Some(job) = core.jobs.pop_front() {
+        if let Some(job) = core.next_job() {
             began.inspect(|began| shared.patience.end(began));
             return Some(job);
         }
@@ -244,7 +266,7 @@ fn run(shared: &Arc<Shared>, job: Job) -> Option<Job> {
     if shared.is_closed() {
         return None;
     }
-    let next = core.jobs.pop_front()?;
+    let next = core.next_job()?;
     let patient = core.fetches.is_empty()
         && core.reports.len() < REPORTS
         && core.last_sent.elapsed() < PATIENCE;

@@ -158,8 +158,8 @@ class Cluster:
     def __enter__(self) -> Any:
         if self._asynchronous:
             raise TypeError(
-                f"Used 'with' with asynchronous class; please use 'async with': {type(self).__name__}"
-                " was made with asynchronous=True"
+                "Used 'with' with asynchronous class; please use 'async with': this "
+                f"{type(self).__name__} was made with asynchronous=True"
             )
         return self
 

@@ -31,14 +31,34 @@ logger = logging.getLogger("samite.distributed")
 class SchedulerPlugin:
     """Base of plugins of a scheduler in this process.
 
-    ``start(scheduler)`` is called when it is added, ``close()`` when it is removed.
+    The scheduler is no Python program: methods are called on a thread of their own, soon after what
+    they tell of, and nothing that they do or raise holds it up.
     """
 
     async def start(self, scheduler: Any) -> None:
         """Called when it is added."""
 
+    async def before_close(self) -> None:
+        """Called when the scheduler is about to end."""
+
     async def close(self) -> None:
         """Called when it is removed, or the scheduler ends."""
+
+    def add_worker(self, scheduler: Any, worker: str) -> Any:
+        """Called when a worker has come, with its address."""
+
+    def remove_worker(self, scheduler: Any, worker: str, *, stimulus_id: str, **kwargs: Any) -> Any:
+        """Called when a worker has left or was lost, with its address."""
+
+    def transition(
+        self, key: Any, start: str, finish: str, *args: Any, stimulus_id: str, **kwargs: Any
+    ) -> None:
+        """Called for each task that ran, once that is over: from ``"waiting"`` to ``"processing"``,
+        then to ``"memory"`` or ``"erred"``, with ``worker=`` and, the second time,
+        ``startstops=``."""
+
+    def restart(self, scheduler: Any) -> None:
+        """Called when a client has restarted the cluster."""
 
 
 class WorkerPlugin:
@@ -56,6 +76,9 @@ class WorkerPlugin:
 
     def teardown(self, worker: Any) -> Any:
         """Called when the worker ends, or the plugin is unregistered."""
+
+    def transition(self, key: Any, start: str, finish: str, **kwargs: Any) -> None:
+        """Never called: the states of tasks are the engine's."""
 
 
 class NannyPlugin:
@@ -104,6 +127,11 @@ def name_of(plugin: Any) -> str:
     if name:
         return str(name)
     return f"{type(plugin).__name__}-{uuid.uuid4().hex}"
+
+
+def hears_transitions(plugin: Any) -> bool:
+    """Whether a plugin of workers wants to hear of the states of tasks."""
+    return getattr(type(plugin), "transition", None) is not WorkerPlugin.transition
 
 
 # ---- on workers ---------------------------------------------------------------------------------
