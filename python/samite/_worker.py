@@ -251,14 +251,15 @@ def dump_failure(error: BaseException) -> list[Any]:
         from samite.distributed._tracebacks import places_of, rebuilt
 
         packed = (rebuilt, (places_of(here),))
-    for traceback_too in (packed, None):
-        try:
-            frames = dump((_take_apart(error), text, traceback_too))
-            # Some exceptions are pickled without complaint and cannot be made again.
-            _put_together(*load(frames)[0])
-        except Exception:
-            continue
-        return frames
+    for take_apart in (_take_apart, _take_bare):
+        for traceback_too in (packed, None):
+            try:
+                frames = dump((take_apart(error), text, traceback_too))
+                # Some exceptions are pickled without complaint and cannot be made again.
+                _put_together(*load(frames)[0])
+            except Exception:
+                continue
+            return frames
     kind = type(error)
     message = f"{kind.__module__}.{kind.__qualname__}: {error}"
     return dump((_take_apart(RuntimeError(message)), text, None))
@@ -295,6 +296,29 @@ def _take_apart(error: BaseException) -> tuple[Any, ...]:
         return (_itself, (error,), None, notes)
     function, args, *state = reduced
     return function, args, state[0] if state else None, notes
+
+
+def _take_bare(error: BaseException) -> tuple[Any, ...]:
+    """As :func:`_take_apart`, for exceptions whose class takes other arguments than it keeps, and
+    without the attributes that cannot be pickled."""
+    from samite._pickling import dump, load
+
+    kept, lost = {}, []
+    for name, value in vars(error).items():
+        try:
+            load(dump(value))
+        except Exception:
+            lost.append(f"{name} (a {type(value).__qualname__})")
+        else:
+            kept[name] = value
+    notes = list(kept.pop("__notes__", ()))
+    if lost:
+        notes.append(f"Attributes that cannot be pickled were left behind: {', '.join(lost)}.")
+    return _made_bare, (type(error), error.args), kept, notes or None
+
+
+def _made_bare(kind: Any, args: tuple[Any, ...]) -> BaseException:
+    return kind.__new__(kind, *args)
 
 
 def _itself(error: BaseException) -> BaseException:

@@ -35,6 +35,7 @@ class _Watch:
 
     def _run(self) -> None:
         hinted: weakref.WeakSet[Any] = weakref.WeakSet()
+        barred: weakref.WeakSet[Any] = weakref.WeakSet()
         while True:
             patience = _patience()
             time.sleep(min(patience / 2, _LOOKS))
@@ -52,7 +53,7 @@ class _Watch:
                 elif since < late:
                     clients[id(client)] = client
             for client in clients.values():
-                _look(client, patience, hinted)
+                _look(client, patience, hinted, barred)
             # The thread keeps no client alive while it sleeps.
             client = None
             clients.clear()
@@ -64,7 +65,29 @@ def _patience() -> float:
     return max(parse_timedelta(config.get("distributed.client.no-workers-hint", "10s")), 0.01)
 
 
-def _look(client: Any, patience: float, hinted: weakref.WeakSet[Any]) -> None:
+def _look_for_barred(client: Any, patience: float, barred: weakref.WeakSet[Any]) -> None:
+    """Say that there are tasks which no worker may run, once until there are none."""
+    try:
+        count = client._connected().request("counts", {}, patience).get("no-worker", 0)
+    except Exception:
+        return
+    if not count:
+        barred.discard(client)
+    elif client not in barred:
+        barred.add(client)
+        logger.warning(
+            "A result has been waited for since %.3g seconds, and %s tasks of the cluster at %s "
+            "can run on none of its workers: none has the name or address of their workers=, or the "
+            "amounts of their resources=.",
+            patience,
+            count,
+            client.scheduler_address,
+        )
+
+
+def _look(
+    client: Any, patience: float, hinted: weakref.WeakSet[Any], barred: weakref.WeakSet[Any]
+) -> None:
     """Say that there are no workers, once until there are some."""
     try:
         workers = client._connected().request("nthreads", {"workers": None}, patience)
@@ -72,6 +95,7 @@ def _look(client: Any, patience: float, hinted: weakref.WeakSet[Any]) -> None:
         return  # Whoever waits is told of a lost connection by the wait itself.
     if workers:
         hinted.discard(client)
+        _look_for_barred(client, patience, barred)
     elif client not in hinted:
         hinted.add(client)
         logger.warning(

@@ -75,6 +75,12 @@ class WorkerAttributes:
         self._folder = folder
 
     @property
+    def given_directory(self) -> str | None:
+        """The folder that it was given; None where it was given none."""
+        made = (os.getpid(), self._folder) in _made_folders
+        return None if made else self._folder
+
+    @property
     def executor(self) -> concurrent.futures.ThreadPoolExecutor:
         """A pool of threads for work beside tasks; the tasks run on threads of the engine's."""
         if self._pool is None:

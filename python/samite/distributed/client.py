@@ -521,6 +521,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, Reports
         """
         if not callable(func):
             raise TypeError("First input to map must be a callable function")
+        if not iterables:
+            raise TypeError("map needs at least one sequence of arguments beside the function")
         if any(isinstance(one, (queue.Queue, Iterator)) for one in iterables):
             raise TypeError(
                 "map no longer takes iterators or queues, which can be read only once: use a list, "
@@ -675,7 +677,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, Reports
     def __repr__(self) -> str:
         name = type(self).__name__
         if self._engine is None:
-            return f"<{name}: No scheduler connected.>"
+            return f"<{name}: No scheduler connected>"
         if self._asynchronous:
             return f"<{name}: {self.scheduler_address!r}>"
         from samite.distributed._views import totals

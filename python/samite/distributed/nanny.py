@@ -79,6 +79,7 @@ class Nanny(Server):
         from samite.distributed._addresses import normalize_address, read_scheduler_file
         from samite.system import CPU_COUNT
 
+        _check_options(worker_class, kwargs)
         preload_nanny = preload_nanny or config.get("distributed.nanny.preload", None)
         if not preload_nanny_argv:
             preload_nanny_argv = config.get("distributed.nanny.preload-argv", None)
@@ -321,6 +322,20 @@ class Nanny(Server):
 
     def __repr__(self) -> str:
         return f"<Nanny: {self.worker_address}, threads: {self.nthreads}>"
+
+
+def _check_options(worker_class: Any, options: dict[str, Any]) -> None:
+    """Raise ``TypeError`` for arguments that the workers of this package do not take."""
+    import inspect
+
+    from samite.distributed.worker import Worker
+
+    if worker_class not in (None, Worker):
+        return
+    known = {*inspect.signature(Worker.__init__).parameters, *WITHOUT_EFFECT}
+    unknown = sorted(set(options) - known)
+    if unknown:
+        raise TypeError(f"Nanny got an unexpected keyword argument {unknown[0]!r}")
 
 
 def _seconds(timeout: Any) -> float | None:

@@ -377,7 +377,12 @@ def parse_memory_limit(memory_limit: Any, nthreads: int, cores: int | None = Non
         try:
             memory_limit = float(memory_limit)
         except ValueError:
-            return parse_bytes(memory_limit)
+            try:
+                return parse_bytes(memory_limit)
+            except ValueError as error:
+                raise ValueError(
+                    f"memory_limit={memory_limit!r} is no number of bytes: {error}"
+                ) from None
         if memory_limit == 0:
             return None
     if memory_limit < 0:

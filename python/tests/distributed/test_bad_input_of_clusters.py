@@ -87,9 +87,7 @@ def test_the_part_of_a_result_that_cannot_be_pickled_is_named(outside, way):
 
 def test_a_failure_that_cannot_be_pickled_still_says_what_it_was(outside):
     def fail():
-        failed = ValueError("what went wrong")
-        failed.lock = threading.Lock()
-        raise failed
+        raise ValueError("what went wrong", threading.Lock())
 
     with Client(outside) as client, pytest.raises(RuntimeError, match="what went wrong") as raised:
         client.submit(fail).result(timeout=PATIENCE)
@@ -321,3 +319,66 @@ def test_ways_of_serialization_that_leave_nothing(inside):
         Client(inside, serializers="pickle")
     with Client(inside, serializers=["dask", "pickle"], deserializers=("pickle",)) as client:
         assert client.submit(sum, [1, 2]).result(timeout=PATIENCE) == 3
+
+
+# ---- exceptions that are hard to send -----------------------------------------------------------
+
+
+class TakesTwo(Exception):
+    """An exception that takes other arguments than it keeps, as many libraries have some."""
+
+    def __init__(self, what, code):
+        super().__init__(f"{what}: {code}")
+        self.code = code
+
+
+@noted
+@pytest.mark.parametrize("package", ["samite.distributed", "distributed"])
+def test_an_exception_that_takes_other_arguments_than_it_keeps_has_its_class(package):
+    def fail():
+        raise TakesTwo("refused", 403)
+
+    distributed = pytest.importorskip(package)
+    made = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=True, dashboard_address=":0"
+    )
+    with made as cluster, distributed.Client(cluster) as client:
+        with pytest.raises(TakesTwo, match="refused: 403") as raised:
+            client.submit(fail).result(timeout=PATIENCE)
+    assert raised.value.code == 403
+
+
+@noted
+def test_attributes_of_exceptions_that_cannot_be_pickled_are_named(outside):
+    def fail():
+        failed = ValueError("what went wrong")
+        failed.lock, failed.code = threading.Lock(), 3
+        raise failed
+
+    with Client(outside) as client, pytest.raises(ValueError, match="what went") as raised:
+        client.submit(fail).result(timeout=PATIENCE)
+    assert raised.value.code == 3 and not hasattr(raised.value, "lock")
+    assert "left behind: lock (a lock)" in notes(raised)
+
+
+def test_arguments_that_workers_do_not_take_are_named_before_anything_starts():
+    with pytest.raises(TypeError, match="unexpected keyword argument 'n_workerz'"):
+        LocalCluster(n_workerz=1, processes=True)
+    with pytest.raises(TypeError, match="unexpected keyword argument 'n_workerz'"):
+        Client(n_workerz=1)
+    with pytest.raises(ValueError, match="memory_limit='much'"):
+        LocalCluster(n_workers=1, memory_limit="much")
+
+
+def test_a_map_without_arguments_is_refused(inside):
+    with Client(inside) as client, pytest.raises(TypeError, match="at least one sequence"):
+        client.map(len)
+
+
+@pytest.mark.parametrize("way", [{"workers": "nobody"}, {"resources": {"GPU": 1}}])
+def test_tasks_that_no_worker_may_run_are_told_of(outside, caplog, way):
+    with config.set({"distributed.client.no-workers-hint": "0.2s"}), Client(outside) as client:
+        future = client.submit(len, [1], pure=False, **way)
+        with caplog.at_level(logging.WARNING), pytest.raises(TimeoutError):
+            future.result(timeout=3)
+        assert "1 tasks of the cluster" in caplog.text and "can run on none" in caplog.text

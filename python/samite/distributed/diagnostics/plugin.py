@@ -245,7 +245,8 @@ def folder_for_uploads(worker: Any) -> str:
 
     folder = _folders.get(os.getpid())
     if folder is None:
-        parent = worker.local_directory or None
+        # A folder that is made for a worker goes with it, and others of the process stay.
+        parent = worker.given_directory
         if parent is not None:
             os.makedirs(parent, exist_ok=True)
         folder = _folders[os.getpid()] = tempfile.mkdtemp(prefix="samite-uploads-", dir=parent)
