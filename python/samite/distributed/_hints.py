@@ -77,8 +77,8 @@ def _look_for_barred(client: Any, patience: float, barred: weakref.WeakSet[Any])
         barred.add(client)
         logger.warning(
             "A result has been waited for since %.3g seconds, and %s tasks of the cluster at %s "
-            "can run on none of its workers: none has the name or address of their workers=, or the "
-            "amounts of their resources=.",
+            "can run on none of its workers: none has the name or address of their workers=, or "
+            "the amounts of their resources=.",
             patience,
             count,
             client.scheduler_address,

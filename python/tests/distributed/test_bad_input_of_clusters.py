@@ -382,3 +382,53 @@ def test_tasks_that_no_worker_may_run_are_told_of(outside, caplog, way):
         with caplog.at_level(logging.WARNING), pytest.raises(TimeoutError):
             future.result(timeout=3)
         assert "1 tasks of the cluster" in caplog.text and "can run on none" in caplog.text
+
+
+# ---- Ctrl-C -------------------------------------------------------------------------------------
+
+INTERRUPTED = """
+import os, signal, sys, threading, time
+from samite.distributed import *
+
+def interrupt():
+    time.sleep(0.5)
+    sent.append(time.monotonic())
+    os.kill(os.getpid(), signal.SIGINT)
+
+with LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster:
+    with Client(cluster) as client:
+        futures = client.map(time.sleep, [60, 61])
+        ways = {
+            "gather": lambda: client.gather(futures),
+            "result": futures[0].result,
+            "wait": lambda: wait(futures),
+            "as_completed": lambda: next(as_completed(futures)),
+            "progress": lambda: progress(futures),
+            "wait_for_workers": lambda: client.wait_for_workers(5),
+            "lock": lambda: [Lock("x").acquire(), Lock("x").acquire()],
+            "queue": lambda: Queue("x").get(),
+        }
+        for name, way in ways.items():
+            sent = []
+            threading.Thread(target=interrupt, daemon=True).start()
+            try:
+                way()
+            except KeyboardInterrupt:
+                print("after", name, round(time.monotonic() - sent[0], 3), flush=True)
+        time.sleep(0.5)
+        print("end", flush=True)
+        os._exit(0)
+"""
+
+
+def test_ctrl_c_ends_every_wait_within_a_second():
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    after = {line.split()[1]: float(line.split()[2]) for line in lines if line.startswith("after")}
+    assert len(after) == 8 and max(after.values()) < 1, after
+    # The bar of the progress that was interrupted is not drawn any more.
+    ends = next(number for number, line in enumerate(lines) if line.startswith("after progress"))
+    assert "Completed" in lines[ends - 1] and "Completed" not in "".join(lines[ends:])

@@ -66,10 +66,12 @@ class TextProgressBar:
                 if self._stopped.is_set():
                     break
         finally:
+            was_stopped = self._stopped.is_set()
             self._stopped.set()
             drawn.join()
-            self._draw()
-            print(file=self._out())
+            if not was_stopped:
+                self._draw()
+                print(file=self._out())
             self._finished.set()
 
     def _out(self) -> Any:
@@ -93,8 +95,10 @@ class TextProgressBar:
         return self._finished.wait(timeout)
 
     def stop(self) -> None:
-        """End the bar."""
-        self._stopped.set()
+        """End the bar: nothing more is drawn."""
+        if not self._stopped.is_set():
+            self._stopped.set()
+            print(file=self._out())
 
 
 ProgressBar = TextProgressBar
@@ -127,6 +131,11 @@ def progress(
             "first"
         )
     bar = TextProgressBar(found, complete=complete, **kwargs)
-    while not bar.wait(0.2):
-        pass
+    try:
+        while not bar.wait(0.2):
+            pass
+    except BaseException:
+        # Ctrl-C: the program goes on, and its terminal is not to be drawn on any more.
+        bar.stop()
+        raise
     return None
