@@ -341,10 +341,12 @@ def remote_failure(failure: tuple[tuple[Any, ...], str, Any]) -> BaseException:
     from samite.multiprocessing import remote_exception
 
     parts, text, packed = failure
-    error = _put_together(*parts)
     if packed is not None:
         unpickle, arguments = packed[:2]
-        return error.with_traceback(unpickle(*arguments))
+        # The frames that are made for the traceback keep this one. No name here may stand for it or
+        # for the exception, or all that they refer to stays until garbage is looked for.
+        return _put_together(*parts).with_traceback(unpickle(*arguments))
+    error = _put_together(*parts)
     if not isinstance(error, Exception):
         return error
     return remote_exception(error, text)

@@ -22,6 +22,7 @@ mod requests;
 mod restoring;
 mod retiring;
 mod scattering;
+mod specs;
 mod topics;
 
 use std::path::PathBuf;

@@ -39,7 +39,14 @@ def rebuilt(places: list[Place]) -> TracebackType | None:
             inner = passed.__traceback__.tb_next if passed.__traceback__ is not None else None
             if inner is not None:
                 made = TracebackType(made, inner.tb_frame, inner.tb_lasti, line)
-    return made
+            del inner
+            # The frame knows what it raised.
+            passed.__traceback__ = None
+    try:
+        return made
+    finally:
+        # The frames of the traceback keep this one, which must not keep the traceback.
+        del made
 
 
 def _without_columns(code: CodeType) -> dict[str, bytes]:

@@ -53,7 +53,8 @@ def _started(arguments: dict[str, Any]) -> Any:
     keep_logs()
     watch_this_process()
     options = pickle.loads(arguments["options"])
-    worker = Worker(
+    cls = class_named(options.pop("worker_class", None)) or Worker
+    worker = cls(
         arguments["scheduler"],
         security=arguments["security"],
         **{name: value for name, value in options.items() if value is not None}
@@ -65,6 +66,18 @@ def _started(arguments: dict[str, Any]) -> Any:
     except Exception as raised:
         raise RuntimeError("Worker failed to start") from raised
     return worker
+
+
+def class_named(cls: Any) -> Any:
+    """A class, from the class itself or from its name with its module's; None for none."""
+    if not isinstance(cls, str):
+        return cls
+    import importlib
+
+    module, _, name = cls.rpartition(".")
+    if module in ("dask.distributed", "distributed"):
+        module = "samite.distributed"
+    return getattr(importlib.import_module(module or "samite.distributed"), name)
 
 
 def _failure(text: str, raised: BaseException) -> bytes:

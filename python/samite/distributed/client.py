@@ -19,6 +19,7 @@ from samite.distributed._client_cluster import ClusterMixin
 from samite.distributed._client_collections import CollectionsMixin
 from samite.distributed._client_data import DataMixin
 from samite.distributed._client_extensions import ExtensionsMixin
+from samite.distributed._client_replay import ReplayMixin
 from samite.distributed._client_reports import ReportsMixin
 from samite.distributed._current import (
     _get_global_client,
@@ -73,7 +74,7 @@ __all__ = [
 ]
 
 
-class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReportsMixin):
+class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayMixin, ReportsMixin):
     """A connection to a cluster.
 
     Parameters

@@ -46,6 +46,10 @@ class Nanny(Server):
         Environment variables for the worker's process.
     restart:
         Whether a worker that died is replaced.
+    worker_class:
+        A class of one's own in place of :class:`Worker`, or its name with its module's.
+    preload_nanny, preload_nanny_argv:
+        As ``preload`` of workers, for this process.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class Nanny(Server):
             "port": worker_port or port,
             "protocol": protocol,
             "plugins": kwargs.pop("plugins", ()),
+            "worker_class": worker_class,
         }
         # The worker refuses what it does not know.
         self._options.update(

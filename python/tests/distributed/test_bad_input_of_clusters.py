@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -432,3 +433,40 @@ def test_ctrl_c_ends_every_wait_within_a_second():
     # The bar of the progress that was interrupted is not drawn any more.
     ends = next(number for number, line in enumerate(lines) if line.startswith("after progress"))
     assert "Completed" in lines[ends - 1] and "Completed" not in "".join(lines[ends:])
+
+
+@pytest.mark.parametrize("library", [True, False], ids=["tblib", "own"])
+def test_failures_that_are_over_keep_no_results(outside, library, monkeypatch):
+    """Without waiting for Python to look for garbage."""
+    import gc
+
+    from samite.distributed._tracebacks import places_of, rebuilt
+
+    def fail(number):
+        raise ValueError(number)
+
+    def rebuild(*_):
+        try:
+            raise ValueError("here")
+        except ValueError as raised:
+            return rebuilt(places_of(raised.__traceback__))
+
+    if not library:
+        monkeypatch.setattr("tblib.pickling_support.unpickle_traceback", rebuild)
+    with Client(outside) as client:
+        gc.collect()
+        gc.disable()
+        try:
+            for way in (
+                lambda: client.submit(fail, 1).result(timeout=PATIENCE),
+                lambda: client.gather(client.map(fail, range(3))),
+                lambda: client.get({"x": (fail, 2)}, ["x"]),
+            ):
+                with contextlib.suppress(ValueError):
+                    way()
+                deadline = time.monotonic() + PATIENCE
+                while client.futures:
+                    assert time.monotonic() < deadline, "the results are kept"
+                    time.sleep(0.01)
+        finally:
+            gc.enable()

@@ -35,7 +35,7 @@ pub(super) struct Attaching {
 }
 
 /// Requests that may be asked twice: they change nothing, or the same thing.
-const HARMLESS: [&str; 28] = [
+const HARMLESS: [&str; 29] = [
     "adaptive_target",
     "counts",
     "dump_state",
@@ -60,6 +60,7 @@ const HARMLESS: [&str; 28] = [
     "set_metadata",
     "story",
     "subscribe",
+    "task_specs",
     "task_stream",
     "variable_get",
     "variable_set",

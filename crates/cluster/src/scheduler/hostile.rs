@@ -140,6 +140,7 @@ fn from_client(random: &mut Random) -> FromClient {
                 "story",
                 "task_stream",
                 "runs",
+                "task_specs",
                 "dump_state",
                 "counts",
                 "scheduler_logs",

@@ -84,7 +84,7 @@ impl Core {
         }
     }
 
-    fn task_of(&self, key: &Key) -> Option<TaskKey> {
+    pub(super) fn task_of(&self, key: &Key) -> Option<TaskKey> {
         self.names.by_key.get(key)?.task
     }
 

@@ -95,6 +95,7 @@ impl Core {
             "story" => Ok(self.story(arguments)),
             "task_stream" => Ok(self.task_stream()),
             "runs" => Ok(self.runs(arguments)),
+            "task_specs" => self.task_specs(arguments),
             "dump_state" => Ok(self.dump_state()),
             "counts" => Ok(self.counts()),
             "versions" => Ok(Plain::Map(Vec::new())),

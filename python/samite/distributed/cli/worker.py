@@ -53,7 +53,7 @@ logger = logging.getLogger("samite.distributed.worker")
 @click.option(
     "--lifetime-restart/--no-lifetime-restart", default=False, help="Whether they start again."
 )
-@click.option("--worker-class", default=None, hidden=True)
+@click.option("--worker-class", default=None, help="A class of workers, as module.Class.")
 @click.option("--preload", multiple=True, help="A module or script to run at the start.")
 @click.option("--preload-nanny", multiple=True, help="A module or script for the nanny to run.")
 @click.option("--scheduler-sni", default=None, hidden=True)
@@ -86,6 +86,7 @@ def main(
     preload: Any,
     preload_argv: Any,
     preload_nanny: Any,
+    worker_class: str | None,
     on_stdin: bool,
     **ignored: Any,
 ) -> None:
@@ -143,7 +144,10 @@ def main(
         from samite.distributed.nanny import Nanny
         from samite.distributed.worker import Worker
 
-        cls: Any = Nanny if nanny else Worker
+        own = chosen_class(worker_class)
+        cls: Any = Nanny if nanny else (own or Worker)
+        if nanny and own is not None:
+            options["worker_class"] = worker_class
         while True:
             workers = [cls(scheduler, name=one, **options) for one in names]
             await asyncio.gather(*(worker.start() for worker in workers))
@@ -184,6 +188,19 @@ async def _ended(worker: Any) -> None:
     loop = asyncio.get_running_loop()
     while not await loop.run_in_executor(None, engine.wait, 0.5):
         pass
+
+
+def chosen_class(name: str | None) -> Any:
+    """The class of workers that an option names; None for the usual one, and for nannies."""
+    from samite.distributed._worker_main import class_named
+    from samite.distributed.nanny import Nanny
+    from samite.distributed.worker import Worker
+
+    try:
+        found = class_named(name)
+    except (ImportError, AttributeError) as error:
+        _shared.fail(f"--worker-class {name} is not there: {error}")
+    return None if found in (None, Nanny, Worker) else found
 
 
 def shape(n_workers: str | None, nthreads: int | None, nanny: bool) -> tuple[int, int]:
