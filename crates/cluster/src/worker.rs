@@ -289,6 +289,20 @@ impl WorkerServer {
         *ended
     }
 
+    /// Waits until what the scheduler wants done before the first task is done; false where that
+    /// takes longer, and tasks go on waiting for it.
+    pub fn wait_until_prepared(&self, timeout: Duration) -> bool {
+        const PAUSE: Duration = Duration::from_millis(1);
+        let end = Instant::now() + timeout;
+        while self.shared.core.lock().preparing {
+            if self.shared.is_closed() || Instant::now() >= end {
+                return false;
+            }
+            std::thread::sleep(PAUSE);
+        }
+        true
+    }
+
     /// Ends as if the process had been killed: nobody is told, and connections break. For tests of
     /// clusters that lose workers.
     pub fn kill(&self) {

@@ -406,7 +406,9 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
     @property
     def security(self) -> Any:
         """The :class:`Security` that it was made with, or that its cluster has."""
-        return self._security
+        from samite.distributed.security import Security, as_security
+
+        return as_security(self._security) or Security()
 
     def _same_scheduler(self, address: str) -> bool:
         return normalize_address(address) == self.scheduler_address

@@ -83,7 +83,8 @@ class Nanny(Server):
         from samite.distributed._addresses import normalize_address, read_scheduler_file
         from samite.system import CPU_COUNT
 
-        _check_options(worker_class, kwargs)
+        # Reported when it starts, as what is wrong with workers is.
+        self._wrong = _wrong_options(worker_class, kwargs)
         preload_nanny = preload_nanny or config.get("distributed.nanny.preload", None)
         if not preload_nanny_argv:
             preload_nanny_argv = config.get("distributed.nanny.preload-argv", None)
@@ -155,6 +156,8 @@ class Nanny(Server):
 
     async def _start(self) -> None:
         self._loop = asyncio.get_running_loop()
+        if self._wrong is not None:
+            raise RuntimeError(f"Nanny failed to start: {self._wrong}") from self._wrong
         if self.preloads:
             from samite.distributed import preloading
 
@@ -329,18 +332,19 @@ class Nanny(Server):
         return f"<Nanny: {self.worker_address}, threads: {self.nthreads}>"
 
 
-def _check_options(worker_class: Any, options: dict[str, Any]) -> None:
-    """Raise ``TypeError`` for arguments that the workers of this package do not take."""
+def _wrong_options(worker_class: Any, options: dict[str, Any]) -> TypeError | None:
+    """What is wrong with arguments that the workers of this package do not take."""
     import inspect
 
     from samite.distributed.worker import Worker
 
     if worker_class not in (None, Worker):
-        return
+        return None
     known = {*inspect.signature(Worker.__init__).parameters, *WITHOUT_EFFECT}
     unknown = sorted(set(options) - known)
-    if unknown:
-        raise TypeError(f"Nanny got an unexpected keyword argument {unknown[0]!r}")
+    if not unknown:
+        return None
+    return TypeError(f"Nanny got an unexpected keyword argument {unknown[0]!r}")
 
 
 def _seconds(timeout: Any) -> float | None:

@@ -363,10 +363,12 @@ def test_attributes_of_exceptions_that_cannot_be_pickled_are_named(outside):
 
 
 def test_arguments_that_workers_do_not_take_are_named_before_anything_starts():
+    for make in (lambda: LocalCluster(n_workerz=1, processes=True), lambda: Client(n_workerz=1)):
+        with pytest.raises(RuntimeError, match="unexpected keyword argument 'n_workerz'") as raised:
+            make()
+        assert isinstance(raised.value.__cause__, TypeError)
     with pytest.raises(TypeError, match="unexpected keyword argument 'n_workerz'"):
-        LocalCluster(n_workerz=1, processes=True)
-    with pytest.raises(TypeError, match="unexpected keyword argument 'n_workerz'"):
-        Client(n_workerz=1)
+        LocalCluster(n_workerz=1, processes=False)
     with pytest.raises(ValueError, match="memory_limit='much'"):
         LocalCluster(n_workers=1, memory_limit="much")
 

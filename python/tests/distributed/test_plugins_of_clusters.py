@@ -271,3 +271,25 @@ def test_a_preload_may_say_where_the_scheduler_is():
                 config.config.pop("scheduler_address", None)
 
     assert asyncio.run(run())
+
+
+def test_a_worker_that_has_started_has_its_plugins():
+    import asyncio
+
+    class Slow(WorkerPlugin):
+        def __init__(self, number):
+            self.number = number
+
+        def setup(self, worker):
+            time.sleep(0.1)
+            worker.order = [*getattr(worker, "order", ()), self.number]
+
+    async def run():
+        async with Scheduler() as scheduler:
+            async with Client(scheduler.address, asynchronous=True) as client:
+                for number in range(5):
+                    await client.register_plugin(Slow(number), name=str(number))
+                async with Worker(scheduler.address) as worker:
+                    return worker.order
+
+    assert asyncio.run(run()) == list(range(5))

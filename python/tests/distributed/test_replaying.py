@@ -22,18 +22,12 @@ def add(left, right=0):
     return left + right
 
 
-@pytest.mark.parametrize("package", ["samite.distributed", "distributed"])
-def test_a_failure_is_raised_here(package):
-    distributed = pytest.importorskip(package)
-    made = distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, processes=False, dashboard_address=":0"
-    )
-    with made as cluster, distributed.Client(cluster) as client:
+def test_a_failure_is_raised_here(cluster):
+    with Client(cluster) as client:
         good = client.submit(add, 1, right=1)
         bad = client.submit(invert, client.submit(add, 1, right=-1))
         total = client.submit(sum, [good, bad])
-        wait_for = distributed.wait([total])
-        assert not wait_for.not_done and total.status == "error"
+        assert not wait([total]).not_done and total.status == "error"
         with pytest.raises(ZeroDivisionError) as raised:
             client.recreate_error_locally(total)
         frames = traceback.extract_tb(raised.tb)
@@ -109,18 +103,18 @@ def test_an_asynchronous_client_replays():
 class Counting(Worker):
     """A worker with something of its own."""
 
-    def __init__(self, *args, start=0, **kwargs):
+    def __init__(self, *args, first=0, **kwargs):
         super().__init__(*args, **kwargs)
-        self.start_count = start
+        self.first = first
 
 
 def counted():
-    return get_worker().start_count, type(get_worker()).__name__
+    return get_worker().first, type(get_worker()).__name__
 
 
 @pytest.mark.parametrize("processes", [False, True])
 def test_a_class_of_workers(processes):
-    options = {"worker_class": Counting, "start": 7}
+    options = {"worker_class": Counting, "first": 7}
     if processes:
         from functools import partial
 

@@ -256,7 +256,12 @@ impl ClusterWorker {
             patience: seconds(patience),
         };
         let executor = Arc::new(PyExecutor);
-        let start = || WorkerServer::start(&address, &security, settings, executor);
+        let start = || {
+            let server = WorkerServer::start(&address, &security, settings, executor)?;
+            // Whoever has started it finds its plugins set up.
+            server.wait_until_prepared(seconds(timeout));
+            Ok(server)
+        };
         Ok(Self { server: gil::released(start).map_err(raised)? })
     }
 
