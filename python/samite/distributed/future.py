@@ -140,12 +140,16 @@ class Future(_engine.FutureBase, Generic[T]):
         if client.asynchronous:
             return client._run(self._result(timeout))
         with shorten_traceback():
-            return client._gather_one(self, client._seconds(timeout))
+            value = client._gather_one(self, client._seconds(timeout))
+        self._type = type(value)
+        return value
 
     async def _result(self, timeout: Any = None) -> Any:
         client = self._bound
         await client._wait_step([self], timeout)
-        return await in_thread(lambda: client._gather_one(self, None))
+        value = await in_thread(lambda: client._gather_one(self, None))
+        self._type = type(value)
+        return value
 
     def exception(self, timeout: Any = None) -> Any:
         """Wait, and return what the task raised; None where it succeeded.

@@ -143,6 +143,46 @@ class Nanny(Server):
         return self.worker_address
 
     @property
+    def ip(self) -> str:
+        """The host of the worker's address."""
+        place = str(self.worker_address or "").partition("://")[2].partition("/")[0]
+        return place.rpartition(":")[0] or place
+
+    host = ip
+
+    @property
+    def worker_dir(self) -> str | None:
+        """The folder that the worker was given for its files."""
+        return self.local_directory
+
+    def is_alive(self) -> bool:
+        """Whether the worker's process runs."""
+        process = self._process
+        return process is not None and process.popen.poll() is None
+
+    async def instantiate(self) -> Status:
+        """Start the worker's process, where none runs."""
+        if not self.is_alive():
+            await in_executor(self._launch)
+        return Status.running
+
+    def log_event(self, topic: Any, msg: Any) -> None:
+        """Record an event; see :meth:`Client.log_event`."""
+        from samite import _engine
+        from samite.distributed._calls import dump_bytes
+        from samite.distributed.security import security_of
+
+        security = security_of(self.security, self.scheduler_address, "client")
+        asker = _engine.ClusterClient(
+            self.scheduler_address, name="nanny-object", security=security, timeout=30.0
+        )
+        try:
+            for one in [topic] if isinstance(topic, str) else topic:
+                asker.request("log_event", {"topic": one, "message": dump_bytes(msg)}, 30.0)
+        finally:
+            asker.close(1.0)
+
+    @property
     def pid(self) -> int | None:
         """The id of the worker's process."""
         process = self._process

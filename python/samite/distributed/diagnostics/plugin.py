@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import os
 import subprocess
@@ -15,6 +16,7 @@ __all__ = [
     "CondaInstall",
     "Environ",
     "ForwardLogging",
+    "ForwardOutput",
     "InstallPlugin",
     "NannyPlugin",
     "PipInstall",
@@ -444,6 +446,49 @@ class CondaInstall(InstallPlugin):
         super().__init__(_Command(command, packages, conda_options or []), restart_workers)
         self.packages = packages
         self.name = f"conda-install-{'-'.join(packages)}"
+
+
+class ForwardOutput(WorkerPlugin):
+    """Shows at clients what tasks print: the standard output and standard error of workers."""
+
+    def __init__(self) -> None:
+        self.name = "forward-output"
+
+    def setup(self, worker: Any) -> None:
+        """Begin."""
+        self.before = sys.stdout, sys.stderr
+        sys.stdout = _Forwarding(sys.stdout, worker, 1)
+        sys.stderr = _Forwarding(sys.stderr, worker, 2)
+
+    def teardown(self, worker: Any) -> None:
+        """End."""
+        if isinstance(sys.stdout, _Forwarding) and isinstance(sys.stderr, _Forwarding):
+            sys.stdout, sys.stderr = self.before
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"name": self.name}
+
+
+class _Forwarding:
+    """A stream whose text goes to clients too."""
+
+    def __init__(self, stream: Any, worker: Any, number: int) -> None:
+        self.stream = stream
+        self.worker = worker
+        self.number = number
+
+    def write(self, text: str) -> int:
+        """Write here and there."""
+        written = self.stream.write(text)
+        if text:
+            said = {"args": (text,), "end": "", "file": self.number, "pid": os.getpid()}
+            # A stream must not fail since nobody can be told.
+            with contextlib.suppress(OSError, RuntimeError, TimeoutError):
+                self.worker.log_event("print", said)
+        return int(written if written is not None else len(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.stream, name)
 
 
 # ---- logging ------------------------------------------------------------------------------------

@@ -1,0 +1,110 @@
+"""Memory over time, forwarded output, and what nannies and futures tell of themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+
+import numpy as np
+import pandas as pd
+import pytest
+from cluster_patience import PATIENCE
+
+from samite.distributed import Client, LocalCluster, NannyPlugin
+from samite.distributed.diagnostics import MemorySampler
+from samite.distributed.diagnostics.plugin import ForwardOutput
+
+
+def until(true, patience=PATIENCE):
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, "it did not come about"
+        time.sleep(0.02)
+
+
+def test_memory_over_time(outside):
+    sampler = MemorySampler()
+    with Client(outside) as client:
+        with sampler.sample("before", interval=0.05):
+            time.sleep(0.2)
+        with sampler.sample("held", measure="managed", interval=0.05):
+            kept = client.submit(np.ones, 2_000_000)
+            kept.result(PATIENCE)
+            until(lambda: sampler.samples["held"][-1][1] >= 16_000_000)
+        with pytest.raises(ValueError, match="measure is one of process"):
+            sampler.sample("wrong", measure="absent")
+    assert set(sampler.samples) == {"before", "held"}
+    assert all(size > 1_000_000 for _, size in sampler.samples["before"])
+    frame = sampler.to_pandas()
+    assert list(frame.columns) == ["before", "held"]
+    assert isinstance(frame.index, pd.DatetimeIndex) and frame.index.is_monotonic_increasing
+    # One label has no values while the other one was sampled.
+    assert frame["held"].first_valid_index() > frame["before"].last_valid_index()
+    aligned = sampler.to_pandas(align=True)
+    assert aligned.index[0] == pd.Timedelta(0)
+    assert aligned["before"].notna().iloc[0] and aligned["held"].notna().iloc[0]
+
+
+def test_memory_over_time_of_an_asynchronous_client():
+    async def run():
+        async with (
+            LocalCluster(n_workers=1, processes=False, asynchronous=True) as cluster,
+            Client(cluster, asynchronous=True) as client,
+        ):
+            sampler = MemorySampler()
+            async with sampler.sample("one", client=client, interval=0.02):
+                await asyncio.sleep(0.1)
+            with pytest.raises(TypeError, match="async with"), sampler.sample(client=client):
+                pass
+            return sampler.samples["one"]
+
+    assert len(asyncio.run(run())) >= 2
+
+
+def test_output_of_workers_is_shown_here(capfd):
+    def say(text):
+        print(text)
+        print(text, file=sys.stderr)
+        sys.stdout.flush()
+
+    with LocalCluster(n_workers=1, processes=True) as cluster, Client(cluster) as client:
+        capfd.readouterr()
+        client.register_plugin(ForwardOutput())
+        client.submit(say, "heard").result(PATIENCE)
+        texts = {"out": "", "err": ""}
+
+        def heard():
+            out, err = capfd.readouterr()
+            texts["out"] += out
+            texts["err"] += err
+            # Once by the worker's process, which has the same terminal, and once by the client.
+            return texts["out"].count("heard") == 2 and texts["err"].count("heard") == 2
+
+        until(heard)
+        client.unregister_worker_plugin("forward-output")
+        client.submit(say, "silent", pure=False).result(PATIENCE)
+        time.sleep(0.3)
+        heard()
+        assert texts["out"].count("silent") == 1
+
+
+def test_what_nannies_tell_of_themselves():
+    class Telling(NannyPlugin):
+        def setup(self, nanny):
+            nanny.log_event("nannies", {"alive": nanny.is_alive(), "ip": nanny.ip})
+
+    with LocalCluster(n_workers=1, processes=True) as cluster, Client(cluster) as client:
+        client.register_plugin(Telling(), name="telling")
+        [(_, told)] = client.get_events("nannies")
+        assert told == {"alive": True, "ip": "127.0.0.1"}
+        [nanny] = cluster.workers.values()
+        assert nanny.pid != os.getpid() and nanny.is_alive()
+
+
+def test_the_type_of_a_result_that_was_fetched_is_shown(outside):
+    with Client(outside) as client:
+        future = client.submit(pd.DataFrame, {"x": [1, 2]})
+        future.result(PATIENCE)
+        assert "DataFrame" in repr(future) and future.type is pd.DataFrame
