@@ -72,9 +72,9 @@ _LAZY = {
     "worker_client": "_current",
 }
 _SUBMODULES = frozenset(
-    "actor cfexecutor cli client cluster_dump core deploy diagnostics event exceptions future lock "
-    "metrics multi_lock nanny preloading profile queues scheduler security semaphore spans "
-    "threadpoolexecutor utils variable versions worker".split()
+    "actor cfexecutor cli client cluster_dump comm core deploy diagnostics event exceptions "
+    "future lock metrics multi_lock nanny preloading profile queues scheduler security "
+    "semaphore spans system threadpoolexecutor utils variable versions worker".split()
 )
 
 __all__ = ["CancelledError", "KilledWorker", "Reschedule", "Status", "TimeoutError", "__version__"]

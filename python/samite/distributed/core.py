@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["Status"]
+from samite.distributed.exceptions import CommClosedError
+
+__all__ = ["CommClosedError", "Status"]
 
 
 class Status(Enum):

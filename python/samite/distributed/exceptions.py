@@ -8,6 +8,7 @@ from typing import Any
 __all__ = [
     "CancelledError",
     "ClosedClientError",
+    "CommClosedError",
     "FutureCancelledError",
     "FuturesCancelledError",
     "KilledWorker",
@@ -28,6 +29,11 @@ class Reschedule(Exception):
 
 class ClosedClientError(Exception):
     """An operation needs a connection, and the client was closed."""
+
+
+class CommClosedError(OSError):
+    """A connection has ended while an answer was awaited: whether the request was carried out is
+    not known."""
 
 
 class NoWorkers(TimeoutError):

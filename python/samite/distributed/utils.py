@@ -12,9 +12,12 @@ from samite.distributed.exceptions import CancelledError, TimeoutError
 
 __all__ = [
     "CancelledError",
+    "Log",
+    "Logs",
     "LoopRunner",
     "SyncMethodMixin",
     "TimeoutError",
+    "format_dashboard_link",
     "get_ip",
     "get_ip_interface",
     "get_mp_context",
@@ -162,3 +165,33 @@ def get_mp_context() -> Any:
 
     method = config.get("distributed.worker.multiprocessing-method", None) or "spawn"
     return multiprocessing.get_context(method)
+
+
+class Log(str):
+    """What was logged, which notebooks show as it is."""
+
+    __slots__ = ()
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return f"<pre><code>{escape(self.rstrip())}</code></pre>"
+
+
+class Logs(dict[str, str]):
+    """What was logged, by who logged it; notebooks show one below the other."""
+
+    def _repr_html_(self) -> str:
+        from html import escape
+
+        return "".join(
+            f"<details><summary>{escape(str(name))}</summary>{Log(text)._repr_html_()}</details>"
+            for name, text in self.items()
+        )
+
+
+def format_dashboard_link(host: str, port: int) -> str:
+    """Where pages are shown, by the setting ``distributed.dashboard.link``."""
+    from samite.distributed._addresses import dashboard_link
+
+    return dashboard_link(host, port)

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from samite import _engine, config
 from samite.distributed import profile
 from samite.distributed._calls import finished
-from samite.distributed._current import close_task_clients, get_client, get_worker
+from samite.distributed._current import close_task_clients, get_client, get_worker, rejoin, secede
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed._worker_memory import memory_settings
 from samite.distributed._worker_views import WorkerAttributes, remove_folders
@@ -27,7 +27,16 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("samite.distributed.worker")
 
-__all__ = ["Reschedule", "Worker", "get_client", "get_worker", "print", "warn"]
+__all__ = [
+    "Reschedule",
+    "Worker",
+    "get_client",
+    "get_worker",
+    "print",
+    "rejoin",
+    "secede",
+    "warn",
+]
 
 # The workers of this process, by address.
 _workers: weakref.WeakValueDictionary[str, Worker] = weakref.WeakValueDictionary()

@@ -108,3 +108,37 @@ def test_the_type_of_a_result_that_was_fetched_is_shown(outside):
         future = client.submit(pd.DataFrame, {"x": [1, 2]})
         future.result(PATIENCE)
         assert "DataFrame" in repr(future) and future.type is pd.DataFrame
+
+
+def test_names_that_programs_import():
+    from samite.distributed.comm import CommClosedError
+    from samite.distributed.comm.core import CommClosedError as again
+    from samite.distributed.core import CommClosedError as third
+    from samite.distributed.deploy.utils import nprocesses_nthreads
+    from samite.distributed.system import MEMORY_LIMIT
+    from samite.distributed.utils import Log, Logs, format_dashboard_link
+
+    assert CommClosedError is again is third and issubclass(CommClosedError, OSError)
+    assert nprocesses_nthreads(4) == (4, 1) and MEMORY_LIMIT > 0
+    assert "&lt;x&gt;" in Logs(a=Log("<x>"))._repr_html_()
+    assert format_dashboard_link("host", 5) == "http://host:5/status"
+
+
+def test_a_lost_connection_has_dask_s_exception():
+    from samite.distributed import Lock, Scheduler
+    from samite.distributed.comm import CommClosedError
+
+    async def run():
+        async with Scheduler(protocol="tcp") as scheduler:
+            async with Client(scheduler.address, asynchronous=True) as client:
+                await Lock("held").acquire()
+                waiting = asyncio.ensure_future(_acquired(client))
+                await asyncio.sleep(0.1)
+                await scheduler.close()
+                with pytest.raises(CommClosedError):
+                    await waiting
+
+    async def _acquired(client):
+        await Lock("held", client=client).acquire()
+
+    asyncio.run(run())

@@ -283,18 +283,19 @@ class Cluster:
 
     async def _get_logs(self, cluster: bool, scheduler: bool, workers: Any) -> dict[str, str]:
         from samite.distributed.client import Client
+        from samite.distributed.utils import Log, Logs
 
-        found: dict[str, str] = {}
+        found = Logs()
         if cluster:
-            found["Cluster"] = ""
+            found["Cluster"] = Log()
         async with Client(self, asynchronous=True, set_as_default=False) as client:
             if scheduler:
                 lines = await client.get_scheduler_logs()
-                found["Scheduler"] = "\n".join(text for _, text in lines)
+                found["Scheduler"] = Log("\n".join(text for _, text in lines))
             if workers:
                 chosen = None if workers is True else list(workers)
                 for address, lines in (await client.get_worker_logs(workers=chosen)).items():
-                    found[address] = "\n".join(text for _, text in lines)
+                    found[address] = Log("\n".join(text for _, text in lines))
         return found
 
     # ---- size -----------------------------------------------------------------------------------
