@@ -204,7 +204,7 @@ impl Security {
         let reason = match address {
             Address::Tls { .. } if self.tls.is_none() => {
                 "there are no certificates; give an authority, a certificate and a key, or the \
-                 security file of the cluster"
+                 scheduler file of the cluster"
             }
             Address::Tcp { .. } if self.require_encryption => {
                 "encryption is required; use an address that begins with tls://"

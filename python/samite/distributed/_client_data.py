@@ -161,7 +161,9 @@ class DataMixin(ClientBase):
         """
         if timeout is no_default:
             timeout = self._timeout
-        check_not_iterator("scatter", data)
+        check_not_iterator("scatter", data, "values and containers of them")
+        if isinstance(data, range):
+            data = list(data)
         return self._run(
             self._scattered(data, worker_list(workers), broadcast, hash, timeout), asynchronous
         )

@@ -223,7 +223,8 @@ def figure_of(data: list[Any]) -> Any:
             )
             for column, value in zip(columns.values(), values, strict=True):
                 column.append(value)
-    made = figure(title="Task stream", x_axis_type="datetime", sizing_mode="stretch_width")
+    options: dict[str, Any] = {"x_axis_type": "datetime", "sizing_mode": "stretch_width"}
+    made = figure(title="Task stream", **options)
     made.hbar(
         y="y",
         left="left",

@@ -419,7 +419,9 @@ async def _in_thread(function: Any) -> Any:
     return await in_thread(function)
 
 
-def check_not_iterator(what: str, futures: Any) -> None:
+def check_not_iterator(
+    what: str, given: Any, takes: str = "futures and containers of them"
+) -> None:
     """Refuse what can be read only once."""
-    if isinstance(futures, (queue.Queue, Iterator)):
-        raise TypeError(f"{what} takes futures and containers of them, not iterators or queues")
+    if isinstance(given, (queue.Queue, Iterator)):
+        raise TypeError(f"{what} takes {takes}, not iterators or queues")

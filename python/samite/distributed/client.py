@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import queue
 import threading
@@ -72,6 +73,9 @@ __all__ = [
     "temp_default_client",
     "wait",
 ]
+
+
+logger = logging.getLogger("samite.distributed.client")
 
 
 class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayMixin, ReportsMixin):
@@ -156,6 +160,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         if address is None:
             address = config.get("scheduler-address", None)
             if address is not None:
+                logger.info("Config value `scheduler-address` found: %s", address)
                 scheduler_file = None
         if scheduler_file is None and address is None:
             scheduler_file = config.get("scheduler-file", None)
@@ -337,6 +342,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         return self._run(self._shut_down())
 
     async def _shut_down(self) -> None:
+        logger.info("Shutting down scheduler from Client")
         if self.cluster is not None:
             cluster = self.cluster
             if self._asynchronous:
@@ -755,11 +761,7 @@ class _Callbacks:
             try:
                 call()
             except Exception:
-                import logging
-
-                logging.getLogger("samite.distributed").exception(
-                    "A callback of a future raised an exception"
-                )
+                logger.exception("A callback of a future raised an exception")
             # Its future goes now, and not when the next one is done.
             del call
 

@@ -102,6 +102,7 @@ class Nanny(Server):
             scheduler_ip = f"{scheduler_ip}:{scheduler_port}"
         self.scheduler_address = normalize_address(scheduler_ip)
         self.security = as_security(security) or known_security(self.scheduler_address)
+        self._given_security = False if security is False else self.security
         self.name = name
         self.nthreads = nthreads or CPU_COUNT
         self.memory_limit = parse_memory_limit(memory_limit, self.nthreads)
@@ -172,7 +173,7 @@ class Nanny(Server):
         from samite.distributed._calls import dump_bytes
         from samite.distributed.security import security_of
 
-        security = security_of(self.security, self.scheduler_address, "client")
+        security = security_of(self._given_security, self.scheduler_address, "client")
         asker = _engine.ClusterClient(
             self.scheduler_address, name="nanny-object", security=security, timeout=30.0
         )
@@ -229,7 +230,7 @@ class Nanny(Server):
     def _arguments(self) -> dict[str, Any]:
         return {
             "scheduler": self.scheduler_address,
-            "security": self.security,
+            "security": self._given_security,
             # Plugins are loaded once the modules of this process are found there.
             "options": _pickled(self._options),
             "path": sys.path,

@@ -27,6 +27,8 @@ _PARTS_KEPT = 3600
 _DEPTH = 200
 # Between two looks while no task runs, in seconds.
 _LONGEST_PAUSE = 0.2
+# So much of the time at most is spent on looking.
+_SHARE = 0.005
 # What of this package stands below each task.
 _BELOW_TASKS = ("/samite/_worker.py", "/samite/distributed/_calls.py")
 
@@ -105,8 +107,14 @@ class _Sampler:
         pause = self.interval
         while True:
             time.sleep(pause)
+            began = time.thread_time()
             seen = self.look()
-            pause = self.interval if seen else min(2 * pause, _LONGEST_PAUSE)
+            took = time.thread_time() - began
+            if seen:
+                # Whoever looks must not take much of what he looks at.
+                pause = max(self.interval, took / _SHARE)
+            else:
+                pause = max(self.interval, min(2 * pause, _LONGEST_PAUSE))
 
     def look(self) -> bool:
         """Look once; whether a task runs."""
@@ -224,7 +232,8 @@ def figure_of(state: dict[str, Any]) -> Any:
             "profile: a picture needs bokeh; install it, or ask for plot=False"
         ) from error
     source = ColumnDataSource(layers(state))
-    made = figure(title="Profile of tasks", height=400, sizing_mode="stretch_width", tools="pan")
+    options: dict[str, Any] = {"height": 400, "sizing_mode": "stretch_width", "tools": "pan"}
+    made = figure(title="Profile of tasks", **options)
     made.quad(
         left="left",
         right="right",

@@ -39,7 +39,7 @@ class Security:
         A secret that all members know; they prove that without sending it.
     tls_ca_file, tls_client_cert, tls_client_key, tls_scheduler_cert, ...:
         Certificates and keys in PEM, as text or as names of files. What is not given here, the
-        settings below ``distributed.comm.tls`` say.
+        settings below ``distributed.comm.tls`` say; None is none.
     tls_min_version, tls_max_version:
         Which versions of TLS may be used, as :class:`ssl.TLSVersion` or as 1.2 and 1.3. By default
         1.3 alone, or 1.2 alone where that is the highest.
@@ -82,8 +82,7 @@ class Security:
         if unknown:
             raise TypeError(f"Invalid keyword argument(s): {', '.join(sorted(unknown))}")
         for name, setting in _FIELDS.items():
-            value = kwargs.get(name)
-            value = config.get(setting, None) if value is None else value
+            value = kwargs[name] if name in kwargs else config.get(setting, None)
             setattr(self, name, _tls_version(name, value) if name in _VERSIONS else value)
         if None not in (self.tls_min_version, self.tls_max_version) and (
             self.tls_min_version > self.tls_max_version
@@ -256,14 +255,16 @@ def security_of(given: Any, address: str, role: str) -> dict[str, Any] | None:
     Parameters
     ----------
     given:
-        A :class:`Security`, a dict of its arguments, True for a temporary one, or None for what
-        this process or the settings know.
+        A :class:`Security`, a dict of its arguments, True for a temporary one, False for none, or
+        None for what this process or the settings know.
 
     Raises
     ------
     TypeError
         For anything else.
     """
+    if given is False:
+        return None
     security = as_security(given)
     if security is None:
         # The user's own token is not for a cluster that is open.

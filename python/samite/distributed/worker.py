@@ -130,6 +130,7 @@ class Worker(WorkerAttributes, Server):
         self.security: Security | None = as_security(security) or known_security(
             self.scheduler_address
         )
+        self._given_security = False if security is False else self.security
         self.nthreads = nthreads or CPU_COUNT
         if not isinstance(self.nthreads, int) or self.nthreads < 1:
             raise ValueError(f"nthreads is a positive number, not {nthreads!r}")
@@ -158,7 +159,7 @@ class Worker(WorkerAttributes, Server):
     _owns_process = False
 
     async def _start(self) -> None:
-        security = security_of(self.security, self.scheduler_address, "worker")
+        security = security_of(self._given_security, self.scheduler_address, "worker")
         if self.name is None:
             self.name = f"Worker-{uuid.uuid4().hex[:12]}"
         about: dict[str, Any] = {"pid": os.getpid(), "host": socket.gethostname()}
@@ -270,7 +271,8 @@ class Worker(WorkerAttributes, Server):
             raise RuntimeError(f"the worker {self.address} is not running")
         with self._asking:
             if self._asker is None:
-                security = security_of(self.security, self.scheduler_address, "client")
+                given = self._given_security
+                security = security_of(given, self.scheduler_address, "client")
                 self._asker = _engine.ClusterClient(
                     self.scheduler_address, name="worker-object", security=security, timeout=30.0
                 )
@@ -346,7 +348,7 @@ def _object_for(engine_worker: Any) -> Worker:
     worker._asker, worker._asking = None, threading.Lock()
     worker.id, worker.address = engine_worker.id, engine_worker.address
     worker.scheduler_address = engine_worker.scheduler
-    worker.security = known_security(worker.scheduler_address)
+    worker.security = worker._given_security = known_security(worker.scheduler_address)
     worker.name = getattr(engine_worker, "name", worker.address)
     worker.nthreads = getattr(engine_worker, "nthreads", 1)
     worker.memory_limit = getattr(engine_worker, "memory_limit", None)

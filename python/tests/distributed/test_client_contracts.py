@@ -517,3 +517,24 @@ def test_plugins_from_modules_beside_the_program(tmp_path, monkeypatch):
 def test_a_dump_has_a_path(client, tmp_path):
     client.dump_cluster_state(tmp_path / "state", format="yaml")
     assert Path(tmp_path, "state.yaml").read_text()
+
+
+@pytest.mark.parametrize("package", ["samite.distributed", "distributed"])
+def test_what_scatter_makes_of_containers(package):
+    distributed = pytest.importorskip(package)
+    made = distributed.LocalCluster(
+        n_workers=1, threads_per_worker=1, processes=False, dashboard_address=":0"
+    )
+    with made as cluster, distributed.Client(cluster) as client:
+        for given, kind, values in (
+            (range(3), list, [0, 1, 2]),
+            ([4, 5], list, [4, 5]),
+            ((6,), tuple, (6,)),
+            ({"a": 7}, dict, {"a": 7}),
+        ):
+            futures = client.scatter(given)
+            assert type(futures) is kind and client.gather(futures) == values
+        assert client.scatter("text").result() == "text"
+        for once in (iter([1]), (number for number in range(2))):
+            with pytest.raises(TypeError):
+                client.scatter(once)

@@ -354,3 +354,24 @@ def test_an_open_scheduler_is_open_to_its_own_process(tmp_path, monkeypatch):
     with config.set({"distributed.comm.token-file": str(secret)}):
         with SpecCluster(scheduler=scheduler) as cluster, Client(cluster) as client:
             assert cluster.scheduler.workers == {} and client.nthreads() == {}
+            address = cluster.scheduler_address
+            # Another process takes the user's token for the cluster's, unless it is told not to.
+            told = [_connected(address, given, secret) for given in ("None", "False")]
+            assert "security=False" in told[0] and told[1] == "connected", told
+
+
+def _connected(address, security, secret):
+    program = (
+        "import sys, samite\nfrom samite.distributed import Client, Worker\n"
+        "samite.config.set({'distributed.comm.token-file': sys.argv[2]})\n"
+        "import asyncio\n"
+        "async def run():\n"
+        f"    async with Worker(sys.argv[1], security={security}):\n"
+        f"        async with Client(sys.argv[1], security={security}, asynchronous=True) as c:\n"
+        "            await c.submit(sum, [1])\n"
+        "try:\n    asyncio.run(run()); print('connected')\n"
+        "except OSError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", program, address, str(secret)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE)
+    return done.stdout.strip()

@@ -248,14 +248,18 @@ impl fmt::Display for Refusal {
         formatter.write_str(match self {
             Self::TokenMissing => {
                 "the listening side asks for a token and the connecting side has none; give it the \
-                 security file of the cluster"
+                 cluster's scheduler file (scheduler_file= or --scheduler-file, as \
+                 Client.write_scheduler_file writes one) or token file (--token-file)"
             }
             Self::TokenUnused => {
-                "the connecting side has a token and the listening side does not know it; start \
-                 both with the same security file, or the connecting side without one"
+                "the connecting side has a token and the listening side does not know it; give both \
+                 the same token file or scheduler file, or make the connecting side's with \
+                 security=False where the cluster is open on purpose"
             }
             Self::TokenWrong => {
-                "their tokens differ; start both with the security file of the same cluster"
+                "their tokens differ; give the connecting side the cluster's scheduler file \
+                 (scheduler_file= or --scheduler-file, as Client.write_scheduler_file writes one) or \
+                 token file (--token-file)"
             }
             Self::OtherUser => {
                 "another user of this machine called, and there is no token to know it by"

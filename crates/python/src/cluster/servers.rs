@@ -260,7 +260,7 @@ impl ClusterWorker {
             let server = WorkerServer::start(&address, &security, settings, executor)?;
             // Whoever has started it finds its plugins set up.
             server.wait_until_prepared(seconds(timeout));
-            Ok(server)
+            Ok::<_, ClusterError>(server)
         };
         Ok(Self { server: gil::released(start).map_err(raised)? })
     }

@@ -56,6 +56,9 @@ logger = logging.getLogger("samite.distributed.worker")
 @click.option("--worker-class", default=None, help="A class of workers, as module.Class.")
 @click.option("--preload", multiple=True, help="A module or script to run at the start.")
 @click.option("--preload-nanny", multiple=True, help="A module or script for the nanny to run.")
+@click.option(
+    "--open", "open_to_all", is_flag=True, help="The cluster is open on purpose: use no token."
+)
 @click.option("--scheduler-sni", default=None, hidden=True)
 @click.option("--on-stdin", is_flag=True, hidden=True)
 @click.argument("preload_argv", nargs=-1, type=click.UNPROCESSED)
@@ -87,6 +90,7 @@ def main(
     preload_argv: Any,
     preload_nanny: Any,
     worker_class: str | None,
+    open_to_all: bool,
     on_stdin: bool,
     **ignored: Any,
 ) -> None:
@@ -110,6 +114,8 @@ def main(
     security: Any
     if on_stdin:
         security = _shared.security_of_stdin()
+    elif open_to_all:
+        security = False
     elif scheduler_file and not any((tls_ca_file, tls_cert, tls_key, token_file)):
         # The file says it; the user's own token may be another cluster's.
         security = None
