@@ -34,39 +34,69 @@ GROUPS = {
 }
 
 
+# Rows of a row group, and of what is in memory while tables are made.
+ROW_GROUP = 1_000_000
+
+
 def groups_table(folder: Path, size: int) -> Path:
     """h2o's table G1 in a Parquet file."""
-    import pandas as pd
-
     path = folder / f"groups-{size}.parquet"
-    if path.exists():
-        return path
-    random = np.random.default_rng(42)
     many = max(size // 100, 1)
-    frame = pd.DataFrame(
-        {
-            "id1": named("id", random.integers(1, 101, size), 3),
-            "id2": named("id", random.integers(1, 101, size), 3),
-            "id3": named("id", random.integers(1, many + 1, size), 10),
-            "id4": random.integers(1, 101, size),
-            "id5": random.integers(1, 101, size),
-            "id6": random.integers(1, many + 1, size),
-            "v1": random.integers(1, 6, size),
-            "v2": random.integers(1, 16, size),
-            "v3": np.round(random.random(size) * 100, 6),
+    few_texts, many_texts = named("id", 101, 3), named("id", many + 1, 10)
+
+    def rows(number: int, count: int) -> dict[str, Any]:
+        random = np.random.default_rng((42, number))
+        return {
+            "id1": few_texts.take(random.integers(1, 101, count)),
+            "id2": few_texts.take(random.integers(1, 101, count)),
+            "id3": many_texts.take(random.integers(1, many + 1, count)),
+            "id4": random.integers(1, 101, count),
+            "id5": random.integers(1, 101, count),
+            "id6": random.integers(1, many + 1, count),
+            "v1": random.integers(1, 6, count),
+            "v2": random.integers(1, 16, count),
+            "v3": np.round(random.random(count) * 100, 6),
         }
-    )
-    folder.mkdir(parents=True, exist_ok=True)
-    frame.to_parquet(path, index=False, row_group_size=1_000_000)
+
+    write(path, size, rows)
     return path
 
 
-def named(word: str, numbers: Any, digits: int) -> Any:
-    """Texts of a word and a number; each text is made once."""
-    import pandas as pd
+def write(path: Path, size: int, rows: Callable[[int, int], dict[str, Any]]) -> None:
+    """Write a table row group by row group, unless it is there."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
 
-    texts = np.array([f"{word}{number:0{digits}}" for number in range(int(numbers.max()) + 1)])
-    return pd.Series(texts[numbers], dtype="str")
+    if path.exists():
+        return
+    path.parent.mkdir(parents=True, exist_ok=True)
+    unfinished = path.with_suffix(".unfinished")
+    writer = None
+    for number, start in enumerate(range(0, size, ROW_GROUP)):
+        table = pa.table(rows(number, min(ROW_GROUP, size - start)))
+        if writer is None:
+            writer = pq.ParquetWriter(unfinished, table.schema)
+        writer.write_table(table, row_group_size=ROW_GROUP)
+    if writer is not None:
+        writer.close()
+    unfinished.rename(path)
+
+
+def named(word: str, count: int, digits: int) -> Texts:
+    """Texts of a word and a number below `count`; each text is made once."""
+    return Texts([f"{word}{number:0{digits}}" for number in range(count)])
+
+
+class Texts:
+    """Texts by number."""
+
+    def __init__(self, texts: list[str]) -> None:
+        import pyarrow as pa
+
+        self.texts = pa.array(texts, pa.large_string())
+
+    def take(self, numbers: Any) -> Any:
+        return self.texts.take(numbers)
 
 
 def frame_groups(read: Callable[[], Any], sql: Callable[[str, Any], Any] | None) -> dict[str, Any]:
@@ -152,43 +182,79 @@ JOINS = {
 
 def join_tables(folder: Path, size: int) -> dict[str, Path]:
     """h2o's tables J1 in Parquet files: a tenth of the keys of each has no partner."""
-    import pandas as pd
-
-    paths = {
-        name: folder / f"join-{size}-{name}.parquet" for name in ("x", "small", "medium", "big")
-    }
-    if all(path.exists() for path in paths.values()):
-        return paths
-    folder.mkdir(parents=True, exist_ok=True)
-    random = np.random.default_rng(7)
     counts = {"id1": max(size // 10**6, 10), "id2": max(size // 1000, 10), "id3": size}
     texts = {"id1": "id4", "id2": "id5", "id3": "id6"}
 
-    def keys(level: str, rows: int, distinct: bool) -> Any:
+    def table(
+        seed: int, name: str, levels: list[str], size: int, value: str, distinct: str | None
+    ) -> Path:
+        path = folder / f"join-{size_of_all}-{name}.parquet"
         # Nine tenths of the keys are those of both sides.
-        many = counts[level]
-        known = random.permutation(many + many // 9)[:many]
-        return (
-            random.permutation(known)[:rows] if distinct else known[random.integers(0, many, rows)]
-        )
+        known = {
+            level: Shuffled(counts[level] + counts[level] // 9, (seed, place))
+            for place, level in enumerate(levels)
+        }
 
-    def table(levels: list[str], rows: int, value: str, distinct: str | None) -> Any:
-        columns: dict[str, Any] = {}
-        for level in levels:
-            columns[level] = keys(level, rows, level == distinct)
-            columns[texts[level]] = named("id", columns[level], 1)
-        columns[value] = np.round(random.random(rows) * 100, 6)
-        return pd.DataFrame(columns)
+        def rows(number: int, count: int) -> dict[str, Any]:
+            random = np.random.default_rng((7, seed, number))
+            columns: dict[str, Any] = {}
+            for level in levels:
+                first = number * ROW_GROUP
+                places = (
+                    np.arange(first, first + count)
+                    if level == distinct
+                    else random.integers(0, counts[level], count)
+                )
+                columns[level] = known[level][places]
+                columns[texts[level]] = numbered("id", columns[level])
+            columns[value] = np.round(random.random(count) * 100, 6)
+            return columns
 
-    made = {
-        "x": table(["id1", "id2", "id3"], size, "v1", None),
-        "small": table(["id1"], counts["id1"], "v2", "id1"),
-        "medium": table(["id1", "id2"], counts["id2"], "v2", "id2"),
-        "big": table(["id1", "id2", "id3"], size, "v2", "id3"),
+        write(path, size, rows)
+        return path
+
+    size_of_all = size
+    return {
+        "x": table(0, "x", ["id1", "id2", "id3"], size, "v1", None),
+        "small": table(1, "small", ["id1"], counts["id1"], "v2", "id1"),
+        "medium": table(2, "medium", ["id1", "id2"], counts["id2"], "v2", "id2"),
+        "big": table(3, "big", ["id1", "id2", "id3"], size, "v2", "id3"),
     }
-    for name, frame in made.items():
-        frame.to_parquet(paths[name], index=False, row_group_size=1_000_000)
-    return paths
+
+
+def numbered(word: str, numbers: Any) -> Any:
+    """Texts of a word and a number."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    text = pa.large_string()
+    scalar = [pa.scalar(value, text) for value in (word, "")]
+    return pc.binary_join_element_wise(scalar[0], pa.array(numbers).cast(text), scalar[1])
+
+
+class Shuffled:
+    """A permutation of the numbers below a count that takes no memory: four rounds of a Feistel
+    network over the next power of four, gone through again until the number is below the count."""
+
+    def __init__(self, count: int, seed: tuple[int, ...]) -> None:
+        self.count = count
+        self.bits = max((count - 1).bit_length() + 1, 2) // 2
+        random = np.random.default_rng(seed)
+        self.factors = random.integers(1, 2**62, 4, dtype=np.uint64) | np.uint64(1)
+
+    def __getitem__(self, numbers: Any) -> Any:
+        found = self._once(np.asarray(numbers, dtype=np.uint64))
+        while (outside := np.flatnonzero(found >= self.count)).size:
+            found[outside] = self._once(found[outside])
+        return found.astype(np.int64)
+
+    def _once(self, numbers: Any) -> Any:
+        bits, low = np.uint64(self.bits), np.uint64((1 << self.bits) - 1)
+        left, right = numbers >> bits, numbers & low
+        for factor in self.factors:
+            mixed = (right + np.uint64(1)) * factor
+            left, right = right, left ^ ((mixed >> np.uint64(32)) & low)
+        return (left << bits) | right
 
 
 def frame_join(read: Callable[[str], Any], other: str, how: str, key: str) -> Any:

@@ -49,4 +49,4 @@ pub use scalar::{Function, Literal, Scalar, Unit};
 pub use sql::sql;
 pub use text::{ColumnKind, Format, TextBlock, TextColumn, TextScan};
 pub use types::Typed;
-pub use window::{WindowColumn, WindowFunction};
+pub use window::{Rolling, WindowColumn, WindowFunction};

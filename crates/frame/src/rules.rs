@@ -9,6 +9,7 @@ mod estimate;
 mod extremes;
 mod filters;
 mod first_rows;
+mod groups;
 mod join_order;
 mod runs;
 mod semi_joins;

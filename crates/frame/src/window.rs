@@ -1,10 +1,11 @@
 //! Columns that go on from row to row within groups: running sums, products and extremes, counts,
-//! moved and filled values.
+//! moved and filled values, and functions of the last rows.
 //!
 //! One operator goes through the rows in their order and keeps the state of each group in a table.
 //! Its memory is that of the states, however many rows there are; the rows keep their places.
 
 mod operator;
+mod rolling;
 mod states;
 
 use std::sync::Arc;
@@ -21,7 +22,7 @@ use crate::types::{Typed, is_float, is_whole};
 
 pub(crate) use operator::Windows;
 
-/// The most rows that a value may be moved by: each group keeps as many.
+/// The most rows that a value may be moved by, or that a function may be of: each group keeps as many.
 const LONGEST_SHIFT: u32 = 64;
 
 /// A column of a window.
@@ -53,8 +54,34 @@ pub enum WindowFunction {
     Shift(u32),
     /// The last value that is there.
     Fill,
+    /// A function of the last rows, the row itself included.
+    Rolling {
+        /// What is computed of them.
+        how: Rolling,
+        /// How many rows.
+        rows: u32,
+        /// How many of their values have to be there; else there is no result.
+        least: u32,
+    },
     /// The place of a row in its part of the relation, whatever its group; parts have so many rows.
     Places(Vec<u64>),
+}
+
+/// A function of the values of the last rows that are finite numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Rolling {
+    /// Their sum.
+    Sum,
+    /// Their mean.
+    Mean,
+    /// The least one.
+    Minimum,
+    /// The greatest one.
+    Maximum,
+    /// Their variance, with one degree of freedom less than there are values.
+    Variance,
+    /// The root of that.
+    Deviation,
 }
 
 impl WindowFunction {
@@ -106,6 +133,16 @@ impl WindowFunction {
                 if *rows > LONGEST_SHIFT
                     || !has_state(&found.data_type)
                     || is_whole(&found.data_type)
+                {
+                    return Err(refuse(&found));
+                }
+                Ok(Typed { nullable: true, ..found })
+            }
+            Self::Rolling { rows, least, .. } => {
+                let found = of_column()?;
+                if !(1..=LONGEST_SHIFT).contains(rows)
+                    || least > rows
+                    || found.data_type != DataType::Float64
                 {
                     return Err(refuse(&found));
                 }

@@ -31,13 +31,10 @@ use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr};
 use datafusion::scalar::ScalarValue;
 
 use super::estimate::{COMPARED, EQUAL, LIKE, UNKNOWN, number};
+use super::groups;
 
 /// The bytes that a value of a type without a width is likely to take.
 const WIDTH_OF_TEXT: usize = 32;
-
-/// The share of groups that are likely to be kept by what is computed of their rows: who compares
-/// that with a constant looks for the few groups that are unlike the others.
-const FEW_GROUPS: f64 = 0.05;
 
 /// What the engine asks for the sizes of plans.
 pub(crate) fn sizes() -> StatisticsRegistry {
@@ -108,11 +105,7 @@ fn of_one(plan: &dyn ExecutionPlan, input: &Statistics) -> Option<Known> {
     let rows = rows_of(input)?;
     let columns = &input.column_statistics;
     if let Some(filter) = plan.downcast_ref::<FilterExec>() {
-        let share = match of_groups(filter.input(), filter.predicate()) {
-            true => FEW_GROUPS,
-            false => selectivity(filter.predicate(), columns),
-        };
-        let kept = rows * share;
+        let kept = rows * selectivity(filter.predicate(), columns);
         return Some((kept, chosen(columns.clone(), filter.projection().as_deref())));
     }
     if let Some(projection) = plan.downcast_ref::<ProjectionExec>() {
@@ -123,8 +116,10 @@ fn of_one(plan: &dyn ExecutionPlan, input: &Statistics) -> Option<Known> {
         let keys = aggregate.group_expr().input_exprs();
         let mut found: Vec<ColumnStatistics> = keys.iter().map(|key| known(key, columns)).collect();
         let groups = found.iter().fold(1.0, |groups, key| groups * values(key, rows));
+        let groups = groups.min(rows);
+        found.extend(groups::results(aggregate, columns, rows / groups.max(1.0)));
         found.resize(plan.schema().fields().len(), ColumnStatistics::new_unknown());
-        return Some((groups.min(rows), found));
+        return Some((groups, found));
     }
     let mut columns = columns.clone();
     match plan.schema().fields().len().checked_sub(columns.len())? {
@@ -140,17 +135,6 @@ fn of_one(plan: &dyn ExecutionPlan, input: &Statistics) -> Option<Known> {
     }
     let rows = plan.fetch().map_or(rows, |fetch| rows.min(fetch as f64));
     Some((rows, columns))
-}
-
-/// Whether a condition compares what groups have in common with a constant.
-fn of_groups(input: &Arc<dyn ExecutionPlan>, condition: &Arc<dyn PhysicalExpr>) -> bool {
-    let Some(aggregate) = input.downcast_ref::<AggregateExec>() else { return false };
-    let Some(binary) = condition.downcast_ref::<BinaryExpr>() else { return false };
-    let is_result = |expr| bare(expr).is_some_and(|at| at >= aggregate.group_expr().expr().len());
-    let is_constant = |expr: &Arc<dyn PhysicalExpr>| expr.downcast_ref::<Literal>().is_some();
-    matches!(binary.op(), Operator::Gt | Operator::GtEq | Operator::Lt | Operator::LtEq)
-        && (is_result(binary.left()) && is_constant(binary.right())
-            || is_constant(binary.left()) && is_result(binary.right()))
 }
 
 fn of_union(plan: &dyn ExecutionPlan, inputs: &[&Statistics]) -> Option<Known> {
@@ -208,7 +192,10 @@ fn values(column: &ColumnStatistics, rows: f64) -> f64 {
 }
 
 /// What is known of an expression that is a column, but for functions that only tidy its values.
-fn known(expr: &Arc<dyn PhysicalExpr>, columns: &[ColumnStatistics]) -> ColumnStatistics {
+pub(super) fn known(
+    expr: &Arc<dyn PhysicalExpr>,
+    columns: &[ColumnStatistics],
+) -> ColumnStatistics {
     bare(expr).and_then(|position| columns.get(position)).cloned().unwrap_or_default()
 }
 
@@ -288,8 +275,8 @@ fn compared(
         Operator::Eq => equal(column, columns),
         Operator::NotEq => 1.0 - equal(column, columns),
         Operator::Lt | Operator::LtEq | Operator::Gt | Operator::GtEq => {
-            let found = bare(column).and_then(|position| range(columns.get(position)?));
-            match (found, number(&value)) {
+            let found = bare(column).and_then(|position| range_of_numbers(columns.get(position)?));
+            match (found, any_number(&value)) {
                 (Some((least, most)), Some(value)) if most > least => {
                     let below = ((value - least) / (most - least)).clamp(0.001, 0.999);
                     match op {
@@ -317,4 +304,18 @@ fn equal(expr: &Arc<dyn PhysicalExpr>, columns: &[ColumnStatistics]) -> f64 {
 fn range(column: &ColumnStatistics) -> Option<(f64, f64)> {
     let bound = |bound: &Precision<ScalarValue>| number(bound.get_value()?);
     Some((bound(&column.min_value)?, bound(&column.max_value)?))
+}
+
+/// The same of any numbers.
+pub(super) fn range_of_numbers(column: &ColumnStatistics) -> Option<(f64, f64)> {
+    let bound = |bound: &Precision<ScalarValue>| any_number(bound.get_value()?);
+    Some((bound(&column.min_value)?, bound(&column.max_value)?))
+}
+
+fn any_number(value: &ScalarValue) -> Option<f64> {
+    match value {
+        ScalarValue::Float64(value) => value.filter(|value| value.is_finite()),
+        ScalarValue::Float32(value) => value.map(f64::from).filter(|value| value.is_finite()),
+        other => number(other),
+    }
 }

@@ -10,6 +10,7 @@ use datafusion::common::{exec_datafusion_err, internal_err};
 use datafusion::error::Result;
 
 use super::WindowFunction;
+use super::rolling::LastRows;
 
 /// The group of a row that is in none.
 pub(super) const NO_GROUP: usize = usize::MAX;
@@ -54,6 +55,9 @@ pub(super) fn state(
         }
         (WindowFunction::Product, Some(DataType::UInt64)) => {
             Some(Box::new(Fold::<UInt64Type>::new(1, u64::wrapping_mul)))
+        }
+        (&WindowFunction::Rolling { how, rows, least }, Some(DataType::Float64)) => {
+            Some(Box::new(LastRows::new(how, rows, least)))
         }
         (function, Some(data_type)) => of_any_type(function, data_type),
         (_, None) => None,
@@ -111,29 +115,29 @@ fn of_type<T: ArrowPrimitiveType>(function: &WindowFunction) -> Option<Box<dyn S
 }
 
 /// Values of rows one by one, some of which are missing.
-struct Building<T: ArrowPrimitiveType> {
+pub(super) struct Building<T: ArrowPrimitiveType> {
     values: Vec<T::Native>,
     there: NullBufferBuilder,
 }
 
 impl<T: ArrowPrimitiveType> Building<T> {
-    fn new(rows: usize) -> Self {
+    pub(super) fn new(rows: usize) -> Self {
         Self { values: Vec::with_capacity(rows), there: NullBufferBuilder::new(rows) }
     }
 
-    fn push(&mut self, value: Option<T::Native>) {
+    pub(super) fn push(&mut self, value: Option<T::Native>) {
         self.values.push(value.unwrap_or_default());
         self.there.append(value.is_some());
     }
 
-    fn done(mut self, data_type: &DataType) -> ArrayRef {
+    pub(super) fn done(mut self, data_type: &DataType) -> ArrayRef {
         let array = PrimitiveArray::<T>::new(self.values.into(), self.there.finish());
         Arc::new(array.with_data_type(data_type.clone()))
     }
 }
 
 /// The rows of a column: group and value of each.
-fn rows<'a, T: ArrowPrimitiveType>(
+pub(super) fn rows<'a, T: ArrowPrimitiveType>(
     values: &'a PrimitiveArray<T>,
     groups: &'a [usize],
 ) -> impl Iterator<Item = (usize, Option<T::Native>)> + 'a {
@@ -143,7 +147,9 @@ fn rows<'a, T: ArrowPrimitiveType>(
     })
 }
 
-fn column<T: ArrowPrimitiveType>(values: Option<&ArrayRef>) -> Result<&PrimitiveArray<T>> {
+pub(super) fn column<T: ArrowPrimitiveType>(
+    values: Option<&ArrayRef>,
+) -> Result<&PrimitiveArray<T>> {
     match values.and_then(|values| values.as_primitive_opt::<T>()) {
         Some(values) => Ok(values),
         None => internal_err!("a window over a column of another type"),

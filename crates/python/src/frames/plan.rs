@@ -9,8 +9,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use samite::frame::{
     self, AggregateFunction, Aggregation, Batches, ColumnKind, Execution, Format, JoinColumn,
-    JoinKind, Keep, Memory, Options, ParquetScan, Piece, Plan, SortKey, TextBlock, TextColumn,
-    TextScan, WindowColumn, WindowFunction,
+    JoinKind, Keep, Memory, Options, ParquetScan, Piece, Plan, Rolling, SortKey, TextBlock,
+    TextColumn, TextScan, WindowColumn, WindowFunction,
 };
 
 use super::exchange::{FrameBatches, FrameSchema, import};
@@ -435,9 +435,25 @@ fn window_function(name: &str, parts: Option<&Vec<u64>>) -> PyResult<WindowFunct
         "places" => Places(parts.cloned().unwrap_or_default()),
         other => match other.strip_prefix("shift").and_then(|rows| rows.parse().ok()) {
             Some(rows) => Shift(rows),
-            None => return Err(not_native("a window", other)),
+            None => rolling(other).ok_or_else(|| not_native("a window", other))?,
         },
     })
+}
+
+/// A function of the last rows: its name, how many rows, and how many values there have to be.
+fn rolling(name: &str) -> Option<WindowFunction> {
+    let mut words = name.strip_prefix("rolling ")?.split(' ');
+    let how = match words.next()? {
+        "sum" => Rolling::Sum,
+        "mean" => Rolling::Mean,
+        "min" => Rolling::Minimum,
+        "max" => Rolling::Maximum,
+        "var" => Rolling::Variance,
+        "std" => Rolling::Deviation,
+        _ => return None,
+    };
+    let (rows, least) = (words.next()?.parse().ok()?, words.next()?.parse().ok()?);
+    Some(WindowFunction::Rolling { how, rows, least })
 }
 
 fn not_native(operation: &str, what: &str) -> PyErr {

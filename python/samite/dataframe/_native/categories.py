@@ -56,6 +56,33 @@ def placed_groups(plan: Any, keys: Sequence[tuple[str, Column]]) -> tuple[Any, l
     return plan, order
 
 
+def with_place(rows: Rows, column: Column, label: Any) -> Rows:
+    """Rows with the places of the categories of a column among all of them, as one more column.
+
+    Raises
+    ------
+    NotNative
+        The categories are no text.
+    """
+    categories = column.dtype.categories
+    if not is_text(categories.dtype) or column.scalar is None:
+        raise NotNative("an order of categories that are no text")
+    number = len(rows.columns)
+    key, place = f"category {number}", f"place {number}"
+    scalar = _engine.FrameScalar.column
+    while any(name in rows.plan.schema.names() for name in (key, place)):
+        key, place = key + "'", place + "'"
+    kept = [(name, scalar(name)) for name in rows.plan.schema.names()]
+    plan = engine(rows.plan.project, [*kept, (key, plain_key(column).scalar)])
+    table = _table({"category": categories, "place": range(len(categories))})
+    text = engine(scalar("category").cast, "Utf8View")
+    table = engine(table.project, [("category", text), ("place", scalar("place"))])
+    plan = engine(plan.lookup, table, [(key, "category")], [(place, "place")])
+    added = Column(label, scalar(place), np.dtype("float64"))
+    found = dataclasses.replace(rows, plan=plan, windows=(), base=None)
+    return found.with_columns([*rows.columns, added])
+
+
 def every_group(
     plan: Any, keys: Sequence[tuple[str, Column]], empty: Mapping[str, bool]
 ) -> tuple[Any, list[str]]:

@@ -53,7 +53,7 @@ def group_by(translation: Any, expr: Any, index: bool) -> Rows:
         else:
             keys.append(rows.column(key))
     keys = [plain_key(key) for key in keys]
-    _check_whole_keys(rows, keys)
+    check_whole_keys(rows, keys)
     pairs = [(f"key {i}", key.scalar) for i, key in enumerate(keys)]
     calls: list[tuple[str, str, str | None]] = []
     for i, output in enumerate(expr.outputs):
@@ -120,7 +120,7 @@ def group_by(translation: Any, expr: Any, index: bool) -> Rows:
     )
 
 
-def _check_whole_keys(rows: Rows, keys: list[Column]) -> None:
+def check_whole_keys(rows: Rows, keys: list[Column]) -> None:
     """Raise if a key is of integers with missing values: groups do not have these, so that the
     engine would not know that pandas has made floats of them."""
     if any(column.scalar is None for column in some_of(rows.with_columns(keys), False).columns):
@@ -132,7 +132,7 @@ def value_counts(translation: Any, expr: Any, index: bool) -> Rows:
     column = plain_key(given.only)
     if not expr.sort and not is_categorical(column):
         raise NotNative("counts in the order of the values")
-    _check_whole_keys(given, [column])
+    check_whole_keys(given, [column])
     plan = engine(given.plan.project, [("value", column.scalar)])
     if is_categorical(column):
         plan = engine(plan.aggregate, ["value"], [("count", "size", None)], bool(expr.dropna))

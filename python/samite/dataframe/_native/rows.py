@@ -38,6 +38,9 @@ class Window:
     parts: tuple[int, ...] | None = None
     # Whether the functions are of all rows of a group, and not of those up to a row.
     whole: bool = False
+    # Whether they are ways to rank the values of a group, and whether the greatest is the first.
+    ranks: bool = False
+    descends: bool = False
 
     def over(self, plan: Any) -> Any:
         """The plan with the columns."""
@@ -46,12 +49,54 @@ class Window:
         column = _engine.FrameScalar.column
         kept = [(name, column(name)) for name in plan.schema.names()]
         plan = engine(plan.project, [*kept, *self.given])
+        if self.ranks:
+            for column_of_ranks in self.columns:
+                plan = self._ranked(plan, *column_of_ranks)
+            return plan
         if self.whole:
             table = engine(plan.aggregate, list(self.keys), list(self.columns), self.drop_missing)
             pairs = [(key, key) for key in self.keys]
             return engine(plan.lookup, table, pairs, [(own, own) for own, *_ in self.columns])
         parts = None if self.parts is None else list(self.parts)
         return engine(plan.window, list(self.keys), list(self.columns), self.drop_missing, parts)
+
+    def _ranked(self, plan: Any, name: str, how: str, value: str) -> Any:
+        """The plan with the places of values among those of their group: a table of the different
+        values of each group, in order, tells how many rows come before them."""
+        from samite import _engine
+
+        def call(function: str, *arguments: Any) -> Any:
+            return engine(_engine.FrameScalar.call, function, list(arguments))
+
+        column, number = _engine.FrameScalar.column, _engine.FrameScalar.literal
+        count, upto, before, rank = (f"{name} {word}" for word in ("count", "upto", "row", "rank"))
+        keys = list(self.keys)
+        table = engine(plan.filter, call("not_missing", column(value)))
+        table = engine(table.aggregate, [*keys, value], [(count, "size", None)], self.drop_missing)
+        order = [*((key, False, False) for key in keys), (value, self.descends, False)]
+        table = engine(table.sort, order, None, False)
+        running = [(upto, "cumsum", count), (before, "cumcount", None)]
+        table = engine(table.window, keys, running, False, None)
+        last, rows = column(upto).cast("Float64"), column(count).cast("Float64")
+        values = {
+            "average": call(
+                "subtract", last, call("divide", call("subtract", rows, number(1.0)), number(2.0))
+            ),
+            "min": call("add", call("subtract", last, rows), number(1.0)),
+            "max": last,
+            "dense": call("add", column(before).cast("Float64"), number(1.0)),
+            "first": call("subtract", last, rows),
+        }
+        own = [*keys, value]
+        pairs = [*((key, column(key)) for key in own), (rank, values[how])]
+        table = engine(table.project, pairs)
+        if how != "first":
+            return engine(plan.lookup, table, [(key, key) for key in own], [(name, rank)])
+        plan = engine(plan.lookup, table, [(key, key) for key in own], [(rank, rank)])
+        plan = engine(plan.window, own, [(before, "cumcount", None)], False, None)
+        kept = [(each, column(each)) for each in plan.schema.names() if each not in (rank, before)]
+        place = call("add", column(before).cast("Float64"), number(1.0))
+        return engine(plan.project, [*kept, (name, call("add", column(rank), place))])
 
 
 @dataclasses.dataclass(frozen=True)

@@ -9,7 +9,12 @@ from typing import Any
 from samite import _engine
 from samite._expr import Expr
 from samite.dataframe._native import groups, scalars, sources, text_sources, windows
-from samite.dataframe._native.categories import with_plain_keys
+from samite.dataframe._native.categories import (
+    is_categorical,
+    plain_key,
+    with_place,
+    with_plain_keys,
+)
 from samite.dataframe._native.rows import (
     Column,
     NotNative,
@@ -270,10 +275,10 @@ def _sort(translation: Translation, expr: Any, index: bool) -> Rows:
         raise NotNative("labels that count from the start of each partition")
     if keeps and counts_rows(given):
         given = numbered(given)
-    rows, names, _ = settled(given, keeps, order=True)
+    rows, names, _ = settled(_with_places(given, expr), keeps, order=True)
     rows = _sorted(rows, _sort_keys(rows, names, expr), None)
     return dataclasses.replace(
-        rows,
+        rows.with_columns(rows.columns[: len(given.columns)]),
         source=expr._name,
         worthwhile=True,
         partitioned=False,
@@ -355,20 +360,20 @@ def _drop_duplicates(translation: Translation, expr: Any, index: bool) -> Rows:
     if expr.keep not in ("first", "last"):
         raise NotNative(f"duplicates with keep={expr.keep!r}")
     given = translation.rows(expr.frame, keeps)
+    labels = [c.label for c in given.columns] if expr.subset is None else expr.subset
+    labels = labels if isinstance(labels, list) else [labels]
+    if keeps or {*labels} != {c.label for c in given.columns}:
+        if expr.keep != "first":
+            raise NotNative("the last of equal rows, with all that they have")
+        return windows.first_of_equal(given, expr, labels, keeps)
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
-    _no_categories(given)
+    given = given.with_columns([plain_key(column) for column in given.columns])
     rows, names, _ = settled(given, keeps)
     places = {column.label: name for column, name in zip(rows.columns, names, strict=True)}
-    labels = [c.label for c in rows.columns] if expr.subset is None else expr.subset
-    labels = labels if isinstance(labels, list) else [labels]
-    if keeps or {*labels} != {*places}:
-        # The engine's choice of the first of equal rows is not known to be pandas'.
-        raise NotNative("rows of which not all columns are compared")
     plan = engine(rows.plan.distinct, [places[label] for label in labels], expr.keep)
-    index_of = rows.index if keeps else None
     return dataclasses.replace(
-        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False, index=index_of
+        rows, plan=plan, source=expr._name, worthwhile=True, partitioned=False, index=None
     )
 
 
@@ -457,9 +462,25 @@ def _end_of_sorted(translation: Translation, expr: Any, index: bool) -> Rows:
     given = translation.rows(expr.frame, index)
     if given.one_by_one:
         raise NotNative("labels that count from the start of each partition")
-    rows, names, _ = settled(some_of(given, index), index, order=True)
+    given = some_of(given, index)
+    rows, names, _ = settled(_with_places(given, expr), index, order=True)
     rows = _sorted(rows, _sort_keys(rows, names, expr), expr.n)
+    rows = rows.with_columns(rows.columns[: len(given.columns)])
     return dataclasses.replace(rows, source=expr._name, worthwhile=True, partitioned=False)
+
+
+def _with_places(rows: Rows, expr: Any) -> Rows:
+    """The rows with the places of the categories that they are sorted by, as more columns."""
+    by = expr.by if isinstance(expr.by, list) else [expr.by]
+    for label in by:
+        for column in rows.columns:
+            if column.label == label and is_categorical(column):
+                rows = with_place(rows, column, _place_of(label))
+    return rows
+
+
+def _place_of(label: Any) -> Any:
+    return ("place of", label)
 
 
 def _sort_keys(rows: Rows, names: list[str], expr: Any) -> list[tuple[str, bool, bool]]:
@@ -472,7 +493,7 @@ def _sort_keys(rows: Rows, names: list[str], expr: Any) -> list[tuple[str, bool,
     if any(label not in places for label in by):
         raise NotNative("a sort by the index")
     return [
-        (places[label], not ascends, expr.na_position == "first")
+        (places.get(_place_of(label), places[label]), not ascends, expr.na_position == "first")
         for label, ascends in zip(by, orders, strict=True)
     ]
 

@@ -557,6 +557,28 @@ class GroupBy:
         """Missing values as the first value after them in the group, ``limit`` in a row."""
         return self._function("bfill", (), {"limit": limit}, method=shuffle_method)
 
+    def diff(self, periods: int = 1, shuffle_method: Any = None) -> Any:
+        """Differences of the rows of each group and those ``periods`` before."""
+        return self._function("diff", (), {"periods": periods}, method=shuffle_method)
+
+    def rank(
+        self,
+        method: str = "average",
+        ascending: bool = True,
+        na_option: str = "keep",
+        pct: bool = False,
+        shuffle_method: Any = None,
+    ) -> Any:
+        """The place of each value among those of its group, from 1; see pandas for the
+        parameters."""
+        keywords = {
+            "method": method,
+            "ascending": ascending,
+            "na_option": na_option,
+            "pct": pct,
+        }
+        return self._function("rank", (), keywords, method=shuffle_method)
+
     def median(
         self,
         split_every: Any = None,

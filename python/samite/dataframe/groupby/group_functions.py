@@ -11,7 +11,7 @@ from samite.dataframe.groupby.partial_results import External, key_labels, key_v
 from samite.dataframe.methods import empty_like
 
 # Methods whose result in a column depends on that column and the keys alone.
-COLUMN_BY_COLUMN = frozenset({"median", "ffill", "bfill", "shift", "nunique"})
+COLUMN_BY_COLUMN = frozenset({"median", "ffill", "bfill", "shift", "nunique", "diff", "rank"})
 
 
 def grouped_partition(
