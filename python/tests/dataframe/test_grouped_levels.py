@@ -149,6 +149,22 @@ def test_first_rows_of_many_rows(size: str | None) -> None:
     same(found, first_rows(rows, ["k"], "v", "desc", 3))
 
 
+@pytest.mark.parametrize("size", [None, "64MiB", "16MiB"])
+@pytest.mark.parametrize("order", ["asc", "desc"])
+def test_first_rows_of_many_groups(size: str | None, order: str) -> None:
+    random = np.random.default_rng(4)
+    count = 500_000
+    keys = random.integers(0, 120_000, count)
+    rows = pd.DataFrame({"k": keys, "v": random.random(count), "s": pd.Series(keys).astype("str")})
+    query = f"""
+        select k, v, s from (select k, v, s, row_number() over (partition by k order by v {order})
+        as place from t) where place <= 2
+    """
+    found = dd.sql(query, t=dd.from_pandas(rows, npartitions=5)).compute(memory_limit=size)
+    best = rows.sort_values("v", ascending=order == "asc")
+    same(found, best[best.groupby("k").cumcount() < 2])
+
+
 def test_ranks_keep_equal_rows_and_other_windows_see_all_rows() -> None:
     rows = ROWS_OF_ALL[["short", "small", "n"]]
     ranks = rows.groupby("short").small.rank(method="min", ascending=False)
