@@ -121,19 +121,18 @@ def test_functions_of_the_last_rows(
     def rolled(groups: Any) -> Any:
         return getattr(groups[columns].rolling(length, min_periods=least), function)()
 
-    # Of no rows the index of pandas has levels of other kinds.
-    for mine, whole in ((split(frame, ends), frame),):
+    def check(mine: Any, whole: pd.DataFrame) -> None:
         found = rolled(mine.groupby(by, dropna=dropna))
         assert is_native(found)
         if size:
             close(computed(found), rolled(whole.groupby(by, dropna=dropna)))
         else:
+            # Of no rows the index of pandas has levels of other kinds.
             assert not len(computed(found))
+
+    check(split(frame, ends), frame)
     with in_files(frame, ends) as (mine, whole):
-        found = rolled(mine.groupby(by, dropna=dropna))
-        assert is_native(found)
-        if size:
-            close(computed(found), rolled(whole.groupby(by, dropna=dropna)))
+        check(mine, whole)
 
 
 def close(mine: Any, expected: Any) -> None:
@@ -161,6 +160,7 @@ def test_windows_that_pandas_computes() -> None:
         return [
             of.groupby("k").x.rolling(3, center=True).sum(),
             of.groupby("k").x.rolling(2).median(),
+            of.groupby("k").x.rolling(2).std(ddof=0),
             of.groupby("k").x.rolling(100, min_periods=1).sum(),
             of.groupby("z").x.rolling(2).sum(),
             of.groupby("k", sort=False).x.rolling(2).sum(),

@@ -27,6 +27,7 @@ from samite.dataframe._native.rows import (
     with_windows,
 )
 from samite.dataframe._native.scalars import call, labelled, look
+from samite.dataframe._native.sizes import may_be_too_large
 
 # A group keeps as many values as they are moved by, or as a function is of.
 _FARTHEST = 64
@@ -132,6 +133,8 @@ def _ranked(translation: Any, expr: Any, index: bool) -> Rows:
         raise NotNative("shares, or places of missing values")
     if expr.arguments or keywords or type(ascending) is not bool:
         raise NotNative("options of ranks")
+    if may_be_too_large(expr):
+        raise NotNative("a table of very many values")
     rows, keys = _grouped(translation, expr, index)
     found, values = labelled(look(expr)), []
     for column, dtype in _selected(expr, rows, found):
@@ -152,8 +155,8 @@ def _rolled(translation: Any, expr: Any, index: bool) -> Rows:
     window = dict(expr.window)
     length, least = window.pop("window"), window.pop("min_periods")
     least = length if least is None else least
-    if name not in _ROLLING or expr.arguments or any(expr.keywords.values()) or expr.sort is False:
-        raise NotNative(f"the function {name} of windows")
+    if name not in _ROLLING or expr.arguments or expr.keywords or expr.sort is False:
+        raise NotNative(f"the function {name} of windows, or options of it")
     if type(length) is not int or not 0 < length <= _FARTHEST or any(window.values()):
         raise NotNative("windows of a kind, or of many rows")
     if type(least) is not int or not 0 <= least <= length:
@@ -211,6 +214,9 @@ def first_of_equal(rows: Rows, expr: Any, labels: list[Any], index: bool) -> Row
     """The first of the rows that are equal in some columns."""
     if rows.moved:
         raise NotNative("rows in another order")
+    if may_be_too_large(expr):
+        # pandas looks at partitions one by one first.
+        raise NotNative("a table of very many rows")
     name = expr._name
     keys = [plain_key(rows.column(label)).scalar for label in labels]
     if not keys:
