@@ -57,6 +57,10 @@ DEFAULTS: dict = {
             "allowed-failures": 3,
             "idle-timeout": None,
             "worker-saturation": None,
+            "work-stealing": True,
+            # What a task takes of which nothing is known, and bytes a second between workers.
+            "unknown-task-duration": "500ms",
+            "bandwidth": 100_000_000,
             "preload": [],
             "preload-argv": [],
             "locks": {"lease-validation-interval": "10s", "lease-timeout": "30s"},
@@ -66,6 +70,7 @@ DEFAULTS: dict = {
             "preload-argv": [],
             "resources": {},
             "multiprocessing-method": "spawn",
+            "lifetime": {"duration": None, "stagger": "0 seconds", "restart": False},
             "memory": {
                 # Shares of the memory limit, or False. Above the first, the oldest results are
                 # written to disk; above the next, also where it is something else that takes the

@@ -120,6 +120,8 @@ class Scheduler(Server):
         saturation = config.get("distributed.scheduler.worker-saturation", None)
         if saturation is not None:
             options["saturation"] = float(saturation)
+        options["stealing"] = bool(config.get("distributed.scheduler.work-stealing", True))
+        options |= _assumptions()
         if self.journal is not None:
             options["journal"] = self.journal
         security = None if self.security is None else self.security._of_role("scheduler")
@@ -378,3 +380,27 @@ def write_scheduler_file(path: Any, address: str, security: Security | None, id:
         json.dump(content, file, indent=2)
     # Whoever waits for the file never sees a part of it.
     os.replace(temporary, path)
+
+
+def _assumptions() -> dict[str, Any]:
+    """What the scheduler takes tasks and connections for, by the settings.
+
+    Raises
+    ------
+    ValueError
+        If a setting is not what it should be; it is named.
+    """
+    from samite.utils import parse_bytes, parse_timedelta
+
+    found: dict[str, Any] = {}
+    for name, option, parse, default in (
+        ("unknown-task-duration", "unknown_duration", parse_timedelta, "500ms"),
+        ("bandwidth", "bandwidth", parse_bytes, 100_000_000),
+    ):
+        given = config.get(f"distributed.scheduler.{name}", default)
+        try:
+            found[option] = float(parse(given))
+        except (KeyError, TypeError, ValueError) as error:
+            text = f"the setting distributed.scheduler.{name} is not understood: {given!r}"
+            raise ValueError(text) from error
+    return found

@@ -16,6 +16,7 @@ from samite import _engine, config
 from samite.distributed import profile
 from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker, rejoin, secede
+from samite.distributed._lifetime import Alarm, lifetime_of
 from samite.distributed._servers import Server, in_executor, listen_address
 from samite.distributed._worker_memory import memory_settings
 from samite.distributed._worker_views import WorkerAttributes, remove_folders
@@ -69,6 +70,11 @@ class Worker(WorkerAttributes, Server):
         Where results go that do not fit in memory.
     security:
         As the scheduler's; found by the address where the scheduler is in this process.
+    lifetime, lifetime_stagger:
+        The time after which it gives its results to others and ends, and how much longer or shorter
+        that may be by chance.
+    lifetime_restart:
+        Whether its nanny then starts it again.
     """
 
     def __init__(
@@ -96,6 +102,8 @@ class Worker(WorkerAttributes, Server):
         dashboard_address: Any = None,
         dashboard: bool = False,
         lifetime: Any = None,
+        lifetime_stagger: Any = None,
+        lifetime_restart: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__()
@@ -154,6 +162,11 @@ class Worker(WorkerAttributes, Server):
         self.id = ""
         self.scheduler = _SchedulerOfWorker(self)
         self.restarting = False
+        self.lifetime = lifetime_of(lifetime, lifetime_stagger)
+        if lifetime_restart is None:
+            lifetime_restart = config.get("distributed.worker.lifetime.restart", False)
+        self._lifetime_restart = bool(lifetime_restart)
+        self._alarm: Alarm | None = None
 
     # Whether nothing but this worker is in its process, so that all memory there is its own.
     _owns_process = False
@@ -206,7 +219,12 @@ class Worker(WorkerAttributes, Server):
 
             await in_executor(lambda plugin=plugin: self._add_plugin(plugin, name_of(plugin)))
 
+        if self.lifetime is not None:
+            self._alarm = Alarm(self, self.lifetime, self._lifetime_restart)
+
     async def _close(self, timeout: Any = 5.0, *args: Any, **kwargs: Any) -> None:
+        if self._alarm is not None:
+            self._alarm.cancel()
         await in_executor(self._tear_down)
         with self._asking:
             asker, self._asker = self._asker, None
@@ -356,6 +374,7 @@ def _object_for(engine_worker: Any) -> Worker:
     worker.resources, worker.plugins, worker.nanny = {}, {}, None
     worker.preloads = []
     worker.restarting = False
+    worker.lifetime, worker._lifetime_restart, worker._alarm = None, False, None
     worker.scheduler = _SchedulerOfWorker(worker)
     return worker
 
@@ -406,8 +425,8 @@ def parse_memory_limit(memory_limit: Any, nthreads: int, cores: int | None = Non
 # Arguments of Dask's workers and nannies that mean nothing to these.
 WITHOUT_EFFECT = frozenset(
     "WorkerStateClass blocked_handlers config connection_args connection_limit data deserialize "
-    "deserializers executor extensions heartbeat_interval http_prefix lifetime_restart "
-    "lifetime_stagger listen_address loop low_level_profiler metrics ncores "
+    "deserializers executor extensions heartbeat_interval http_prefix "
+    "listen_address loop low_level_profiler metrics ncores "
     "profile_cycle_interval quiet reconnect scheduler_sni serializers services "
     "service_kwargs service_ports silence_logs startup_information timeout transition_counter_max "
     "validate worker_kwargs".split()
@@ -435,9 +454,14 @@ def restart_this_worker() -> bool:
     """End this process soon, for its nanny to start it again; whether there is a nanny."""
     if not _watched:
         return False
+    restart(get_worker())
+    return True
+
+
+def restart(worker: Worker) -> None:
+    """End the process of a worker soon, for its nanny to start it again."""
     from samite.distributed.diagnostics.plugin import remove_uploads
 
-    worker = get_worker()
     worker.restarting = True
 
     def end() -> None:
@@ -453,7 +477,6 @@ def restart_this_worker() -> bool:
             os._exit(RESTART_CODE)
 
     threading.Thread(target=end, name="samite-restart", daemon=True).start()
-    return True
 
 
 # ---- what clients ask workers for ---------------------------------------------------------------

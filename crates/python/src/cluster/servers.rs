@@ -121,6 +121,15 @@ impl ClusterScheduler {
                 "allowed_failures" => settings.scheduling.allowed_failures = value.extract()?,
                 "saturation" => settings.scheduling.saturation = value.extract()?,
                 "stealing" => settings.scheduling.stealing = value.extract()?,
+                "unknown_duration" => {
+                    let duration = seconds(value.extract()?).as_nanos();
+                    settings.scheduling.unknown_duration =
+                        u64::try_from(duration).unwrap_or(u64::MAX);
+                }
+                "bandwidth" => {
+                    let bytes: f64 = value.extract()?;
+                    settings.scheduling.bandwidth = (bytes as u64).max(1);
+                }
                 "journal" => settings.journal = value.extract()?,
                 other => {
                     return Err(PyTypeError::new_err(format!(

@@ -49,9 +49,9 @@ logger = logging.getLogger("samite.distributed.worker")
 @click.option("--scheduler-file", default="", help="A file that the scheduler wrote.")
 @click.option("--death-timeout", default=None, help="Time to wait for a scheduler.")
 @click.option("--lifetime", default=None, help="Time after which workers end.")
-@click.option("--lifetime-stagger", default="0s", help="A random part of the lifetime.")
+@click.option("--lifetime-stagger", default=None, help="A random part of the lifetime.")
 @click.option(
-    "--lifetime-restart/--no-lifetime-restart", default=False, help="Whether they start again."
+    "--lifetime-restart/--no-lifetime-restart", default=None, help="Whether they start again."
 )
 @click.option("--worker-class", default=None, help="A class of workers, as module.Class.")
 @click.option("--preload", multiple=True, help="A module or script to run at the start.")
@@ -84,8 +84,8 @@ def main(
     scheduler_file: str,
     death_timeout: str | None,
     lifetime: str | None,
-    lifetime_stagger: str,
-    lifetime_restart: bool,
+    lifetime_stagger: str | None,
+    lifetime_restart: bool | None,
     preload: Any,
     preload_argv: Any,
     preload_nanny: Any,
@@ -141,6 +141,9 @@ def main(
         "preload": list(preload) or None,
         "preload_argv": preload_argv,
         **({"preload_nanny": list(preload_nanny)} if nanny and preload_nanny else {}),
+        "lifetime": lifetime,
+        "lifetime_stagger": lifetime_stagger,
+        "lifetime_restart": lifetime_restart,
         "security": security,
         ("worker_port" if nanny else "port"): worker_port,
         **({"scheduler_file": scheduler_file} if scheduler_file else {}),
@@ -156,20 +159,19 @@ def main(
             options["worker_class"] = worker_class
         while True:
             workers = [cls(scheduler, name=one, **options) for one in names]
+            if not nanny:
+                workers[0]._owns_process = True
             await asyncio.gather(*(worker.start() for worker in workers))
             for worker in workers:
                 logger.info("      Start worker at: %s", worker.address)
             if on_stdin:
                 _shared.say_address(workers[0].address)
-            ended = [_all_ended(workers)]
-            again = False
-            if lifetime is not None:
-                alarm = asyncio.ensure_future(asyncio.sleep(life(lifetime, lifetime_stagger)))
-                ended.append(alarm)  # type: ignore[arg-type]
-            await _shared.until_told(ended, on_stdin)
-            again = lifetime is not None and alarm.done() and not alarm.cancelled()
+            await _shared.until_told([_all_ended(workers)], on_stdin)
+            # A nanny starts its worker again by itself.
+            alarm = None if nanny else workers[0]._alarm
+            again = alarm is not None and alarm.is_over and alarm.again
             await asyncio.gather(*(worker.close() for worker in workers))
-            if not (again and lifetime_restart):
+            if not again:
                 logger.info("End worker")
                 return
 
@@ -258,17 +260,6 @@ def parse_resources(text: str) -> dict[str, float]:
         if not name or not equals:
             raise ValueError(f"--resources: {part!r} is no amount; write 'NAME=NUMBER'")
     return found
-
-
-def life(lifetime: str, stagger: str) -> float:
-    """Seconds until a worker ends, a part of them by chance."""
-    import random
-
-    from samite.utils import parse_timedelta
-
-    seconds = float(parse_timedelta(lifetime, "s"))
-    part = float(parse_timedelta(stagger, "s"))
-    return max(0.0, seconds + (2 * random.random() - 1) * part)
 
 
 if __name__ == "__main__":
