@@ -300,6 +300,13 @@ class SpecCluster(Cluster):
         }
 
     @property
+    def observed(self) -> set[Any]:
+        """The names of the workers that the scheduler knows, as they are in the specifications."""
+        # Names travel as text.
+        names = {str(name): name for name in self.plan | self.requested}
+        return {names.get(name, name) for name in super().observed}
+
+    @property
     def requested(self) -> set[Any]:
         """The names of the workers that were started."""
         return {
