@@ -7,7 +7,9 @@
 TPC-H: the tables are made once by tpchgen-cli (from PyPI), in the folder of TPCH_FOLDER or
 /tmp/samite-tpch, with money as floats and days as moments, as pandas has them. `tpch-sql` runs the
 22 queries as text, `tpch-frame` in the pandas-style API; both read Parquet files.
-`groupby` and `join` are h2o's questions on rows in Parquet files; `csv` reads text with days and
+`groupby` and `join` are h2o's questions on rows in Parquet files, as many as H2O_ROWS says (10**7
+by default; 10**8 take 9 GB of the disk), within H2O_MEMORY, such as 4GiB, for those who have
+budgets (samite and DuckDB; none by default). `csv` reads text with days and
 groups its rows. `plan` reads no rows: it is what comes before, for very many files and partitions.
 
 The size is the scale factor in thousandths, or the number of rows. Every repetition runs in a
@@ -27,10 +29,10 @@ from typing import Any
 
 import numpy as np
 from h2o_queries import (
-    GROUPS,
     JOINS,
     frame_groups,
     frame_join,
+    groups_in_sql,
     groups_table,
     join_tables,
     polars_groups,
@@ -41,6 +43,8 @@ from tpch_frames import FRAME_QUERIES
 from tpch_queries import QUERIES, TABLES
 
 FOLDER = Path(os.environ.get("TPCH_FOLDER", "/tmp/samite-tpch"))
+ROWS = int(os.environ.get("H2O_ROWS", "10000000"))
+MEMORY = os.environ.get("H2O_MEMORY")
 
 
 def tpch(size: int) -> Path:
@@ -188,14 +192,24 @@ def groups_of(package: str, size: int) -> Facts:
     dd = importlib.import_module(f"{package}.dataframe")
     path = str(groups_table(FOLDER, size))
     sql = (lambda text, rows: dd.sql(text, t=rows)) if package == "samite" else None
-    asked = frame_groups(lambda: dd.read_parquet(path), sql)
-    return timed((name, lambda q=q: values_only(q().compute())) for name, q in asked.items())
+    asked = frame_groups(lambda: dd.read_parquet(path), sql, size)
+
+    def answered(question: Callable[[], Any]) -> Any:
+        found = question().compute(**budget(package))
+        return values_only(found if hasattr(found, "columns") else found.to_frame().T)
+
+    return timed((name, lambda q=q: answered(q)) for name, q in asked.items())
+
+
+def budget(package: str) -> dict[str, Any]:
+    """How a computation is told its budget."""
+    return {"memory_limit": MEMORY} if MEMORY and package == "samite" else {}
 
 
 def groups_polars(size: int) -> Facts:
     import polars as pl
 
-    asked = polars_groups(pl.scan_parquet(str(groups_table(FOLDER, size))))
+    asked = polars_groups(pl.scan_parquet(str(groups_table(FOLDER, size))), size)
     return timed(
         (name, lambda q=q: values_only(q.collect(engine="streaming").to_pandas()))
         for name, q in asked.items()
@@ -206,11 +220,19 @@ def groups_duckdb(size: int) -> Facts:
     import duckdb
 
     path = groups_table(FOLDER, size)
+    limit(duckdb)
     duckdb.execute(f"create view t as select * from read_parquet('{path}')")
     return timed(
         (name, lambda text=text: values_only(duckdb.execute(text).df()))
-        for name, text in GROUPS.items()
+        for name, text in groups_in_sql(size).items()
     )
+
+
+def limit(duckdb: Any) -> None:
+    """Give DuckDB the budget."""
+    if MEMORY:
+        duckdb.execute(f"set memory_limit = '{MEMORY}'")
+        duckdb.execute(f"set temp_directory = '{FOLDER / 'duckdb'}'")
 
 
 def joins_of(package: str, size: int) -> Facts:
@@ -221,7 +243,7 @@ def joins_of(package: str, size: int) -> Facts:
 
     def ask(how: tuple[str, str, str]) -> Any:
         sums = frame_join(lambda name: dd.read_parquet(str(paths[name])), *how)
-        return sums.compute().to_frame().T
+        return sums.compute(**budget(package)).to_frame().T
 
     return timed((name, lambda how=how: ask(how)) for name, how in JOINS.items())
 
@@ -243,6 +265,7 @@ def joins_polars(size: int) -> Facts:
 def joins_duckdb(size: int) -> Facts:
     import duckdb
 
+    limit(duckdb)
     for name, path in join_tables(FOLDER, size).items():
         duckdb.execute(f"create view {name} as select * from read_parquet('{path}')")
     return timed(
@@ -407,7 +430,7 @@ TOPICS = {
     ),
     "groupby": Topic(
         "Groups: h2o's ten questions over rows in a Parquet file",
-        size=10_000_000,
+        size=ROWS,
         quick=1_000_000,
         unit="row",
         tolerance=1e-6,
@@ -426,7 +449,7 @@ TOPICS = {
     ),
     "join": Topic(
         "Joins: h2o's five questions over rows in Parquet files",
-        size=10_000_000,
+        size=ROWS,
         quick=1_000_000,
         unit="row",
         tolerance=1e-6,

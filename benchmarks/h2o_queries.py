@@ -34,6 +34,17 @@ GROUPS = {
 }
 
 
+# Of so many rows the groups of all keys are nearly as many, and are added up again: they would not
+# fit into memory as a frame of pandas.
+MANY_ROWS = 20_000_000
+_TOTALS = "select sum(v3) as v3, sum(n) as n, count(*) as groups from ({})"
+
+
+def groups_in_sql(size: int) -> dict[str, str]:
+    """The questions of groups in SQL, over a table of so many rows."""
+    return {**GROUPS, "q10": _TOTALS.format(GROUPS["q10"])} if size > MANY_ROWS else GROUPS
+
+
 # Rows of a row group, and of what is in memory while tables are made.
 ROW_GROUP = 1_000_000
 
@@ -99,9 +110,11 @@ class Texts:
         return self.texts.take(numbers)
 
 
-def frame_groups(read: Callable[[], Any], sql: Callable[[str, Any], Any] | None) -> dict[str, Any]:
-    """The questions in the pandas-style API; those that it has no words for in SQL, or by a
-    function of pandas where there is no SQL."""
+def frame_groups(
+    read: Callable[[], Any], sql: Callable[[str, Any], Any] | None, size: int
+) -> dict[str, Any]:
+    """The questions in the pandas-style API, over a table of so many rows; those that it has no
+    words for in SQL, or by a function of pandas where there is no SQL."""
 
     def squares(rows: Any) -> Any:
         rows = rows.assign(xx=rows.v1 * rows.v1, yy=rows.v2 * rows.v2, xy=rows.v1 * rows.v2)
@@ -133,7 +146,11 @@ def frame_groups(read: Callable[[], Any], sql: Callable[[str, Any], Any] | None)
         ends = rows.groupby("id3").agg({"v1": "max", "v2": "min"})
         return (ends.v1 - ends.v2).to_frame("d")
 
-    every = ["id1", "id2", "id3", "id4", "id5", "id6"]
+    def of_all_keys(rows: Any) -> Any:
+        every = ["id1", "id2", "id3", "id4", "id5", "id6"]
+        groups = rows.groupby(every).agg(v3=("v3", "sum"), n=("v3", "size"))
+        return groups.assign(groups=1).sum() if size > MANY_ROWS else groups
+
     return {
         "q1": lambda: read().groupby("id1").agg({"v1": "sum"}),
         "q2": lambda: read().groupby(["id1", "id2"]).agg({"v1": "sum"}),
@@ -144,16 +161,19 @@ def frame_groups(read: Callable[[], Any], sql: Callable[[str, Any], Any] | None)
         "q7": lambda: between(read()),
         "q8": lambda: largest(read()),
         "q9": lambda: squares(read()),
-        "q10": lambda: read().groupby(every).agg(v3=("v3", "sum"), n=("v3", "size")),
+        "q10": lambda: of_all_keys(read()),
     }
 
 
-def polars_groups(lazy: Any) -> dict[str, Any]:
-    """The questions as lazy frames of Polars."""
+def polars_groups(lazy: Any, size: int) -> dict[str, Any]:
+    """The questions as lazy frames of Polars, over a table of so many rows."""
     import polars as pl
 
     c = pl.col
     every = ["id1", "id2", "id3", "id4", "id5", "id6"]
+    all_keys = lazy.group_by(every).agg(c("v3").sum(), n=pl.len())
+    if size > MANY_ROWS:
+        all_keys = all_keys.select(c("v3").sum(), c("n").sum(), groups=pl.len())
     return {
         "q1": lazy.group_by("id1").agg(c("v1").sum()),
         "q2": lazy.group_by("id1", "id2").agg(c("v1").sum()),
@@ -164,7 +184,7 @@ def polars_groups(lazy: Any) -> dict[str, Any]:
         "q7": lazy.group_by("id3").agg(d=c("v1").max() - c("v2").min()),
         "q8": lazy.group_by("id6").agg(c("v3").top_k(2)).explode("v3"),
         "q9": lazy.group_by("id2", "id4").agg(r2=pl.corr("v1", "v2") ** 2),
-        "q10": lazy.group_by(every).agg(c("v3").sum(), n=pl.len()),
+        "q10": all_keys,
     }
 
 

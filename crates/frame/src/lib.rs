@@ -23,6 +23,7 @@ mod owned;
 mod parquet;
 mod partitions;
 mod passes;
+mod pieces;
 mod plan;
 mod row_number;
 mod rules;

@@ -38,6 +38,7 @@ use crate::frugal;
 use crate::lower::{self, Lowering};
 use crate::owned;
 use crate::passes;
+use crate::pieces::in_pieces;
 use crate::plan::Plan;
 use crate::row_number;
 use crate::rules;
@@ -387,7 +388,11 @@ impl Session {
         let physical = streams::in_turns(physical)?;
         Ok(match (self.is_limited(), self.frugal) {
             (false, _) => rules::ordered(whole(physical)?, true)?,
-            (true, false) => owned::owned(rules::ordered(exchanged(whole(physical)?)?, true)?)?,
+            (true, false) => {
+                let limit = self.options.memory_limit.unwrap_or(usize::MAX);
+                let physical = in_pieces(whole(physical)?, limit)?;
+                owned::owned(rules::ordered(exchanged(physical)?, true)?)?
+            }
             (true, true) => owned::owned(frugal::frugal(physical)?)?,
         })
     }

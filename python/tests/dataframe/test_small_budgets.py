@@ -49,3 +49,25 @@ def test_rows_that_are_no_single_value(rows, how, tmp_path):
         pd.testing.assert_frame_equal(found, expected)
     else:
         assert len(found) == SIZE and (found.n == found.m).all() and found.n.is_unique
+
+
+def test_more_groups_than_the_budget_are_made_in_pieces(tmp_path, capsys):
+    random = np.random.default_rng(1)
+    count = 400_000
+    keys = random.integers(0, 250_000, count)
+    frame = pd.DataFrame(
+        {"s": pd.Series(keys).astype("str"), "k": keys % 7, "v": random.integers(0, 9, count)}
+    )
+    frame.loc[::1000, "s"] = None
+    frame.to_parquet(tmp_path / "rows.parquet", row_group_size=50_000)
+    rows = dd.read_parquet(tmp_path / "rows.parquet")
+    sums = rows.groupby(["s", "k"], dropna=False).agg(v=("v", "sum"), n=("v", "size"))
+    expected = frame.groupby(["s", "k"], dropna=False).agg(v=("v", "sum"), n=("v", "size"))
+    with samite.config.set({"memory-limit": "48 MB"}):
+        pd.testing.assert_frame_equal(sums.compute(), expected)
+        # What comes of the groups does not depend on how they were made either.
+        totals = sums.reset_index().groupby("k").agg({"v": "sum", "n": "sum"})
+        whole = expected.reset_index().groupby("k").agg({"v": "sum", "n": "sum"})
+        pd.testing.assert_frame_equal(totals.compute(), whole)
+        sums.analyze()
+    assert "PiecesExec" in capsys.readouterr().out

@@ -1,0 +1,191 @@
+//! Groups that are more than a budget, in pieces.
+//!
+//! A table of groups that outgrows its budget is sorted by all keys and written to a file, again and
+//! again, and the files are merged. Where it is likely to be so, rows are dealt out to more
+//! partitions than there are threads, as in the hash aggregation of GRACE (M. Kitsuregawa et al.,
+//! 1983): the exchange writes to files what has to wait, in no order, and each thread makes the
+//! groups of one partition after the other, each of which fits.
+
+use std::fmt;
+use std::sync::Arc;
+
+use arrow::datatypes::{DataType, Schema, SchemaRef};
+use datafusion::common::internal_err;
+use datafusion::common::tree_node::TreeNodeRecursion;
+use datafusion::error::Result;
+use datafusion::execution::{SendableRecordBatchStream, TaskContext};
+use datafusion::physical_expr::Partitioning;
+use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
+use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::operator_statistics::StatisticsRegistry;
+use datafusion::physical_plan::repartition::RepartitionExec;
+use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
+use datafusion::physical_plan::{
+    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputOrderMode,
+    PhysicalExpr, PlanProperties, replace_children_if_necessary,
+};
+use futures::{StreamExt, stream};
+
+use crate::rules;
+
+/// The part of a budget that all tables of groups may be, which are made at once.
+const SHARE: usize = 4;
+/// The most pieces that each thread makes.
+const MOST_PIECES: usize = 32;
+/// Bytes that a group takes in a table beside its values, and those that a text is likely to take.
+const BESIDE_VALUES: usize = 40;
+const TEXT: usize = 24;
+
+/// The plan, whose groups are made in pieces where they are likely to be more than the budget.
+pub(crate) fn in_pieces(
+    plan: Arc<dyn ExecutionPlan>,
+    limit: usize,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    cut(plan, limit, &rules::sizes())
+}
+
+fn cut(
+    plan: Arc<dyn ExecutionPlan>,
+    limit: usize,
+    sizes: &StatisticsRegistry,
+) -> Result<Arc<dyn ExecutionPlan>> {
+    let children = plan.children().into_iter().cloned().map(|child| cut(child, limit, sizes));
+    let plan = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
+    let Some((repartition, keys, threads)) = dealt_groups(&plan) else { return Ok(plan) };
+    let pieces = bytes_of(&plan, sizes)?.div_ceil((limit / SHARE).max(1)).min(MOST_PIECES);
+    if pieces < 2 {
+        return Ok(plan);
+    }
+    let partitioning = Partitioning::Hash(keys, threads * pieces);
+    let dealt = RepartitionExec::try_new(repartition.input().clone(), partitioning)?;
+    let plan = replace_children_if_necessary(plan.clone(), vec![Arc::new(dealt)])?;
+    Ok(Arc::new(PiecesExec::new(plan, threads)))
+}
+
+type Keys = Vec<Arc<dyn PhysicalExpr>>;
+
+/// What deals out the rows of groups that are made with a hash table, by what, and to how many.
+fn dealt_groups(plan: &Arc<dyn ExecutionPlan>) -> Option<(&RepartitionExec, Keys, usize)> {
+    let aggregate = plan.downcast_ref::<AggregateExec>()?;
+    let hashed = matches!(
+        aggregate.mode(),
+        AggregateMode::FinalPartitioned | AggregateMode::SinglePartitioned
+    ) && *aggregate.input_order_mode() == InputOrderMode::Linear
+        && aggregate.limit_options().is_none()
+        && aggregate.dynamic_expressions_produced().is_empty();
+    let repartition = aggregate.input().downcast_ref::<RepartitionExec>()?;
+    match repartition.partitioning() {
+        Partitioning::Hash(keys, threads) if hashed && !repartition.preserve_order() => {
+            Some((repartition, keys.clone(), *threads))
+        }
+        _ => None,
+    }
+}
+
+/// The bytes that the tables of groups are likely to take.
+fn bytes_of(plan: &Arc<dyn ExecutionPlan>, sizes: &StatisticsRegistry) -> Result<usize> {
+    let found = sizes.compute(plan.as_ref())?;
+    let groups = found.base().num_rows.get_value().copied().unwrap_or_default();
+    Ok(groups.saturating_mul(width(&plan.schema()) + BESIDE_VALUES))
+}
+
+fn width(schema: &Schema) -> usize {
+    let of_type = |data_type: &DataType| data_type.primitive_width().unwrap_or(TEXT);
+    schema.fields().iter().map(|field| of_type(field.data_type())).sum()
+}
+
+/// The partitions of the input, of which each thread takes one after the other. A row that is in
+/// the partition `h` modulo all of them is in `h` modulo the threads then.
+struct PiecesExec {
+    input: Arc<dyn ExecutionPlan>,
+    properties: Arc<PlanProperties>,
+    threads: usize,
+}
+
+impl PiecesExec {
+    fn new(input: Arc<dyn ExecutionPlan>, threads: usize) -> Self {
+        let partitioning = match input.output_partitioning() {
+            Partitioning::Hash(keys, _) => Partitioning::Hash(keys.clone(), threads),
+            _ => Partitioning::UnknownPartitioning(threads),
+        };
+        let properties = PlanProperties::new(
+            input.equivalence_properties().clone(),
+            partitioning,
+            EmissionType::Both,
+            input.boundedness(),
+        );
+        Self { input, properties: Arc::new(properties), threads }
+    }
+}
+
+impl fmt::Debug for PiecesExec {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.debug_struct("PiecesExec").field("input", &self.input).finish()
+    }
+}
+
+impl DisplayAs for PiecesExec {
+    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let all = self.input.output_partitioning().partition_count();
+        write!(formatter, "PiecesExec: {all} in {}", self.threads)
+    }
+}
+
+impl ExecutionPlan for PiecesExec {
+    fn name(&self) -> &str {
+        "PiecesExec"
+    }
+
+    fn schema(&self) -> SchemaRef {
+        self.input.schema()
+    }
+
+    fn properties(&self) -> &Arc<PlanProperties> {
+        &self.properties
+    }
+
+    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
+        vec![false]
+    }
+
+    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
+        vec![&self.input]
+    }
+
+    fn apply_expressions(
+        &self,
+        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
+    ) -> Result<TreeNodeRecursion> {
+        Ok(TreeNodeRecursion::Continue)
+    }
+
+    fn with_new_children(
+        self: Arc<Self>,
+        children: Vec<Arc<dyn ExecutionPlan>>,
+    ) -> Result<Arc<dyn ExecutionPlan>> {
+        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
+            Ok([input]) => Ok(Arc::new(Self::new(input, self.threads))),
+            Err(_) => internal_err!("PiecesExec has one input"),
+        }
+    }
+
+    fn execute(
+        &self,
+        partition: usize,
+        context: Arc<TaskContext>,
+    ) -> Result<SendableRecordBatchStream> {
+        let all = self.input.output_partitioning().partition_count();
+        let input = self.input.clone();
+        let pieces = stream::iter((partition..all).step_by(self.threads.max(1)));
+        // A table is made when the one before is gone.
+        let rows = pieces.flat_map(move |piece| match input.execute(piece, context.clone()) {
+            Ok(rows) => rows,
+            Err(failed) => {
+                let schema = input.schema();
+                let failed = stream::once(async { Err(failed) });
+                Box::pin(RecordBatchStreamAdapter::new(schema, failed))
+            }
+        });
+        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+    }
+}
