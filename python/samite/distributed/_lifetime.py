@@ -45,9 +45,8 @@ def _seconds(time: Any) -> float:
     try:
         return float(parse_timedelta(time, "s") or 0.0)
     except (KeyError, TypeError, ValueError) as error:
-        raise ValueError(
-            f"the lifetime of a worker is a time such as '1 hour', not {time!r}"
-        ) from (error)
+        text = f"the lifetime of a worker is a time such as '1 hour', not {time!r}"
+        raise ValueError(text) from error
 
 
 class Alarm:
