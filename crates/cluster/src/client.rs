@@ -398,8 +398,11 @@ impl Client {
     /// [`ClusterError::Closed`].
     pub fn retry(&self, keys: Vec<Key>) -> Result<(), ClusterError> {
         let mut table = self.shared.table.lock();
-        keys.iter().for_each(|key| table.pending(key));
-        self.shared.send(&mut table, FromClient::Retry(keys))
+        let before: Vec<_> = keys.iter().filter_map(|key| table.pending(key)).collect();
+        let sent = self.shared.send(&mut table, FromClient::Retry(keys));
+        drop(table);
+        drop(before);
+        sent
     }
 
     /// Brings values to workers: to each of these, or where there are none, to some. While any of the
@@ -575,7 +578,7 @@ impl Shared {
     /// Takes messages of the scheduler.
     fn take(&self, messages: Vec<ToClient>) {
         let mut calls = Vec::new();
-        let mut old = Vec::new();
+        let (mut old, mut before) = (Vec::new(), Vec::new());
         let mut table = self.table.lock();
         for message in messages {
             match message {
@@ -586,14 +589,14 @@ impl Shared {
                     watched(&mut table, &key, &mut calls);
                 }
                 ToClient::Erred { key, origin, erred } => {
-                    table.settle(&key, Status::Erred { origin, erred });
+                    before.push(table.settle(&key, Status::Erred { origin, erred }));
                     watched(&mut table, &key, &mut calls);
                 }
                 ToClient::Cancelled { key, reason } => {
-                    table.settle(&key, Status::Cancelled { reason });
+                    before.push(table.settle(&key, Status::Cancelled { reason }));
                     watched(&mut table, &key, &mut calls);
                 }
-                ToClient::Pending { key } => table.pending(&key),
+                ToClient::Pending { key } => before.extend(table.pending(&key)),
                 ToClient::Located { id, places } => {
                     if let Some(asked) = self.located.lock().remove(&id) {
                         // Whoever asked may have given up.
@@ -623,7 +626,7 @@ impl Shared {
         drop(table);
         self.changed.notify_all();
         calls.into_iter().for_each(|call| self.call(call));
-        drop(old);
+        drop((old, before));
     }
 
     fn shut_down(&self) {

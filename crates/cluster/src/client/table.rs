@@ -182,10 +182,11 @@ impl Table {
             .unwrap_or_default()
     }
 
-    /// The result is there. A value that it had before is to be dropped without the lock.
+    /// The result is there. A value that it had before, and one that nobody wants any more, is to
+    /// be dropped without the lock: that may take the interpreter, whose holder may wait for the lock.
     pub(super) fn ready(&mut self, ready: Ready) -> Option<Carried> {
         let Ready { key, bytes, value } = ready;
-        let entry = self.entries.get_mut(&key)?;
+        let Some(entry) = self.entries.get_mut(&key) else { return value };
         entry.submitted = true;
         entry.status = Status::Finished { bytes };
         match value {
@@ -194,15 +195,15 @@ impl Table {
         }
     }
 
-    /// There will be no result.
-    pub(super) fn settle(&mut self, key: &Key, status: Status) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            if matches!(status, Status::Cancelled { .. }) {
-                entry.wanted = false;
-            }
-            entry.status = status;
-            self.failures += 1;
+    /// There will be no result. What is returned is to be dropped without the lock.
+    #[must_use]
+    pub(super) fn settle(&mut self, key: &Key, status: Status) -> Status {
+        let Some(entry) = self.entries.get_mut(key) else { return status };
+        if matches!(status, Status::Cancelled { .. }) {
+            entry.wanted = false;
         }
+        self.failures += 1;
+        std::mem::replace(&mut entry.status, status)
     }
 
     /// Whether there will be no such result.
@@ -212,11 +213,11 @@ impl Table {
         })
     }
 
-    /// It is awaited again.
-    pub(super) fn pending(&mut self, key: &Key) {
-        if let Some(entry) = self.entries.get_mut(key) {
-            entry.status = Status::Pending;
-        }
+    /// It is awaited again. What is returned is to be dropped without the lock.
+    #[must_use]
+    pub(super) fn pending(&mut self, key: &Key) -> Option<Status> {
+        let entry = self.entries.get_mut(key)?;
+        Some(std::mem::replace(&mut entry.status, Status::Pending))
     }
 
     /// All that is awaited will not come any more: their keys.

@@ -130,7 +130,7 @@ fn from_client(random: &mut Random) -> FromClient {
             FromClient::Scatter { id, keys, values, sizes, workers, copies: 2, holds }
         }
         _ => {
-            const NAMES: [&str; 30] = [
+            const NAMES: [&str; 32] = [
                 "scheduler_info",
                 "who_has",
                 "has_what",
