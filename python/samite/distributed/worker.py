@@ -199,6 +199,7 @@ class Worker(WorkerAttributes, Server):
                         "about": about,
                         "patience": _seconds_of(self.death_timeout) or 300.0,
                         "memory": memory,
+                        "await_plugins": not is_watched(),
                     },
                     timeout=_seconds_of(self.death_timeout) or 30.0,
                 )

@@ -241,3 +241,21 @@ def test_memory_of_processes():
     kept = b"x" * (64 << 20)
     assert memory_of(os.getpid()) > mine + len(kept) // 2
     assert memory_of(2**22 + 1) is None
+
+
+def test_workers_that_come_later_do_not_wait_for_plugins_of_nannies():
+    class Noting(NannyPlugin):
+        def setup(self, nanny):
+            nanny.noted = True
+
+    with LocalCluster(n_workers=1, processes=True) as cluster, Client(cluster) as client:
+        client.register_plugin(Noting(), name="noting")
+        began = time.monotonic()
+        cluster.scale(2)
+        client.wait_for_workers(2, timeout=PATIENCE)
+        # A worker that waited for its nanny, which waits for it, would take half a minute.
+        deadline = began + PATIENCE
+        while not all(hasattr(nanny, "noted") for nanny in cluster.workers.values()):
+            assert time.monotonic() < deadline, "a nanny has not set up its plugin"
+            time.sleep(0.02)
+        assert len(cluster.workers) == 2

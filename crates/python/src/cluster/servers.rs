@@ -254,6 +254,11 @@ impl ClusterWorker {
             Some(given) => memory_of(given.cast::<PyDict>()?)?,
             None => MemoryShares::default(),
         };
+        // A nanny sets plugins up only once it knows that its worker is there.
+        let wait = match options.map(|options| options.get_item("await_plugins")).transpose()? {
+            Some(Some(wait)) => wait.is_truthy()?,
+            _ => true,
+        };
         let settings = WorkerSettings {
             options: able,
             memory,
@@ -267,8 +272,10 @@ impl ClusterWorker {
         let executor = Arc::new(PyExecutor);
         let start = || {
             let server = WorkerServer::start(&address, &security, settings, executor)?;
-            // Whoever has started it finds its plugins set up.
-            server.wait_until_prepared(seconds(timeout));
+            if wait {
+                // Whoever has started it finds its plugins set up.
+                server.wait_until_prepared(seconds(timeout));
+            }
             Ok::<_, ClusterError>(server)
         };
         Ok(Self { server: gil::released(start).map_err(raised)? })
