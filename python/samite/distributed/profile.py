@@ -28,7 +28,7 @@ _DEPTH = 200
 # Between two looks while no task runs, in seconds.
 _LONGEST_PAUSE = 0.2
 # So much of the time at most is spent on looking.
-_SHARE = 0.005
+_SHARE = 0.01
 # What of this package stands below each task.
 _BELOW_TASKS = ("/samite/_worker.py", "/samite/distributed/_calls.py")
 
@@ -112,7 +112,7 @@ class _Sampler:
             took = time.thread_time() - began
             if seen:
                 # Whoever looks must not take much of what he looks at.
-                pause = max(self.interval, took / _SHARE)
+                pause = max(self.interval, min(took / _SHARE, _LONGEST_PAUSE / 2))
             else:
                 pause = max(self.interval, min(2 * pause, _LONGEST_PAUSE))
 

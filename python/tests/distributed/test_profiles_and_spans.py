@@ -42,7 +42,7 @@ def test_a_profile_tells_what_tasks_did(cluster):
         client.submit(time.sleep, 0.2, key="rest-1").result(PATIENCE)
         state = client.profile(start=began)
         assert {"spin", "turn", "root"} - {"root"} <= set(names(state))
-        assert state["count"] > 10
+        assert state["count"] >= 4
         check(state)
         assert client.profile("rest", start=began)["count"] > 0
         assert "spin" not in set(names(client.profile("rest", start=began)))
