@@ -220,7 +220,15 @@ def server(workers: int) -> Callable[[int], Facts]:
     return work
 
 
-MACHINE_SIZES = {"map": 1_000_000, "tree": 1_000_000, "popular": 200_000, "single": 20_000}
+MACHINE_SIZES = {
+    "map": 1_000_000,
+    "tree": 1_000_000,
+    "popular": 200_000,
+    "resources": 100_000,
+    "uneven": 400_000,
+    "leaving": 20_000,
+    "single": 20_000,
+}
 
 
 def topics() -> dict[str, Topic]:

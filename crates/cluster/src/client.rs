@@ -262,9 +262,9 @@ impl Client {
     }
 
     /// Counts one holder less of each result; without any, the scheduler is told.
-    pub fn release(&self, keys: &[impl AsRef<str>]) {
+    pub fn release(&self, keys: &[Key]) {
         let mut table = self.shared.table.lock();
-        let dropped: Vec<_> = keys.iter().filter_map(|key| table.release(key.as_ref())).collect();
+        let dropped: Vec<_> = keys.iter().filter_map(|key| table.release(key)).collect();
         let due = !table.released.is_empty();
         drop(table);
         drop(dropped);

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::key::forget_last;
 use crate::transport::Parcel;
 
 /// A value, an operation or an error as bytes. What `kind` and the frames mean is the executor's
@@ -95,6 +96,66 @@ pub(crate) fn write<M: Serialize>(messages: &[M]) -> Result<Parcel, MessageError
     }
 }
 
+/// Messages that become a parcel of bytes one after the other: none of them is kept as it was.
+#[derive(Default)]
+pub(crate) struct Writing {
+    count: usize,
+    bytes: Vec<u8>,
+    frames: Vec<Bytes>,
+}
+
+impl Writing {
+    pub(crate) fn is_empty(&self) -> bool {
+        self.count == 0
+    }
+
+    /// Adds a message.
+    ///
+    /// # Errors
+    /// Where it holds what stays in its process; then all is lost that was added.
+    pub(crate) fn push<M: Serialize>(&mut self, message: &M) -> Result<(), MessageError> {
+        BESIDE.with_borrow_mut(VecDeque::clear);
+        let mut bytes = std::mem::take(&mut self.bytes);
+        if bytes.is_empty() {
+            // Room for the number of messages.
+            bytes.resize(LENGTH, 0);
+        }
+        let written = postcard::to_extend(message, bytes);
+        let frames = BESIDE.with_borrow_mut(std::mem::take);
+        match written {
+            Ok(bytes) => {
+                self.bytes = bytes;
+                self.frames.extend(frames);
+                self.count += 1;
+                Ok(())
+            }
+            Err(failed) => Err(MessageError { doing: "written", reason: failed.to_string() }),
+        }
+    }
+
+    /// All that was added, as [`write`] has it.
+    ///
+    /// # Errors
+    /// Never, as long as numbers can be written.
+    pub(crate) fn take(&mut self) -> Result<Parcel, MessageError> {
+        let Self { count, mut bytes, frames } = std::mem::take(self);
+        let wrong = |reason: String| MessageError { doing: "written", reason };
+        let mut number = [0; LENGTH];
+        let number =
+            postcard::to_slice(&count, &mut number).map_err(|failed| wrong(failed.to_string()))?;
+        if bytes.is_empty() {
+            bytes.resize(LENGTH, 0);
+        }
+        // The number of messages stands before them, right in front of the first one.
+        let begin = LENGTH - number.len();
+        bytes[begin..LENGTH].copy_from_slice(number);
+        Ok(Parcel::Encoded { head: Bytes::from(bytes).slice(begin..), frames })
+    }
+}
+
+/// The most bytes of a number.
+const LENGTH: usize = 10;
+
 /// The messages of a parcel.
 ///
 /// # Errors
@@ -109,6 +170,7 @@ pub(crate) fn read<M: DeserializeOwned + 'static>(parcel: Parcel) -> Result<Vec<
         Parcel::Encoded { head, frames } => {
             BESIDE.with_borrow_mut(|beside| *beside = frames.into());
             let messages = postcard::from_bytes(&head).map_err(|failed| wrong(failed.to_string()));
+            forget_last();
             let left = BESIDE.with_borrow_mut(std::mem::take);
             match messages {
                 Ok(_) if !left.is_empty() => Err(wrong("it has too many frames".to_owned())),
@@ -164,6 +226,26 @@ pub(crate) fn from_record<M: DeserializeOwned + 'static>(
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn messages_written_one_by_one_are_those_written_at_once() {
+        let short = Encoded { kind: 3, frames: vec![Bytes::from_static(b"short")] };
+        let long = Encoded { kind: 4, frames: vec![vec![5; 2 * INLINE].into(), Bytes::new()] };
+        for count in [0, 1, 2, 300] {
+            let messages: Vec<Encoded> =
+                [&short, &long].into_iter().cycle().take(count).cloned().collect();
+            let mut writing = Writing::default();
+            messages.iter().for_each(|message| writing.push(message).unwrap());
+            assert_eq!(writing.is_empty(), count == 0);
+            let Parcel::Encoded { head, frames } = writing.take().unwrap() else { unreachable!() };
+            let Parcel::Encoded { head: other, frames: others } = write(&messages).unwrap() else {
+                unreachable!()
+            };
+            assert_eq!((&head, &frames), (&other, &others));
+            assert!(writing.is_empty());
+            assert_eq!(read::<Encoded>(Parcel::Encoded { head, frames }).unwrap(), messages);
+        }
+    }
 
     #[test]
     fn records_come_back_whole_and_nothing_else_is_one() {

@@ -11,11 +11,9 @@ use samite_scheduling::{
 use serde::{Deserialize, Serialize};
 
 use crate::encoded::Encoded;
+pub(crate) use crate::key::Key;
 use crate::plain::{Fault, Plain};
 use crate::transport::Address;
-
-/// The name of a result.
-pub type Key = Arc<str>;
 
 /// A value in a message.
 #[derive(Clone, Serialize, Deserialize)]

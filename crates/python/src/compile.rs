@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 use rustc_hash::{FxHashMap, FxHashSet};
+use samite::cluster::Key;
 use samite::graph::{AnnotationId, GraphError, OperationId, Plan, PlanBuilder, TaskId};
 use samite::runtime::TaskOptions;
 
@@ -53,7 +54,7 @@ pub struct Compiled {
     /// The rows that the plan's annotations point at.
     pub annotations: Vec<TaskOptions>,
     /// Tasks that stand for the values of futures, and the futures' keys.
-    pub imports: Vec<(TaskId, Arc<str>)>,
+    pub imports: Vec<(TaskId, Key)>,
 }
 
 /// What became of the entries of a graph that was read.
@@ -97,7 +98,7 @@ struct Compiler {
     builder: PlanBuilder,
     operations: Vec<Op>,
     annotations: Vec<TaskOptions>,
-    imports: Vec<(TaskId, Arc<str>)>,
+    imports: Vec<(TaskId, Key)>,
     /// The annotations of the task that was pushed last, by address.
     annotated: Option<usize>,
     /// For a cluster, which annotations tasks have.

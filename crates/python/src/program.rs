@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyString;
 use samite::array::Operation;
 use samite::bag::records::RecordsProgram;
+use samite::cluster::Key;
 use samite::graph::OperationId;
 use samite::runtime::{Context, Lane, OperationError, Program, Value};
 
@@ -31,7 +32,7 @@ pub enum Op {
     /// An operation of plans of records, likewise.
     Records { program: Arc<RecordsProgram>, operation: u32 },
     /// The value of a future, which is on a cluster: never run.
-    Import(Arc<str>),
+    Import(Key),
 }
 
 impl Op {
@@ -87,7 +88,7 @@ impl Op {
             Self::Node(node) => node.get().key(py),
             Self::Template { key, .. } | Self::ArrayTask { key, .. } => Ok(key.bind(py).clone()),
             Self::Array(operation) => Ok(PyString::new(py, &operation.name()).into_any()),
-            Self::Import(key) => Ok(PyString::new(py, key).into_any()),
+            Self::Import(key) => Ok(PyString::new(py, &key.to_string()).into_any()),
             Self::Records { program, operation } => {
                 let name = program.name(OperationId(*operation), 0);
                 Ok(PyString::new(py, &name).into_any())

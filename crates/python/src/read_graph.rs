@@ -12,6 +12,7 @@ use pyo3::types::{
     PyBool, PyBytes, PyDict, PyFloat, PyFrozenSet, PyInt, PyList, PySet, PyString, PyTuple,
 };
 use rustc_hash::FxHashMap;
+use samite::cluster::Key;
 
 use crate::cluster::future::{self, FutureBase};
 use crate::compile::SIGNALS_EVERY;
@@ -31,7 +32,7 @@ pub enum Entry<'py> {
     /// Another key's value.
     Alias(usize),
     /// The value of a future: a task of an earlier graph on a cluster.
-    Import(Arc<str>),
+    Import(Key),
     /// A task, and the entries that fill the holes of its template.
     Task { template: Template, needs: Vec<usize>, key: Bound<'py, PyAny> },
 }
@@ -47,7 +48,7 @@ pub struct GraphReader<'py> {
     pub keys: Vec<Bound<'py, PyAny>>,
     unread: Vec<usize>,
     /// Position in `entries` by the key of a future.
-    imports: FxHashMap<Arc<str>, usize>,
+    imports: FxHashMap<Key, usize>,
     subgraphs: FxHashMap<usize, Arc<Subgraph>>,
 }
 
@@ -156,7 +157,7 @@ impl<'py> GraphReader<'py> {
 
     /// The keys of the futures found so far, in the order of their entries, where no graph was
     /// read: then there are no other entries.
-    pub fn imported(&self) -> Vec<Arc<str>> {
+    pub fn imported(&self) -> Vec<Key> {
         let key = |entry: &Entry<'_>| match entry {
             Entry::Import(key) => Some(key.clone()),
             _ => None,
@@ -172,7 +173,7 @@ impl<'py> GraphReader<'py> {
         }
         let position = self.entries.len();
         self.entries.push(Entry::Import(key.clone()));
-        self.keys.push(PyString::new(future.py(), &key).into_any());
+        self.keys.push(PyString::new(future.py(), &key.to_string()).into_any());
         self.imports.insert(key.clone(), position);
         position
     }

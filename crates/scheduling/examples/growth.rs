@@ -14,9 +14,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use samite_graph::{OperationId, Plan, PlanBuilder, TaskId};
+use samite_graph::{AnnotationId, OperationId, Plan, PlanBuilder, TaskId};
 use samite_scheduling::{
-    Action, Event, GraphId, Options, Scheduler, Submission, Time, WorkerId, WorkerOptions,
+    Action, Event, GraphId, Options, Resource, Scheduler, Submission, TaskKey, TaskOptions, Time,
+    WorkerId, WorkerOptions,
 };
 
 const NOW: Time = Time(0);
@@ -26,6 +27,7 @@ const BATCH: usize = 64;
 /// Independent calls.
 fn map(tasks: u32) -> Plan {
     let mut builder = PlanBuilder::with_capacity(tasks as usize, 0);
+    builder.begin_layer("map", Some(AnnotationId(0)));
     let outputs = (0..tasks).map(|task| builder.push(OperationId(0), task, [])).collect();
     builder.finish(outputs).expect("a map has no cycles")
 }
@@ -66,7 +68,8 @@ impl Cluster {
             inbox: VecDeque::new(),
         };
         for worker in (0..workers).map(WorkerId) {
-            let options = WorkerOptions::with_slots(1);
+            let resources = vec![Resource::whole("GPU", 1)];
+            let options = WorkerOptions { resources, ..WorkerOptions::with_slots(1) };
             cluster.tell(Event::WorkerJoined { worker, options });
         }
         cluster
@@ -76,9 +79,9 @@ impl Cluster {
         self.scheduler.handle(NOW, event, &mut self.actions);
     }
 
-    fn submit(&mut self, graph: GraphId, plan: Arc<Plan>) {
+    fn submit(&mut self, graph: GraphId, plan: Arc<Plan>, options: &[TaskOptions]) {
         let submission =
-            Submission { independent: true, ..Submission::new(graph, plan, Arc::from([])) };
+            Submission { independent: true, ..Submission::new(graph, plan, Arc::from(options)) };
         self.tell(Event::GraphSubmitted(Box::new(submission)));
     }
 
@@ -114,6 +117,41 @@ impl Cluster {
         }
     }
 
+    /// Has every second worker take many tasks, and the others none.
+    fn crowd(&mut self) {
+        let workers = self.scheduler.workers() as u32;
+        for (capacity, rest) in [(64, 0), (0, 1)] {
+            for worker in (0..workers).filter(|number| number % 2 == rest).map(WorkerId) {
+                self.tell(Event::CapacityChanged { worker, capacity });
+            }
+        }
+        self.scheduler.place(NOW, &mut self.actions);
+        for worker in (0..workers).filter(|number| number % 2 == 1).map(WorkerId) {
+            self.tell(Event::CapacityChanged { worker, capacity: 2 });
+        }
+    }
+
+    /// Has one half of the workers leave: what they hold is copied.
+    fn leave(&mut self) {
+        let workers = self.scheduler.workers() as u32;
+        for worker in (0..workers / 2).map(WorkerId) {
+            self.tell(Event::WorkerRetiring { worker });
+        }
+        while !self.actions.is_empty() {
+            let copies: Vec<(WorkerId, TaskKey)> = self
+                .actions
+                .drain(..)
+                .filter_map(|action| match action {
+                    Action::Replicate { worker, task, .. } => Some((worker, task)),
+                    _ => None,
+                })
+                .collect();
+            for (worker, task) in copies {
+                self.tell(Event::ReplicaAdded { worker, task, bytes: 28 });
+            }
+        }
+    }
+
     fn release(&mut self, graph: GraphId) {
         self.tell(Event::GraphReleased { graph });
         self.actions.clear();
@@ -129,7 +167,11 @@ fn resident() -> f64 {
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let mut arguments = std::env::args().skip(1);
-    let mut next = || arguments.next().ok_or("usage: growth WORKERS TASKS map|tree|popular|single");
+    let mut next = || {
+        arguments
+            .next()
+            .ok_or("usage: growth WORKERS TASKS map|tree|popular|resources|uneven|leaving|single")
+    };
     let (workers, tasks): (u32, u32) = (next()?.parse()?, next()?.parse()?);
     let shape = next()?;
     let graph = GraphId(0);
@@ -142,23 +184,36 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         let plan = Arc::new(map(1));
         let began = Instant::now();
         for graph in (0..tasks).map(GraphId) {
-            cluster.submit(graph, plan.clone());
+            cluster.submit(graph, plan.clone(), &[]);
             cluster.run();
             cluster.release(graph);
         }
         (began.elapsed(), f64::NAN, tasks as usize)
     } else {
         let plan = Arc::new(match shape.as_str() {
-            "map" => map(tasks),
+            "map" | "resources" | "uneven" | "leaving" => map(tasks),
             "tree" => tree(tasks),
             "popular" => popular(tasks),
             other => return Err(format!("no such shape: {other}").into()),
         });
+        let options = match shape.as_str() {
+            "resources" => vec![TaskOptions {
+                resources: vec![Resource::whole("GPU", 1)],
+                ..TaskOptions::default()
+            }],
+            _ => Vec::new(),
+        };
         let runs = plan.len();
         let before = resident();
         let began = Instant::now();
-        cluster.submit(graph, plan);
+        cluster.submit(graph, plan, &options);
+        if shape == "uneven" {
+            cluster.crowd();
+        }
         cluster.run();
+        if shape == "leaving" {
+            cluster.leave();
+        }
         let took = began.elapsed();
         let a_task = (resident() - before) / runs as f64;
         cluster.release(graph);

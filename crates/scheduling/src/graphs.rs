@@ -341,6 +341,10 @@ impl Durations {
     pub(crate) fn measured(&mut self, row: u32, duration: u64) {
         let row = row.min(DURATION_ROWS) as usize;
         if row >= self.means.len() {
+            if self.means.is_empty() {
+                // Most graphs are small and have few operations.
+                self.means.reserve_exact(row + 1);
+            }
             self.means.resize(row + 1, NOT_MEASURED);
         }
         let duration = duration.min(NOT_MEASURED / 8);
@@ -427,6 +431,10 @@ impl Graphs {
         graph.unfinished -= submission.data.len() + submission.imports.len();
         self.next_submission = self.next_submission.wrapping_add(1);
         let slot = self.free.pop().unwrap_or_else(|| {
+            if self.slots.len() == self.slots.capacity() {
+                // Doubling would leave much memory unused, since rows are long.
+                self.slots.reserve_exact((self.slots.len() / 8).max(8));
+            }
             self.slots.push(None);
             GraphSlot((self.slots.len() - 1) as u32)
         });

@@ -9,7 +9,7 @@ use crate::ids::{GraphSlot, TaskKey, WorkerId, WorkerSlot};
 use crate::imports::Copies;
 use crate::scheduler::Scheduler;
 use crate::task::State;
-use crate::workers::Worker;
+use crate::workers::{LOOKED_AT, Worker};
 
 /// A value of which there may be no copy on any other worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -188,10 +188,9 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return };
         let (key, bytes) = (TaskKey { graph: graph.id, task }, graph.task(task).bytes);
         let Some(source) = self.workers.id(holder) else { return };
-        let others = self.workers.iter().filter(|(_, worker)| worker.retirement.is_none());
-        let Some((_, target)) = others.map(|(slot, worker)| (worker.bytes, slot)).min() else {
-            return;
-        };
+        let others = self.workers.from_turn().filter(|(_, worker)| worker.retirement.is_none());
+        let least = others.take(LOOKED_AT).map(|(slot, worker)| (worker.bytes, slot)).min();
+        let Some((_, target)) = least else { return };
         let Some(worker) = self.workers.id(target) else { return };
         // Counted at once, so that not all of them go to one worker.
         self.workers.change(target, |worker| worker.bytes = worker.bytes.saturating_add(bytes));

@@ -13,7 +13,7 @@ use crate::ids::{GraphSlot, TaskKey, WorkerSlot};
 use crate::options::Options;
 use crate::queues::{DEPENDENTS, Entry, Kind};
 use crate::scheduler::Scheduler;
-use crate::workers::{Worker, Workers};
+use crate::workers::{LOOKED_AT, Worker, Workers, around};
 
 /// Memory that is kept between placements.
 #[derive(Debug, Default)]
@@ -65,7 +65,7 @@ impl Scheduler {
             Kind::Sources => {
                 let worker = self.workers.least_loaded()?;
                 let least = self.workers.get(worker)?;
-                if self.takes_source(least) {
+                if takes_source(&self.options, least) {
                     return Some(worker);
                 }
                 // Where the least loaded worker has enough of them, the others have too.
@@ -96,12 +96,13 @@ impl Scheduler {
                 let candidates = &mut self.scratch.candidates;
                 candidates.clear();
                 if anywhere {
-                    let all = self.workers.iter().filter(|(_, worker)| fits(worker));
-                    candidates.extend(all.map(|(slot, _)| slot));
+                    let all = self.workers.from_turn().filter(|(_, worker)| fits(worker));
+                    candidates.extend(all.take(LOOKED_AT).map(|(slot, _)| slot));
                 } else {
-                    candidates.extend(
-                        allowed.iter().filter(|slot| self.workers.get(**slot).is_some_and(fits)),
-                    );
+                    let turn = self.workers.next_turn();
+                    let fitting = |slot: &WorkerSlot| self.workers.get(*slot).is_some_and(fits);
+                    let all = around(allowed.len(), turn).map(|place| allowed[place]);
+                    candidates.extend(all.filter(fitting).take(LOOKED_AT));
                 }
                 cheapest(
                     &self.graphs,
@@ -115,22 +116,15 @@ impl Scheduler {
         }
     }
 
-    /// Whether a worker takes one more source.
-    fn takes_source(&self, worker: &Worker) -> bool {
-        worker.has_room()
-            && worker.pressure == Pressure::Normal
-            && self.options.saturation.is_none_or(|factor| {
-                let limit = (f64::from(worker.options.slots) * factor).ceil().max(1.0);
-                (worker.assigned.len() as f64) < limit
-            })
-    }
-
     /// A worker for a source where the least loaded one is short of memory: another one that takes
     /// it, or, so that a computation larger than memory goes on, one that has nothing to do while
     /// nothing else is ready or running.
     fn other_for_source(&mut self) -> Option<WorkerSlot> {
-        let taking = self.workers.iter().filter(|(_, worker)| self.takes_source(worker));
-        if let Some((slot, _)) = taking.min_by_key(|(_, worker)| worker.assigned.len()) {
+        let options = &self.options;
+        let taking = self.workers.from_turn().filter(|(_, worker)| takes_source(options, worker));
+        if let Some((slot, _)) =
+            taking.take(LOOKED_AT).min_by_key(|(_, worker)| worker.assigned.len())
+        {
             return Some(slot);
         }
         let all_idle = self.workers.iter().all(|(_, worker)| worker.assigned.is_empty());
@@ -170,6 +164,16 @@ impl Scheduler {
             })
             .collect()
     }
+}
+
+/// Whether a worker takes one more source.
+fn takes_source(options: &Options, worker: &Worker) -> bool {
+    worker.has_room()
+        && worker.pressure == Pressure::Normal
+        && options.saturation.is_none_or(|factor| {
+            let limit = (f64::from(worker.options.slots) * factor).ceil().max(1.0);
+            (worker.assigned.len() as f64) < limit
+        })
 }
 
 /// The candidate on which the task is expected to begin first. With `holders`, workers that hold

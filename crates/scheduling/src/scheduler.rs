@@ -102,6 +102,9 @@ pub struct Scheduler {
     pub(crate) scratch: Scratch,
 }
 
+/// A worker that had room for more tasks and has none gives the memory back.
+const MANY_ASSIGNED: usize = 256;
+
 impl Scheduler {
     /// A scheduler without graphs and workers.
     pub fn new(options: Options) -> Self {
@@ -352,6 +355,9 @@ impl Scheduler {
             }
             let assigned = worker.assigned.swap_remove(position);
             worker.occupancy = worker.occupancy.saturating_sub(assigned.expected);
+            if worker.assigned.is_empty() && worker.assigned.capacity() > MANY_ASSIGNED {
+                worker.assigned = Vec::new();
+            }
             if let (Some(row), Some(annotations)) = (options, &annotations) {
                 worker.give_resources_back(&annotations[row].resources);
             }

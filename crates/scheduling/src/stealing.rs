@@ -10,7 +10,6 @@ use std::cmp::Reverse;
 use samite_graph::TaskId;
 
 use crate::action::Action;
-use crate::event::Pressure;
 use crate::ids::{GraphSlot, TaskKey, WorkerSlot};
 use crate::placement::transfer;
 use crate::scheduler::Scheduler;
@@ -18,24 +17,14 @@ use crate::task::State;
 
 impl Scheduler {
     pub(crate) fn steal(&mut self, actions: &mut Vec<Action>) {
-        let (idle, backlogged) = self.workers.imbalance();
-        if idle == 0 || backlogged == 0 {
+        let mut free = self.workers.imbalance().saturating_sub(self.steals_open);
+        if free == 0 {
             return;
         }
-        let mut thieves = Vec::new();
-        let mut free = 0usize;
-        let mut victims = Vec::new();
-        for (slot, worker) in self.workers.iter() {
-            let slots = worker.options.slots as usize;
-            let assigned = worker.assigned.len();
-            if assigned < slots && worker.has_room() && worker.pressure == Pressure::Normal {
-                free += slots - assigned;
-                thieves.push(slot);
-            } else if worker.waiting() > 0 {
-                victims.push((Reverse(worker.wait()), slot));
-            }
-        }
-        free = free.saturating_sub(self.steals_open);
+        // Of very many workers some are looked at, and others the next time.
+        let (thieves, backlogged) = self.workers.unbalanced();
+        let wait = |slot| Some((Reverse(self.workers.get(slot)?.wait()), slot));
+        let mut victims: Vec<_> = backlogged.into_iter().filter_map(wait).collect();
         victims.sort_unstable();
         for (_, victim) in victims {
             if free == 0 {

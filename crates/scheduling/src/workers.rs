@@ -147,9 +147,59 @@ pub(crate) struct Workers {
     /// For each slot its place in the heap, or `OUTSIDE`.
     places: Vec<u32>,
     /// Workers with fewer tasks than slots that take more.
-    idle: usize,
+    idle: Group,
     /// Workers with tasks that cannot run now.
-    backlogged: usize,
+    backlogged: Group,
+    /// The free slots of workers that are idle and have memory for more.
+    free_slots: usize,
+    /// Where the next look at some of the workers begins.
+    turn: usize,
+}
+
+/// So many workers are looked at for a decision that any of them would do for: other ones for
+/// each, so that it costs the same with very many.
+pub(crate) const LOOKED_AT: usize = 64;
+
+/// Some of the workers, in no order.
+#[derive(Debug, Default)]
+struct Group {
+    members: Vec<WorkerSlot>,
+    /// For each slot its place among the members, or `OUTSIDE`.
+    places: Vec<u32>,
+}
+
+impl Group {
+    fn set(&mut self, slot: WorkerSlot, member: bool) {
+        if self.places.len() <= slot.index() {
+            self.places.resize(slot.index() + 1, OUTSIDE);
+        }
+        let place = self.places[slot.index()];
+        match (place, member) {
+            (OUTSIDE, true) => {
+                self.places[slot.index()] = self.members.len() as u32;
+                self.members.push(slot);
+            }
+            (OUTSIDE, false) | (_, true) => {}
+            (place, false) => {
+                self.members.swap_remove(place as usize);
+                if let Some(moved) = self.members.get(place as usize) {
+                    self.places[moved.index()] = place;
+                }
+                self.places[slot.index()] = OUTSIDE;
+            }
+        }
+    }
+
+    /// So many members, from a turn on.
+    fn some(&self, turn: usize) -> impl Iterator<Item = WorkerSlot> {
+        around(self.members.len(), turn).take(LOOKED_AT).map(|place| self.members[place])
+    }
+}
+
+/// The numbers below a length, from a turn on.
+pub(crate) fn around(length: usize, turn: usize) -> impl Iterator<Item = usize> {
+    let first = if length > LOOKED_AT { turn % length } else { 0 };
+    (first..length).chain(0..first)
 }
 
 const OUTSIDE: u32 = u32::MAX;
@@ -178,7 +228,7 @@ impl Workers {
             sweep_at: 1024,
         };
         self.by_id.insert(id, slot);
-        self.count(&worker, true);
+        self.count(slot, Standing::default(), standing(&worker));
         self.slots[slot.index()] = Some(worker);
         self.reorder(slot);
         Some(slot)
@@ -186,7 +236,7 @@ impl Workers {
 
     pub(crate) fn remove(&mut self, slot: WorkerSlot) -> Option<Worker> {
         let worker = self.slots.get_mut(slot.index())?.take()?;
-        self.count(&worker, false);
+        self.count(slot, standing(&worker), Standing::default());
         self.by_id.remove(&worker.id);
         self.reorder(slot);
         self.free.push(slot);
@@ -231,9 +281,29 @@ impl Workers {
         self.heap.first().map(|(_, slot)| *slot)
     }
 
-    /// How many workers have free slots, and how many have tasks that cannot run now.
-    pub(crate) fn imbalance(&self) -> (usize, usize) {
-        (self.idle, self.backlogged)
+    /// How many slots are free, where other workers have tasks that cannot run now.
+    pub(crate) fn imbalance(&self) -> usize {
+        if self.backlogged.members.is_empty() { 0 } else { self.free_slots }
+    }
+
+    /// Some of the workers with free slots, and some of those with tasks that cannot run now.
+    pub(crate) fn unbalanced(&mut self) -> (Vec<WorkerSlot>, Vec<WorkerSlot>) {
+        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        let idle = self.idle.some(self.turn);
+        (idle.collect(), self.backlogged.some(self.turn).collect())
+    }
+
+    /// All workers, other ones first each time, where there are many.
+    pub(crate) fn from_turn(&mut self) -> impl Iterator<Item = (WorkerSlot, &Worker)> {
+        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        around(self.slots.len(), self.turn)
+            .filter_map(|slot| Some((WorkerSlot(slot as u32), self.slots[slot].as_ref()?)))
+    }
+
+    /// The place in a list of workers at which a look at some of them begins.
+    pub(crate) fn next_turn(&mut self) -> usize {
+        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        self.turn
     }
 
     /// Changes a worker and puts it where its load now belongs.
@@ -247,8 +317,7 @@ impl Workers {
         let before = standing(worker);
         let value = body(worker);
         let after = standing(worker);
-        self.idle = self.idle + usize::from(after.0) - usize::from(before.0);
-        self.backlogged = self.backlogged + usize::from(after.1) - usize::from(before.1);
+        self.count(slot, before, after);
         self.reorder(slot);
         Some(value)
     }
@@ -273,15 +342,15 @@ impl Workers {
         worker.graphs.push((graph, submission));
     }
 
-    fn count(&mut self, worker: &Worker, added: bool) {
-        let (idle, backlogged) = standing(worker);
-        if added {
-            self.idle += usize::from(idle);
-            self.backlogged += usize::from(backlogged);
-        } else {
-            self.idle -= usize::from(idle);
-            self.backlogged -= usize::from(backlogged);
+    #[inline]
+    fn count(&mut self, slot: WorkerSlot, before: Standing, after: Standing) {
+        if before.idle != after.idle {
+            self.idle.set(slot, after.idle);
         }
+        if before.backlogged != after.backlogged {
+            self.backlogged.set(slot, after.backlogged);
+        }
+        self.free_slots = self.free_slots + after.free_slots - before.free_slots;
     }
 
     /// Restores the heap after the worker in a slot has changed, come or gone.
@@ -357,8 +426,7 @@ impl Workers {
 
     /// What is wrong with the heap and the counts, for `check_consistent`.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        let mut idle = 0;
-        let mut backlogged = 0;
+        let mut counted = (0, 0, 0);
         for (slot, worker) in self.iter() {
             let place = self.places[slot.index()];
             if worker.has_room() != (place != OUTSIDE) {
@@ -367,11 +435,17 @@ impl Workers {
             if place != OUTSIDE && self.heap.get(place as usize) != Some(&(worker.load(), slot)) {
                 return Some("a worker's load in the heap is old");
             }
-            let (is_idle, is_backlogged) = standing(worker);
-            idle += usize::from(is_idle);
-            backlogged += usize::from(is_backlogged);
+            let standing = standing(worker);
+            counted.0 += usize::from(standing.idle);
+            counted.1 += usize::from(standing.backlogged);
+            counted.2 += standing.free_slots;
+            if standing.idle && !self.idle.members.contains(&slot)
+                || standing.backlogged && !self.backlogged.members.contains(&slot)
+            {
+                return Some("an idle or backlogged worker is not listed as one");
+            }
         }
-        if (idle, backlogged) != (self.idle, self.backlogged) {
+        if counted != (self.idle.members.len(), self.backlogged.members.len(), self.free_slots) {
             return Some("the counts of idle and backlogged workers are wrong");
         }
         let heaped =
@@ -380,10 +454,22 @@ impl Workers {
     }
 }
 
-/// Whether a worker is idle, and whether it is backlogged.
+/// What a worker is for the balance between workers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Standing {
+    /// It has free slots, and memory for more.
+    idle: bool,
+    /// It has tasks that cannot run now.
+    backlogged: bool,
+    free_slots: usize,
+}
+
 #[inline]
-fn standing(worker: &Worker) -> (bool, bool) {
+fn standing(worker: &Worker) -> Standing {
     let assigned = worker.assigned.len();
-    let slots = worker.options.slots as usize;
-    (assigned < slots && worker.has_room(), worker.waiting() > 0)
+    let free = (worker.options.slots as usize).saturating_sub(assigned);
+    let idle = free > 0 && worker.has_room() && worker.pressure == Pressure::Normal;
+    // As ever, a worker that takes tasks of others is not asked for its own.
+    let backlogged = !idle && worker.waiting() > 0;
+    Standing { idle, backlogged, free_slots: if idle { free } else { 0 } }
 }

@@ -135,8 +135,6 @@ def test_what_pickled_objects_hold_survives_the_scheduler(processes, tmp_path):
     while len(list(began.iterdir())) < 3 and time.monotonic() < until:
         time.sleep(0.02)
     assert len(list(began.iterdir())) == 3
-    # Clients of workers have just come: one that the journal does not have is refused later.
-    time.sleep(1)
     for _ in range(2):
         cluster.restart_scheduler(0.2)
         client.wait_for_workers(3, timeout=60)

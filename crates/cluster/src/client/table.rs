@@ -108,7 +108,7 @@ impl Table {
     }
 
     /// One holder less. What is left of the last one is to be dropped without the lock.
-    pub(super) fn release(&mut self, key: &str) -> Option<impl Sized + use<>> {
+    pub(super) fn release(&mut self, key: &Key) -> Option<impl Sized + use<>> {
         let entry = self.entries.get_mut(key)?;
         entry.holders = entry.holders.saturating_sub(1);
         if entry.holders > 0 {

@@ -4,17 +4,17 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rustc_hash::{FxHashMap, FxHashSet};
+use rustc_hash::FxHashMap;
 use samite_graph::{TaskId, Work};
 use samite_scheduling::{
-    Action, Event, FailureCause, GraphId, Import, Record, Scheduler, TaskKey, TaskState, Time,
-    WorkerId,
+    Action, Event, FailureCause, GraphId, Import, Record, Scheduler, TaskKey, TaskOptions,
+    TaskState, Time, WorkerId,
 };
 
 use super::coordination::Asker;
 use super::journaling::{Journaling, Line};
-use super::members::{Client, ClientId, Unsent, Worker};
-use super::names::{GraphRecord, Names, Standing};
+use super::members::{Client, ClientId, Sent, Unsent, Worker};
+use super::names::{Failed, GraphRecord, Names, Standing};
 use super::requests::Pending;
 use super::restoring::{Former, Restoring};
 use super::topics::wall_clock;
@@ -58,7 +58,11 @@ pub(super) struct Core {
     pub(super) next_graph: u32,
     /// Graphs up to this number may be known to workers by a scheduler before this one.
     pub(super) inherited: GraphId,
+    /// Clients up to this number may have been given it by a scheduler before this one.
+    pub(super) inherited_clients: u64,
     inputs: Vec<TaskKey>,
+    /// The options of all graphs without any.
+    no_options: Arc<[TaskOptions]>,
     pub(super) journaling: Option<Journaling>,
     pub(super) restoring: Option<Restoring>,
     /// How long workers are waited for after a restart.
@@ -94,7 +98,9 @@ impl Core {
             next_worker: 0,
             next_graph: 0,
             inherited: GraphId(0),
+            inherited_clients: 0,
             inputs: Vec::new(),
+            no_options: Arc::from([]),
             journaling: None,
             restoring: None,
             patience: Duration::ZERO,
@@ -266,8 +272,9 @@ impl Core {
             Standing::Ready { bytes } => {
                 ToClient::Ready(Ready { key: key.clone(), bytes: *bytes, value: None })
             }
-            Standing::Erred { origin, erred } => {
-                ToClient::Erred { key: key.clone(), origin: origin.clone(), erred: erred.clone() }
+            Standing::Erred(failed) => {
+                let Failed { origin, erred } = (**failed).clone();
+                ToClient::Erred { key: key.clone(), origin, erred }
             }
         };
         self.tell_client(client, message);
@@ -277,7 +284,7 @@ impl Core {
     fn tell_absence(&mut self, client: ClientId, key: &Key) {
         let message = match self.names.by_key.get(key).map(|name| &name.standing) {
             None => ToClient::Cancelled { key: key.clone(), reason: String::from("lost") },
-            Some(Standing::Erred { .. }) => return self.tell_standing(client, key),
+            Some(Standing::Erred(_)) => return self.tell_standing(client, key),
             // It is computed anew, and told of again.
             Some(Standing::Pending | Standing::Ready { .. }) => {
                 ToClient::Pending { key: key.clone() }
@@ -317,14 +324,20 @@ impl Core {
                 Import { task, origin: self.names.task(&key).unwrap_or(nobody) }
             })
             .collect();
+        // Options that say nothing need no rows, and tasks without any are placed faster.
+        let plain = annotations.iter().all(|options| *options == TaskOptions::default());
+        let annotations = if plain { self.no_options.clone() } else { annotations.into() };
         let operations = operations.into_iter().map(|operation| operation.payload).collect();
         let mut record = GraphRecord::new(plan.clone(), operations);
         self.names.keep(&mut record, keeps);
         holds.iter().for_each(|key| self.hold(key));
-        record.holds = holds;
+        record.hold(holds);
         let mut known = Vec::new();
         let mut released = Vec::new();
-        for (&task, key) in plan.outputs().iter().zip(outputs) {
+        let mut named: Vec<(TaskId, Key)> = plan.outputs().iter().copied().zip(outputs).collect();
+        named.sort_by_key(|(task, _)| *task);
+        record.outputs.reserve(named.len());
+        for (task, key) in named {
             let name = self.names.by_key.entry(key.clone()).or_default();
             name.want(client);
             if name.task.is_some() {
@@ -336,15 +349,15 @@ impl Core {
                 record.add_name(task, key);
             }
         }
-        released.retain(|task| !record.outputs.contains_key(task));
+        released.retain(|task| !record.outputs.contains(*task));
         if let Some(journaling) = &mut self.journaling {
             journaling.push(record.line(graph, Vec::new()));
         }
-        self.names.graphs.insert(graph, record);
+        self.names.graphs.insert(graph, Box::new(record));
         let submission = samite_scheduling::Submission {
             graph,
             plan,
-            annotations: annotations.into(),
+            annotations,
             imports,
             data,
             independent: true,
@@ -390,7 +403,7 @@ impl Core {
         let mut released: BTreeMap<u32, Vec<TaskId>> = BTreeMap::new();
         for key in keys {
             let Some(name) = self.names.by_key.get_mut(key) else { continue };
-            name.wanted_by.retain(|other| *other != client);
+            name.wanted_by.remove(client);
             if !name.wanted_by.is_empty() || self.pending.is_published(key) {
                 continue;
             }
@@ -428,7 +441,7 @@ impl Core {
         let mut tasks = Vec::new();
         for key in keys {
             let Some(name) = self.names.by_key.remove(key) else { continue };
-            for client in name.wanted_by {
+            for &client in name.wanted_by.as_slice() {
                 let (key, reason) = (key.clone(), reason.to_owned());
                 self.tell_client(client, ToClient::Cancelled { key, reason });
             }
@@ -452,12 +465,12 @@ impl Core {
         let mut tasks = Vec::new();
         for key in keys {
             let Some(name) = self.names.by_key.get_mut(key) else { continue };
-            let (Some(task), Standing::Erred { .. }) = (name.task, &name.standing) else {
+            let (Some(task), Standing::Erred(_)) = (name.task, &name.standing) else {
                 continue;
             };
             name.standing = Standing::Pending;
             tasks.push(task);
-            for client in name.wanted_by.clone() {
+            for &client in name.wanted_by.clone().as_slice() {
                 self.tell_client(client, ToClient::Pending { key: key.clone() });
             }
         }
@@ -500,7 +513,8 @@ impl Core {
                 if let Event::TaskFailed { task, .. } = &event
                     && let Some(record) = self.names.graphs.get_mut(&task.graph)
                 {
-                    record.errors.insert(task.task, Arc::new(Erred::Raised { text, error }));
+                    let erred = Arc::new(Erred::Raised { text, error });
+                    record.rare_mut().errors.insert(task.task, erred);
                 }
                 self.report(worker, event);
             }
@@ -600,7 +614,7 @@ impl Core {
     fn write_down(&mut self, record: Record) {
         if let Record::Failed { task, cause: FailureCause::Error } = &record
             && let Some(graph) = self.names.graphs.get(&task.graph)
-            && let Some(erred) = graph.errors.get(&task.task).cloned()
+            && let Some(erred) = graph.error(task.task).cloned()
         {
             let task = *task;
             self.note(|| Line::Error { task, erred });
@@ -638,7 +652,7 @@ impl Core {
         };
         let sent = to.operations.entry(task.graph).or_insert_with(|| {
             record.told.push(worker);
-            FxHashSet::default()
+            Sent::default()
         });
         let out = &mut to.out;
         record.operations_of(task.task, &mut |operation| {
@@ -658,7 +672,7 @@ impl Core {
         self.inputs.clear();
         self.machine.inputs(task, &mut self.inputs);
         let inputs = self.inputs.as_slice().into();
-        let wanted = record.outputs.contains_key(&task.task);
+        let wanted = record.outputs.contains(task.task);
         let part = self.machine.part(task);
         out.push(ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted, part });
     }
@@ -676,7 +690,7 @@ impl Core {
     fn tell_ready(&mut self, key: &Key, bytes: u64, value: Option<&Carried>) {
         let Some(name) = self.names.by_key.get_mut(key) else { return };
         name.standing = Standing::Ready { bytes };
-        for client in &name.wanted_by {
+        for client in name.wanted_by.as_slice() {
             if let Some(client) = self.clients.get_mut(client) {
                 let local = client.out.is_local();
                 let value = value.filter(|value| local || matches!(value, Carried::Encoded(_)));
@@ -688,9 +702,9 @@ impl Core {
 
     fn output_erred(&mut self, task: TaskKey, origin: TaskKey, cause: FailureCause) {
         let record = self.names.graphs.get(&origin.graph);
-        let raised = record.and_then(|record| record.errors.get(&origin.task)).cloned();
+        let raised = record.and_then(|record| record.error(origin.task)).cloned();
         let raised = raised.filter(|_| cause == FailureCause::Error);
-        let suspects = record.and_then(|record| record.suspects.get(&origin.task));
+        let suspects = record.and_then(|record| record.rare()?.suspects.get(&origin.task));
         let found = raised.unwrap_or_else(|| {
             Arc::new(erred(cause, suspects.map(Vec::as_slice).unwrap_or_default()))
         });
@@ -698,8 +712,9 @@ impl Core {
         let first = self.names.of_task(task).cloned();
         for key in first.into_iter().chain(self.names.more_of_task(task)) {
             let Some(name) = self.names.by_key.get_mut(&key) else { continue };
-            name.standing = Standing::Erred { origin: origin.clone(), erred: found.clone() };
-            for client in name.wanted_by.clone() {
+            let failed = Failed { origin: origin.clone(), erred: found.clone() };
+            name.standing = Standing::Erred(Box::new(failed));
+            for &client in name.wanted_by.clone().as_slice() {
                 let (key, origin, erred) = (key.clone(), origin.clone(), found.clone());
                 self.tell_client(client, ToClient::Erred { key, origin, erred });
             }

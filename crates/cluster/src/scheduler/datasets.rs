@@ -68,7 +68,7 @@ impl Core {
             // The client is about to say so itself.
             self.names.by_key.entry(key.clone()).or_default().want(client);
         }
-        let keys = Plain::List(found.keys.iter().map(Plain::text).collect());
+        let keys = Plain::List(found.keys.iter().map(|key| Plain::text(key.to_string())).collect());
         Ok(Plain::map([("keys", keys), ("data", found.data.clone())]))
     }
 }

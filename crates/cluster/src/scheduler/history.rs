@@ -1,7 +1,9 @@
 //! What ran: the last runs of tasks, and the last lines of the scheduler's log.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
+use rustc_hash::FxHashMap;
 use samite_scheduling::{TaskKey, WorkerId};
 
 use super::core::Core;
@@ -24,17 +26,34 @@ const LINES: usize = 10_000;
 struct Ran {
     key: Option<Key>,
     task: TaskKey,
-    worker: WorkerId,
-    address: std::sync::Arc<str>,
-    bytes: Option<u64>,
-    seconds: f64,
+    /// `FAILED`, where it has no value.
+    bytes: u64,
+    /// When it ended, in seconds.
     ended: f64,
+    seconds: f32,
+    worker: WorkerId,
+}
+
+const FAILED: u64 = u64::MAX;
+
+const _: () = assert!(size_of::<Ran>() == 48);
+
+impl Ran {
+    fn bytes(&self) -> Option<u64> {
+        (self.bytes != FAILED).then_some(self.bytes)
+    }
+
+    fn started(&self) -> f64 {
+        self.ended - f64::from(self.seconds)
+    }
 }
 
 /// The last runs and lines.
 #[derive(Debug, Default)]
 pub(super) struct History {
     runs: VecDeque<Ran>,
+    /// The addresses of the workers of these runs, and how many runs each has.
+    workers: FxHashMap<WorkerId, (Arc<str>, usize)>,
     lines: VecDeque<(&'static str, String)>,
     /// How many runs have ended.
     noted: u64,
@@ -72,6 +91,29 @@ impl History {
         self.prefixes.clone()
     }
 
+    fn push(&mut self, ran: Ran, address: &Arc<str>) {
+        self.noted += 1;
+        if self.runs.len() >= RUNS
+            && let Some(first) = self.runs.pop_front()
+            && let Some((_, runs)) = self.workers.get_mut(&first.worker)
+        {
+            *runs -= 1;
+            if *runs == 0 {
+                self.workers.remove(&first.worker);
+            }
+        }
+        if self.runs.len() == self.runs.capacity() {
+            // Doubling would leave half of the memory unused, for good.
+            self.runs.reserve_exact((self.runs.len() / 4).clamp(16, RUNS / 16));
+        }
+        self.workers.entry(ran.worker).or_insert_with(|| (address.clone(), 0)).1 += 1;
+        self.runs.push_back(ran);
+    }
+
+    fn address(&self, ran: &Ran) -> &str {
+        self.workers.get(&ran.worker).map_or("", |(address, _)| address)
+    }
+
     fn count(&mut self, layer: &str, bytes: Option<u64>, seconds: f64) {
         if !self.prefixes.contains_key(layer) {
             if self.prefixes.len() >= PREFIXES {
@@ -107,12 +149,8 @@ impl Core {
         let layer = record.map_or("", |record| record.plan.layer_name(task.task));
         let history = &mut self.pending.history;
         history.count(layer, bytes, seconds);
-        history.noted += 1;
-        let runs = &mut history.runs;
-        if runs.len() >= RUNS {
-            runs.pop_front();
-        }
-        runs.push_back(Ran { key, task, worker, address, bytes, seconds, ended });
+        let (bytes, seconds) = (bytes.unwrap_or(FAILED), seconds as f32);
+        history.push(Ran { key, task, bytes, ended, seconds, worker }, &address);
     }
 
     fn name_of_run(&self, ran: &Ran) -> String {
@@ -128,22 +166,23 @@ impl Core {
     /// The runs from that number on, the last ones where they are too many, and the number of the
     /// next one.
     pub(super) fn runs_since(&self, since: u64, most: usize) -> (Vec<TaskEvent>, u64) {
-        let History { runs, noted, .. } = &self.pending.history;
+        let history = &self.pending.history;
+        let History { runs, noted, .. } = history;
         let wanted = usize::try_from(noted.saturating_sub(since)).unwrap_or(usize::MAX);
         let kept = wanted.min(most).min(runs.len());
         let first = noted.saturating_sub(kept as u64);
         let event = |(index, ran): (u64, &Ran)| {
             let record = self.names.graphs.get(&ran.task.graph);
             let prefix = record.map_or("", |record| record.plan.layer_name(ran.task.task));
-            let action = if ran.bytes.is_some() { "compute" } else { "erred" };
+            let action = if ran.bytes().is_some() { "compute" } else { "erred" };
             TaskEvent {
                 index,
                 key: self.name_of_run(ran),
                 prefix: prefix.to_owned(),
-                worker: ran.address.to_string(),
+                worker: history.address(ran).to_owned(),
                 thread: 0,
                 action: action.to_owned(),
-                start: ran.ended - ran.seconds,
+                start: ran.started(),
                 stop: ran.ended,
             }
         };
@@ -172,43 +211,44 @@ impl Core {
 
     /// The last runs, as Dask's task stream has them.
     pub(super) fn task_stream(&self) -> Plain {
+        let history = &self.pending.history;
         let entry = |ran: &Ran| {
             let span = Plain::map([
                 ("action", Plain::text("compute")),
-                ("start", Plain::Float(ran.ended - ran.seconds)),
+                ("start", Plain::Float(ran.started())),
                 ("stop", Plain::Float(ran.ended)),
             ]);
             Plain::map([
                 ("key", Plain::text(self.name_of_run(ran))),
-                ("worker", Plain::text(&ran.address)),
+                ("worker", Plain::text(history.address(ran))),
                 ("thread", Plain::count(ran.worker.0)),
-                ("status", Plain::text(if ran.bytes.is_some() { "OK" } else { "error" })),
-                ("nbytes", Plain::count(ran.bytes.unwrap_or(0))),
+                ("status", Plain::text(if ran.bytes().is_some() { "OK" } else { "error" })),
+                ("nbytes", Plain::count(ran.bytes().unwrap_or(0))),
                 ("startstops", Plain::List(vec![span])),
             ])
         };
-        Plain::List(self.pending.history.runs.iter().map(entry).collect())
+        Plain::List(history.runs.iter().map(entry).collect())
     }
 
     /// What happened to tasks: `[key, before, after, worker, time]`.
     pub(super) fn story(&self, arguments: &Plain) -> Plain {
         let keys = arguments.get("keys").map(Plain::texts).unwrap_or_default();
         let mut told = Vec::new();
-        for ran in &self.pending.history.runs {
+        let history = &self.pending.history;
+        for ran in &history.runs {
             let name = self.name_of_run(ran);
             if !keys.contains(&name.as_str()) {
                 continue;
             }
-            let after = if ran.bytes.is_some() { "memory" } else { "erred" };
-            for (before, after, time) in [
-                ("waiting", "processing", ran.ended - ran.seconds),
-                ("processing", after, ran.ended),
-            ] {
+            let after = if ran.bytes().is_some() { "memory" } else { "erred" };
+            for (before, after, time) in
+                [("waiting", "processing", ran.started()), ("processing", after, ran.ended)]
+            {
                 told.push(Plain::List(vec![
                     Plain::text(&name),
                     Plain::text(before),
                     Plain::text(after),
-                    Plain::text(&ran.address),
+                    Plain::text(history.address(ran)),
                     Plain::Float(time),
                 ]));
             }

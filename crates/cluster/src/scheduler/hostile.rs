@@ -164,7 +164,7 @@ fn from_client(random: &mut Random) -> FromClient {
                 "event_wait",
                 "nothing",
             ];
-            let text = Plain::text(random.key());
+            let text = Plain::text(random.key().to_string());
             let arguments = Plain::map([
                 ("name", text.clone()),
                 ("id", Plain::text("one")),

@@ -96,7 +96,7 @@ impl Core {
             Plain::List(addresses.map(|worker| Plain::text(worker.address.to_string())).collect())
         };
         let keys = self.keys(arguments);
-        Plain::Map(keys.iter().map(|key| (Plain::text(key), holders(key))).collect())
+        Plain::Map(keys.iter().map(|key| (Plain::text(key.to_string()), holders(key))).collect())
     }
 
     /// The results that workers hold.
@@ -131,7 +131,7 @@ impl Core {
         let keys = self.keys(arguments);
         let sizes = keys.iter().filter_map(|key| {
             let bytes = self.machine.bytes(self.task_of(key)?)?;
-            Some((Plain::text(key), Plain::count(bytes)))
+            Some((Plain::text(key.to_string()), Plain::count(bytes)))
         });
         Plain::Map(sizes.collect())
     }
@@ -168,14 +168,14 @@ impl Core {
         let tasks = keys.into_iter().map(|key| {
             let name = self.names.by_key.get(key);
             let state = self.state_of(key).map_or("released", TaskState::name);
-            let clients = name.map(|name| name.wanted_by.len()).unwrap_or(0);
+            let clients = name.map(|name| name.wanted_by.as_slice().len()).unwrap_or(0);
             let bytes = name.and_then(|name| self.machine.bytes(name.task?));
             let entry = Plain::map([
                 ("state", Plain::text(state)),
                 ("who_wants", Plain::count(clients)),
                 ("nbytes", bytes.map_or(Plain::None, Plain::count)),
             ]);
-            (Plain::text(key), entry)
+            (Plain::text(key.to_string()), entry)
         });
         let tasks = Plain::Map(tasks.collect());
         let clients = self.clients.values().map(|client| Plain::text(&client.name)).collect();

@@ -18,17 +18,20 @@ impl Core {
         match hello {
             Hello::Client { name, before } => {
                 let mut out = Outgoing::new(sender, local);
-                let client = match before.map(ClientId).filter(|before| self.was_known(*before)) {
-                    Some(before) => {
+                let client = match before.map(ClientId).filter(|before| self.may_return(*before)) {
+                    Some(before) if self.was_known(before) => {
                         self.forget_connection(before);
+                        before
+                    }
+                    Some(before) => {
+                        self.client_came(before);
                         before
                     }
                     None => {
                         self.next_client += 1;
                         self.reserve();
                         let client = ClientId(self.next_client);
-                        self.note(|| Line::ClientCame { client: client.0 });
-                        self.pending.history.totals.clients_added += 1;
+                        self.client_came(client);
                         client
                     }
                 };
@@ -92,6 +95,18 @@ impl Core {
         Plain::map([("id", id), ("journal", Plain::Bool(self.journaling.is_some()))])
     }
 
+    fn client_came(&mut self, client: ClientId) {
+        self.note(|| Line::ClientCame { client: client.0 });
+        self.pending.history.totals.clients_added += 1;
+    }
+
+    /// Whether a client goes on under the number that it had. One that had just come when the
+    /// scheduler was killed may not be in the journal, and then nothing that it did is: it has
+    /// kept what it submitted, and says what it wants.
+    fn may_return(&self, client: ClientId) -> bool {
+        self.was_known(client) || self.may_have_come(client)
+    }
+
     /// Whether there was a client of this number whose wants are still known.
     fn was_known(&self, client: ClientId) -> bool {
         self.clients.contains_key(&client)
@@ -150,7 +165,7 @@ impl Core {
             let lost: Vec<TaskKey> = self.machine.assigned(worker).map(|(task, _)| task).collect();
             for task in lost {
                 if let Some(graph) = self.names.graphs.get_mut(&task.graph) {
-                    let suspects = graph.suspects.entry(task.task).or_default();
+                    let suspects = graph.rare_mut().suspects.entry(task.task).or_default();
                     suspects.push(gone.address.to_string());
                     let address = gone.address.to_string();
                     self.note(|| Line::Suspect { task, address });

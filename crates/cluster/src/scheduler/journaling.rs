@@ -458,18 +458,19 @@ impl Core {
         let mut graphs: Vec<(GraphId, &GraphRecord)> = self
             .machine
             .graph_ids()
-            .filter_map(|id| Some((id, self.names.graphs.get(&id)?)))
+            .filter_map(|id| Some((id, &**self.names.graphs.get(&id)?)))
             .collect();
         graphs.sort_unstable_by_key(|(id, _)| *id);
         for (graph, record) in graphs {
             lines.push(record.line(graph, self.names.left_of(graph)));
-            let mut errors: Vec<_> = record.errors.iter().collect();
+            let Some(rare) = record.rare() else { continue };
+            let mut errors: Vec<_> = rare.errors.iter().collect();
             errors.sort_unstable_by_key(|(task, _)| **task);
             lines.extend(errors.into_iter().map(|(task, erred)| Line::Error {
                 task: TaskKey { graph, task: *task },
                 erred: erred.clone(),
             }));
-            let mut suspects: Vec<_> = record.suspects.iter().collect();
+            let mut suspects: Vec<_> = rare.suspects.iter().collect();
             suspects.sort_unstable_by_key(|(task, _)| **task);
             for (task, addresses) in suspects {
                 let task = TaskKey { graph, task: *task };
@@ -489,17 +490,18 @@ impl Core {
 impl GraphRecord {
     /// What the journal says of it; `left` are names of its results that only graphs keep.
     pub(super) fn line(&self, graph: GraphId, left: Vec<(TaskId, Key)>) -> Line {
-        let more = self.more_names.iter();
+        let rare = self.rare();
+        let more = rare.into_iter().flat_map(|rare| &rare.more_names);
         let more = more.flat_map(|(task, keys)| keys.iter().map(|key| (*task, key.clone())));
-        let first = self.outputs.iter().map(|(task, key)| (*task, key.clone()));
+        let first = self.outputs.iter().map(|(task, key)| (task, key.clone()));
         let mut outputs: Vec<(TaskId, Key)> = first.chain(more).chain(left).collect();
         outputs.sort_unstable();
         Line::Graph {
             graph,
             operations: self.operations.clone(),
             outputs,
-            keeps: self.keeps.clone(),
-            holds: self.holds.clone(),
+            keeps: rare.map(|rare| rare.keeps.clone()).unwrap_or_default(),
+            holds: rare.map(|rare| rare.holds.clone()).unwrap_or_default(),
         }
     }
 }

@@ -28,18 +28,32 @@ impl Unsent {
     }
 }
 
+/// What was not sent yet.
+enum Waiting<M> {
+    /// As it is, for a member of this process.
+    Local(Vec<M>),
+    /// As bytes, which are much shorter.
+    Written(encoded::Writing),
+    /// Something had no form in bytes.
+    Broken,
+}
+
 /// The sending end of a member's connection, with what was not sent yet.
 pub(super) struct Outgoing<M> {
     sender: Sender,
-    local: bool,
-    waiting: Vec<M>,
+    waiting: Waiting<M>,
     /// Where it says that something waits, and for whom.
     unsent: Option<(Unsent, WorkerId)>,
 }
 
 impl<M: serde::Serialize + Send + 'static> Outgoing<M> {
     pub(super) fn new(sender: Sender, local: bool) -> Self {
-        Self { sender, local, waiting: Vec::new(), unsent: None }
+        let waiting = if local {
+            Waiting::Local(Vec::new())
+        } else {
+            Waiting::Written(encoded::Writing::default())
+        };
+        Self { sender, waiting, unsent: None }
     }
 
     /// As [`new`](Self::new), to a worker.
@@ -53,31 +67,40 @@ impl<M: serde::Serialize + Send + 'static> Outgoing<M> {
     }
 
     pub(super) fn push(&mut self, message: M) {
-        if self.waiting.is_empty()
-            && let Some((unsent, worker)) = &self.unsent
-        {
+        let first = match &mut self.waiting {
+            Waiting::Local(messages) => {
+                messages.push(message);
+                messages.len() == 1
+            }
+            Waiting::Written(written) => {
+                let first = written.is_empty();
+                if written.push(&message).is_err() {
+                    self.waiting = Waiting::Broken;
+                }
+                first
+            }
+            Waiting::Broken => false,
+        };
+        if first && let Some((unsent, worker)) = &self.unsent {
             unsent.0.lock().push(*worker);
         }
-        self.waiting.push(message);
     }
 
     pub(super) fn is_local(&self) -> bool {
-        self.local
+        matches!(self.waiting, Waiting::Local(_))
     }
 
     /// Sends what waits; false where the member cannot be reached.
     pub(super) fn flush(&mut self) -> bool {
-        if self.waiting.is_empty() {
-            return true;
-        }
-        let messages = std::mem::take(&mut self.waiting);
-        let parcel = if self.local {
-            Parcel::Local(Box::new(messages))
-        } else {
-            match encoded::write(&messages) {
+        let parcel = match &mut self.waiting {
+            Waiting::Local(messages) if messages.is_empty() => return true,
+            Waiting::Local(messages) => Parcel::Local(Box::new(std::mem::take(messages))),
+            Waiting::Written(written) if written.is_empty() => return true,
+            Waiting::Written(written) => match written.take() {
                 Ok(parcel) => parcel,
                 Err(_) => return false,
-            }
+            },
+            Waiting::Broken => return false,
         };
         self.sender.post(parcel).is_ok()
     }
@@ -98,6 +121,42 @@ pub(super) struct Client {
     pub(super) topics: FxHashSet<String>,
 }
 
+/// Operations of a graph that a worker was sent.
+#[derive(Clone, Debug)]
+pub(super) enum Sent {
+    /// A bit for each of the first ones: most graphs have few.
+    First(u64),
+    All(Box<FxHashSet<OperationId>>),
+}
+
+impl Default for Sent {
+    fn default() -> Self {
+        Self::First(0)
+    }
+}
+
+impl Sent {
+    /// Notes that one is sent; whether it was not before.
+    pub(super) fn insert(&mut self, operation: OperationId) -> bool {
+        match self {
+            Self::First(bits) if operation.0 < u64::BITS => {
+                let bit = 1 << operation.0;
+                let new = *bits & bit == 0;
+                *bits |= bit;
+                new
+            }
+            Self::First(bits) => {
+                let first = (0..u64::BITS).filter(|number| *bits & (1 << number) != 0);
+                let mut all: FxHashSet<OperationId> = first.map(OperationId).collect();
+                all.insert(operation);
+                *self = Self::All(Box::new(all));
+                true
+            }
+            Self::All(all) => all.insert(operation),
+        }
+    }
+}
+
 /// A worker.
 pub(super) struct Worker {
     pub(super) connection: ConnectionId,
@@ -109,7 +168,7 @@ pub(super) struct Worker {
     /// What it said last of its memory and load.
     pub(super) status: Plain,
     pub(super) peers: FxHashSet<WorkerId>,
-    pub(super) operations: FxHashMap<GraphId, FxHashSet<OperationId>>,
+    pub(super) operations: FxHashMap<GraphId, Sent>,
     pub(super) retiring: bool,
     /// Whether it said that it leaves by itself.
     pub(super) leaving: bool,

@@ -76,7 +76,8 @@ impl Core {
         let restricted = arguments.get("workers").is_some();
         let mut tasks = Vec::new();
         for key in arguments.get("keys").map(Plain::texts).unwrap_or_default() {
-            let Some(task) = self.names.by_key.get(key).and_then(|name| name.task) else {
+            let Some(task) = self.names.by_key.get(&Key::from(key)).and_then(|name| name.task)
+            else {
                 continue;
             };
             let task = self.machine.origin(task).unwrap_or(task);
@@ -96,7 +97,8 @@ impl Core {
             None => Box::default(),
         };
         let tasks = arguments.get("keys").map(|keys| {
-            let task = |key: &str| self.names.by_key.get(key).and_then(|name| name.task);
+            let task =
+                |key: &str| self.names.by_key.get(&Key::from(key)).and_then(|name| name.task);
             keys.texts().into_iter().filter_map(task).collect()
         });
         self.tell(Event::Rebalance { workers, tasks });

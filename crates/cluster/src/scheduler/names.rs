@@ -19,10 +19,58 @@ pub(super) enum Standing {
     Ready {
         bytes: u64,
     },
-    Erred {
-        origin: String,
-        erred: Arc<Erred>,
-    },
+    Erred(Box<Failed>),
+}
+
+/// Why there is no result.
+#[derive(Clone, Debug)]
+pub(super) struct Failed {
+    /// The task that failed.
+    pub(super) origin: String,
+    pub(super) erred: Arc<Erred>,
+}
+
+/// The clients that want a result: mostly one, which takes no memory of its own.
+#[derive(Clone, Debug, Default)]
+pub(super) enum Wanting {
+    #[default]
+    Nobody,
+    One(ClientId),
+    Several(Box<Vec<ClientId>>),
+}
+
+impl Wanting {
+    pub(super) fn as_slice(&self) -> &[ClientId] {
+        match self {
+            Self::Nobody => &[],
+            Self::One(client) => std::slice::from_ref(client),
+            Self::Several(clients) => clients,
+        }
+    }
+
+    pub(super) fn contains(&self, client: ClientId) -> bool {
+        self.as_slice().contains(&client)
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.as_slice().is_empty()
+    }
+
+    fn add(&mut self, client: ClientId) {
+        match self {
+            Self::Nobody => *self = Self::One(client),
+            Self::One(first) => *self = Self::Several(Box::new(vec![*first, client])),
+            Self::Several(clients) => clients.push(client),
+        }
+    }
+
+    pub(super) fn remove(&mut self, client: ClientId) {
+        match self {
+            Self::One(only) if *only == client => *self = Self::Nobody,
+            Self::Several(clients) => clients.retain(|other| *other != client),
+            _ => {}
+        }
+    }
 }
 
 /// A result by name.
@@ -30,22 +78,90 @@ pub(super) enum Standing {
 pub(super) struct Name {
     /// Its task; `None` where a client asks for it that nobody has submitted yet.
     pub(super) task: Option<TaskKey>,
-    pub(super) wanted_by: Vec<ClientId>,
+    pub(super) wanted_by: Wanting,
     pub(super) standing: Standing,
 }
+
+// There is one for each result of each graph.
+const _: () = assert!(size_of::<(Key, Name)>() == 64);
 
 impl Name {
     /// Notes that a client wants it; whether that is news.
     pub(super) fn want(&mut self, client: ClientId) -> bool {
-        if self.wanted_by.contains(&client) {
-            return false;
+        let news = !self.wanted_by.contains(client);
+        if news {
+            self.wanted_by.add(client);
         }
-        // Nearly every result is wanted by one client.
-        if self.wanted_by.is_empty() {
-            self.wanted_by.reserve_exact(1);
+        news
+    }
+}
+
+/// The first names of tasks: a table in the order of the tasks.
+#[derive(Default)]
+pub(super) struct Outputs {
+    /// A name that was taken away leaves its row.
+    rows: Vec<(TaskId, Option<Key>)>,
+    /// The rows with names.
+    named: usize,
+}
+
+impl Outputs {
+    /// The row of a task, or where it would be.
+    fn place(&self, task: TaskId) -> Result<usize, usize> {
+        // Where all tasks of a graph have names, each is in the row of its number.
+        match self.rows.get(task.index()) {
+            Some((there, _)) if *there == task => Ok(task.index()),
+            _ => self.rows.binary_search_by_key(&task, |(task, _)| *task),
         }
-        self.wanted_by.push(client);
-        true
+    }
+
+    pub(super) fn reserve(&mut self, names: usize) {
+        self.rows.reserve_exact(names);
+    }
+
+    pub(super) fn get(&self, task: TaskId) -> Option<&Key> {
+        self.rows.get(self.place(task).ok()?)?.1.as_ref()
+    }
+
+    pub(super) fn contains(&self, task: TaskId) -> bool {
+        self.get(task).is_some()
+    }
+
+    /// Gives a task a name, or the name back where it has one.
+    fn insert(&mut self, task: TaskId, key: Key) -> Option<Key> {
+        let place = match self.rows.last() {
+            Some((last, _)) if *last >= task => self.place(task),
+            _ => Err(self.rows.len()),
+        };
+        match place {
+            Ok(place) if self.rows[place].1.is_some() => return Some(key),
+            Ok(place) => self.rows[place].1 = Some(key),
+            Err(place) => self.rows.insert(place, (task, Some(key))),
+        }
+        self.named += 1;
+        None
+    }
+
+    /// Gives a task another name in the place of its first one.
+    fn replace(&mut self, task: TaskId, key: Key) {
+        if let Ok(place) = self.place(task) {
+            self.rows[place].1 = Some(key);
+        }
+    }
+
+    /// Takes a task's name away; whether it had one.
+    fn remove(&mut self, task: TaskId) -> bool {
+        let Ok(place) = self.place(task) else { return false };
+        let had = self.rows[place].1.take().is_some();
+        self.named -= usize::from(had);
+        if self.named == 0 {
+            self.rows = Vec::new();
+        }
+        had
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (TaskId, &Key)> {
+        self.rows.iter().filter_map(|(task, key)| Some((*task, key.as_ref()?)))
     }
 }
 
@@ -54,8 +170,16 @@ pub(super) struct GraphRecord {
     pub(super) plan: Arc<Plan>,
     pub(super) operations: Vec<Encoded>,
     /// The names of outputs that have not been released.
-    pub(super) outputs: FxHashMap<TaskId, Key>,
-    /// The further names of those few that have several.
+    pub(super) outputs: Outputs,
+    /// The workers that were sent operations of it; some may be gone.
+    pub(super) told: Vec<WorkerId>,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most graphs have nothing of.
+#[derive(Default)]
+pub(super) struct Rare {
+    /// The further names of those few tasks that have several.
     pub(super) more_names: FxHashMap<TaskId, Vec<Key>>,
     /// Why tasks failed.
     pub(super) errors: FxHashMap<TaskId, Arc<Erred>>,
@@ -63,24 +187,32 @@ pub(super) struct GraphRecord {
     pub(super) suspects: FxHashMap<TaskId, Vec<String>>,
     /// Results that arguments of its tasks name inside of pickled objects.
     pub(super) keeps: Vec<Key>,
-    /// The workers that were sent operations of it; some may be gone.
-    pub(super) told: Vec<WorkerId>,
     /// Results that its values name, which are wanted while it is there.
     pub(super) holds: Vec<Key>,
 }
 
 impl GraphRecord {
     pub(super) fn new(plan: Arc<Plan>, operations: Vec<Encoded>) -> Self {
-        Self {
-            plan,
-            operations,
-            outputs: FxHashMap::default(),
-            more_names: FxHashMap::default(),
-            errors: FxHashMap::default(),
-            suspects: FxHashMap::default(),
-            keeps: Vec::new(),
-            told: Vec::new(),
-            holds: Vec::new(),
+        Self { plan, operations, outputs: Outputs::default(), told: Vec::new(), rare: None }
+    }
+
+    pub(super) fn rare(&self) -> Option<&Rare> {
+        self.rare.as_deref()
+    }
+
+    pub(super) fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Why a task failed.
+    pub(super) fn error(&self, task: TaskId) -> Option<&Arc<Erred>> {
+        self.rare()?.errors.get(&task)
+    }
+
+    /// Its values name these results.
+    pub(super) fn hold(&mut self, holds: Vec<Key>) {
+        if !holds.is_empty() {
+            self.rare_mut().holds = holds;
         }
     }
 
@@ -94,31 +226,32 @@ impl GraphRecord {
 
     /// Gives an output one more name.
     pub(super) fn add_name(&mut self, task: TaskId, key: Key) {
-        match self.outputs.entry(task) {
-            Entry::Vacant(entry) => _ = entry.insert(key),
-            Entry::Occupied(_) => self.more_names.entry(task).or_default().push(key),
+        if let Some(key) = self.outputs.insert(task, key) {
+            self.rare_mut().more_names.entry(task).or_default().push(key);
         }
     }
 
     /// Takes a name away; whether it was the last one.
     pub(super) fn remove_name(&mut self, task: TaskId, key: &Key) -> bool {
-        if let Entry::Occupied(mut more) = self.more_names.entry(task) {
+        if let Some(rare) = &mut self.rare
+            && let Entry::Occupied(mut more) = rare.more_names.entry(task)
+        {
             if let Some(place) = more.get().iter().position(|other| other == key) {
                 more.get_mut().swap_remove(place);
             } else if let Some(next) = more.get_mut().pop() {
-                self.outputs.insert(task, next);
+                self.outputs.replace(task, next);
             }
             if more.get().is_empty() {
                 more.remove();
             }
             return false;
         }
-        self.outputs.remove(&task).is_some()
+        self.outputs.remove(task)
     }
 
     /// What to call a task in messages.
     pub(super) fn name_of(&self, task: TaskId) -> String {
-        match self.outputs.get(&task) {
+        match self.outputs.get(task) {
             Some(key) => key.to_string(),
             None => format!("{}-{}", self.plan.layer_name(task), task.0),
         }
@@ -129,7 +262,7 @@ impl GraphRecord {
 #[derive(Default)]
 pub(super) struct Names {
     pub(super) by_key: FxHashMap<Key, Name>,
-    pub(super) graphs: FxHashMap<GraphId, GraphRecord>,
+    pub(super) graphs: FxHashMap<GraphId, Box<GraphRecord>>,
     /// How many graphs keep a result whose name their tasks may ask for.
     kept: FxHashMap<Key, usize>,
     /// Kept results that no client wants any more.
@@ -150,7 +283,9 @@ impl Names {
         for key in &keys {
             *self.kept.entry(key.clone()).or_default() += 1;
         }
-        record.keeps = keys;
+        if !keys.is_empty() {
+            record.rare_mut().keeps = keys;
+        }
     }
 
     /// No client wants a result any more: its task is remembered where a graph keeps it.
@@ -184,8 +319,9 @@ impl Names {
     /// workers know of it.
     pub(super) fn forget(&mut self, graph: GraphId) -> Vec<WorkerId> {
         let Some(record) = self.graphs.remove(&graph) else { return Vec::new() };
-        self.loose.extend(record.holds);
-        for key in record.keeps {
+        let Rare { holds, keeps, .. } = record.rare.map(|rare| *rare).unwrap_or_default();
+        self.loose.extend(holds);
+        for key in keeps {
             if let Some(count) = self.kept.get_mut(&key) {
                 *count -= 1;
                 if *count == 0 {
@@ -199,12 +335,13 @@ impl Names {
 
     /// The further names of an output.
     pub(super) fn more_of_task(&self, task: TaskKey) -> Vec<Key> {
-        let more = self.graphs.get(&task.graph).and_then(|graph| graph.more_names.get(&task.task));
+        let rare = self.graphs.get(&task.graph).and_then(|graph| graph.rare());
+        let more = rare.and_then(|rare| rare.more_names.get(&task.task));
         more.cloned().unwrap_or_default()
     }
 
     /// The name of an output, or one of them.
     pub(super) fn of_task(&self, task: TaskKey) -> Option<&Key> {
-        self.graphs.get(&task.graph)?.outputs.get(&task.task)
+        self.graphs.get(&task.graph)?.outputs.get(task.task)
     }
 }

@@ -122,6 +122,7 @@ impl Core {
             self.id = id;
         }
         (self.next_graph, self.next_worker, self.next_client) = reserved;
+        self.inherited_clients = self.next_client;
         self.inherited = GraphId(self.next_graph);
         self.machine = Scheduler::replay(self.machine.options().clone(), records);
         let mut nameless = Vec::new();
@@ -129,9 +130,12 @@ impl Core {
             let graph = GraphId(graph);
             let Some(plan) = plans.get(&graph) else { continue };
             let mut record = GraphRecord::new(plan.clone(), found.operations);
-            (record.errors, record.suspects) = (found.errors, found.suspects);
+            if !(found.errors.is_empty() && found.suspects.is_empty()) {
+                let rare = record.rare_mut();
+                (rare.errors, rare.suspects) = (found.errors, found.suspects);
+            }
             self.names.keep(&mut record, found.keeps);
-            record.holds = found.holds;
+            record.hold(found.holds);
             for (task, key) in found.outputs {
                 if !self.machine.is_wanted(TaskKey { graph, task }) {
                     nameless.push((key, TaskKey { graph, task }));
@@ -144,13 +148,14 @@ impl Core {
                     record.add_name(task, key);
                 }
             }
-            self.names.graphs.insert(graph, record);
+            self.names.graphs.insert(graph, Box::new(record));
         }
         for (key, task) in nameless {
             self.names.leave(&key, task);
         }
         let records = self.names.graphs.values();
-        let held: Vec<Key> = records.flat_map(|record| record.holds.iter().cloned()).collect();
+        let held = records.filter_map(|record| record.rare());
+        let held: Vec<Key> = held.flat_map(|rare| rare.holds.iter().cloned()).collect();
         held.iter().for_each(|key| self.hold(key));
         let now = Instant::now();
         let described = format!(
@@ -250,6 +255,12 @@ impl Core {
         self.tell_client(client, ToClient::Cancelled { key, reason });
     }
 
+    /// Whether a scheduler before this one may have given a client this number, and clients of its
+    /// are still taken.
+    pub(super) fn may_have_come(&self, client: ClientId) -> bool {
+        (1..=self.inherited_clients).contains(&client.0) && self.started.elapsed() < CLIENTS
+    }
+
     /// Whether a client is waited for since the scheduler was started anew.
     pub(super) fn is_former(&self, client: ClientId) -> bool {
         self.former.as_ref().is_some_and(|former| former.clients.contains(&client))
@@ -272,7 +283,7 @@ impl Core {
         }
         for (client, key) in former.doubtful {
             let name = self.names.by_key.get(&key);
-            if name.is_some_and(|name| name.task.is_none() && name.wanted_by.contains(&client)) {
+            if name.is_some_and(|name| name.task.is_none() && name.wanted_by.contains(client)) {
                 self.release(client, std::slice::from_ref(&key));
                 self.tell_lost(client, key);
             }
@@ -330,7 +341,7 @@ impl Core {
             .names
             .by_key
             .iter()
-            .filter(|(_, name)| name.wanted_by.contains(&client))
+            .filter(|(_, name)| name.wanted_by.contains(client))
             .map(|(key, _)| key.clone())
             .collect();
         wanted.sort_unstable();
@@ -348,7 +359,7 @@ impl Core {
         let Some(name) = self.names.by_key.get_mut(key) else { return };
         let lost = matches!(
             &name.standing,
-            Standing::Erred { erred, .. } if matches!(**erred, Erred::DataLost)
+            Standing::Erred(failed) if matches!(*failed.erred, Erred::DataLost)
         );
         if !lost {
             return;

@@ -11,9 +11,8 @@ use samite_runtime::pool::Block;
 use super::framing::{Coding, DESCRIPTOR, Descriptor, PREFIX, Prefix};
 use super::{Address, Limits, TransportError};
 
-/// The buffer in which short parts are collected.
-const BUFFER: usize = 64 << 10;
-/// A part that is longer has memory of its own. Shorter frames are copied out of the buffer, since
+/// A part that is longer has memory of its own, and the buffer in which shorter ones are collected
+/// has this size: a scheduler has one for each of its workers. Shorter frames are copied out of the buffer, since
 /// whoever keeps one would keep all of the buffer.
 const LONG: usize = 16 << 10;
 
@@ -141,8 +140,7 @@ impl Decoder {
             Part::Prefix | Part::Body(_) => 0,
             Part::Descriptors { frames, .. } => frames * DESCRIPTOR,
         };
-        let room = if self.buffer.capacity() == 0 { BUFFER } else { LONG };
-        need.saturating_sub(self.buffer.len()).max(room.saturating_sub(self.buffer.len()))
+        need.saturating_sub(self.buffer.len()).max(LONG.saturating_sub(self.buffer.len()))
     }
 
     /// Goes on with what has been read.

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 
 use super::framing::{Coding, DESCRIPTOR, Descriptor, LONGEST_FRAME, MOST_FRAMES, PREFIX, Prefix};
-use super::stream::{Plain, WriteHalf};
+use super::stream::{WriteHalf, Writing};
 use super::{Address, Limits, Parcel, TransportError, compression};
 
 /// A part that is shorter is copied beside its neighbours, which costs less than a piece of its own.
@@ -40,7 +40,7 @@ pub(super) struct Outbox {
     budget: Semaphore,
     /// Closed when nothing more will be read or written.
     ended: Semaphore,
-    plain: Option<Arc<Plain>>,
+    plain: Option<Arc<Writing>>,
     compresses: bool,
     /// The place among the connections of a listener.
     _place: Option<OwnedSemaphorePermit>,

@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use bytes::BufMut;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, split};
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, tcp};
 #[cfg(unix)]
-use tokio::net::UnixStream;
+use tokio::net::{UnixStream, unix};
 use tokio::time::timeout;
 use tokio_rustls::TlsStream;
 
@@ -24,29 +24,41 @@ pub(super) enum Plain {
     Unix(UnixStream),
 }
 
+/// Its receiving direction.
+#[derive(Debug)]
+pub(super) enum Reading {
+    Tcp(tcp::OwnedReadHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedReadHalf),
+}
+
+/// Its sending direction.
+#[derive(Debug)]
+pub(super) enum Writing {
+    Tcp(tcp::OwnedWriteHalf),
+    #[cfg(unix)]
+    Unix(unix::OwnedWriteHalf),
+}
+
 /// Expands to the same expression for each kind of socket.
 macro_rules! each {
-    ($plain:expr, $socket:ident => $body:expr) => {
+    ($kind:ident, $plain:expr, $socket:ident => $body:expr) => {
         match $plain {
-            Plain::Tcp($socket) => $body,
+            $kind::Tcp($socket) => $body,
             #[cfg(unix)]
-            Plain::Unix($socket) => $body,
+            $kind::Unix($socket) => $body,
         }
     };
 }
 
-impl Plain {
+impl Writing {
     /// Writes what the system takes at once.
     pub(super) fn try_write(&self, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
-        each!(self, socket => socket.try_write_vectored(pieces))
+        each!(Writing, self, socket => socket.try_write_vectored(pieces))
     }
 
     async fn writable(&self) -> io::Result<()> {
-        each!(self, socket => socket.writable().await)
-    }
-
-    async fn readable(&self) -> io::Result<()> {
-        each!(self, socket => socket.readable().await)
+        each!(Writing, self, socket => socket.writable().await)
     }
 }
 
@@ -60,8 +72,18 @@ impl Stream {
     pub(super) fn split(self) -> (ReadHalf, WriteHalf) {
         match self {
             Self::Plain(plain) => {
-                let plain = Arc::new(plain);
-                (ReadHalf::Plain(Arc::clone(&plain)), WriteHalf::Plain(plain))
+                let (reading, writing) = match plain {
+                    Plain::Tcp(socket) => {
+                        let (reading, writing) = socket.into_split();
+                        (Reading::Tcp(reading), Writing::Tcp(writing))
+                    }
+                    #[cfg(unix)]
+                    Plain::Unix(socket) => {
+                        let (reading, writing) = socket.into_split();
+                        (Reading::Unix(reading), Writing::Unix(writing))
+                    }
+                };
+                (ReadHalf::Plain(reading), WriteHalf::Plain(Arc::new(writing)))
             }
             Self::Tls(tls) => {
                 let (reading, writing) = split(*tls);
@@ -74,7 +96,7 @@ impl Stream {
 /// The receiving direction.
 #[derive(Debug)]
 pub(super) enum ReadHalf {
-    Plain(Arc<Plain>),
+    Plain(Reading),
     Tls(tokio::io::ReadHalf<TlsStream<TcpStream>>),
 }
 
@@ -83,14 +105,8 @@ impl ReadHalf {
     /// dropped.
     pub(super) async fn read(&mut self, target: &mut impl BufMut) -> io::Result<usize> {
         match self {
-            Self::Plain(plain) => loop {
-                match each!(&**plain, socket => socket.try_read_buf(target)) {
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    result => return result,
-                }
-                plain.readable().await?;
-            },
+            // The system is asked again only after it has said that there is more.
+            Self::Plain(plain) => each!(Reading, plain, socket => socket.read_buf(target).await),
             Self::Tls(half) => half.read_buf(target).await,
         }
     }
@@ -111,13 +127,13 @@ impl ReadHalf {
 /// The sending direction.
 #[derive(Debug)]
 pub(super) enum WriteHalf {
-    Plain(Arc<Plain>),
+    Plain(Arc<Writing>),
     Tls(tokio::io::WriteHalf<TlsStream<TcpStream>>),
 }
 
 impl WriteHalf {
     /// The socket, where bytes can be given to the system without waiting.
-    pub(super) fn plain(&self) -> Option<Arc<Plain>> {
+    pub(super) fn plain(&self) -> Option<Arc<Writing>> {
         match self {
             Self::Plain(plain) => Some(Arc::clone(plain)),
             Self::Tls(_) => None,
@@ -161,7 +177,9 @@ impl WriteHalf {
     /// Tells the peer's system that nothing more will come.
     pub(super) async fn shutdown(&mut self) -> io::Result<()> {
         match self {
-            Self::Plain(plain) => each!(&**plain, socket => shut_down(socket, Shutdown::Write)),
+            Self::Plain(plain) => {
+                each!(Writing, &**plain, socket => shut_down(socket.as_ref(), Shutdown::Write))
+            }
             Self::Tls(half) => half.shutdown().await,
         }
     }
@@ -171,7 +189,7 @@ impl WriteHalf {
         // A connection that is gone already cannot be ended once more.
         match self {
             Self::Plain(plain) => {
-                _ = each!(&**plain, socket => shut_down(socket, Shutdown::Both));
+                _ = each!(Writing, &**plain, socket => shut_down(socket.as_ref(), Shutdown::Both));
             }
             Self::Tls(half) => _ = timeout(PATIENCE, half.shutdown()).await,
         }

@@ -115,6 +115,7 @@ fn attach(
     core.reports.clear();
     core.peers.clear();
     core.runs.clear();
+    core.forget_unneeded();
     core.tell(Input::Reconnected { worker });
     let slots = core.machine.slots();
     if slots != shared.attaching.options.slots {

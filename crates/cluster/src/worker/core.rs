@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use samite_graph::OperationId;
 use samite_scheduling::worker::{Input, Machine, Output};
 use samite_scheduling::{Attempt, Event, GraphId, Portion, TaskKey, WorkerId, WorkerOptions};
@@ -65,6 +65,9 @@ pub(super) struct Core {
     pub(super) executing: FxHashMap<(TaskKey, Attempt), Arc<AtomicBool>>,
     pub(super) values: Store,
     pub(super) operations: FxHashMap<(GraphId, OperationId), Slot>,
+    /// Graphs whose operations came before the connection was lost, and that something which runs
+    /// still needs: the scheduler may not know them any more.
+    former: FxHashSet<GraphId>,
     pub(super) peers: FxHashMap<WorkerId, Address>,
     pub(super) jobs: VecDeque<Job>,
     pub(super) fetches: Vec<Fetch>,
@@ -103,6 +106,7 @@ impl Core {
             executing: FxHashMap::default(),
             values: Store::new(options.memory_limit, shares, folder),
             operations: FxHashMap::default(),
+            former: FxHashSet::default(),
             peers: FxHashMap::default(),
             jobs: VecDeque::new(),
             fetches: Vec::new(),
@@ -177,11 +181,47 @@ impl Core {
     /// Forgets the operations of a graph. What they are made of may need the interpreter to be
     /// dropped, also where they were never loaded.
     pub(super) fn forget(&mut self, graph: GraphId) {
-        let gone: Vec<_> = self.operations.keys().filter(|(of, _)| *of == graph).copied().collect();
-        for operation in gone {
-            if let Some(slot) = self.operations.remove(&operation) {
-                self.leavings.push(Box::new(slot));
-            }
+        self.former.remove(&graph);
+        self.forget_where(|of| of == graph);
+    }
+
+    fn forget_where(&mut self, gone: impl Fn(GraphId) -> bool) {
+        for (_, slot) in self.operations.extract_if(|(graph, _), _| gone(*graph)) {
+            self.leavings.push(Box::new(slot));
+        }
+    }
+
+    /// An operation has come.
+    pub(super) fn add_operation(
+        &mut self,
+        graph: GraphId,
+        operation: OperationId,
+        payload: Encoded,
+    ) {
+        // The scheduler knows of the graph, and that this worker has operations of it.
+        self.former.remove(&graph);
+        let slot = Slot::Payload(payload);
+        if let Some(before) = self.operations.insert((graph, operation), slot) {
+            self.leavings.push(Box::new(before));
+        }
+    }
+
+    /// The scheduler does not know what it has sent: it sends operations again with the tasks that
+    /// need them. All are forgotten that nothing needs which runs.
+    pub(super) fn forget_unneeded(&mut self) {
+        let needed: FxHashSet<GraphId> =
+            self.executing.keys().map(|(task, _)| task.graph).collect();
+        self.forget_where(|graph| !needed.contains(&graph));
+        self.former = needed;
+    }
+
+    /// A run is over: what only it still needed is forgotten.
+    pub(super) fn run_over(&mut self, task: TaskKey, attempt: Attempt) {
+        self.executing.remove(&(task, attempt));
+        if self.former.contains(&task.graph)
+            && !self.executing.keys().any(|(other, _)| other.graph == task.graph)
+        {
+            self.forget(task.graph);
         }
     }
 

@@ -73,10 +73,7 @@ pub(super) fn take(shared: &Arc<Shared>, messages: Vec<ToWorker>) {
         match message {
             ToWorker::Welcome { .. } => {}
             ToWorker::Operation { graph, operation, payload } => {
-                let before = core.operations.insert((graph, operation), Slot::Payload(payload));
-                if let Some(before) = before {
-                    core.leavings.push(Box::new(before));
-                }
+                core.add_operation(graph, operation, payload);
             }
             ToWorker::Run { task, attempt, priority, work, inputs, sources, wanted, part } => {
                 let cancelled = Arc::new(AtomicBool::new(false));
@@ -235,7 +232,7 @@ fn run(shared: &Arc<Shared>, job: Job) -> Option<Job> {
         _ => None,
     };
     let mut core = shared.core.lock();
-    core.executing.remove(&(task, attempt));
+    core.run_over(task, attempt);
     if core.ended {
         drop(core);
         drop(outcome);

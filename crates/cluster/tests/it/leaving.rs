@@ -68,7 +68,7 @@ fn only_the_values_that_are_named_move() {
     let other = cluster.worker("other", 1);
     let address = other.handle().address.to_string();
     cluster.workers.push(other);
-    let named = Plain::List(keys[..2].iter().map(Plain::text).collect());
+    let named = Plain::List(keys[..2].iter().map(|key| Plain::text(key.to_string())).collect());
     request(&client, "rebalance", Plain::map([("keys", named)]));
     let held = request(&client, "has_what", Plain::None);
     let moved = held.get(&address).map(Plain::texts).unwrap_or_default();

@@ -78,7 +78,7 @@ fn parts_are_read_from_disk() {
         assert!(client.wait(&sources, Some(PATIENCE), false, &mut || true));
         wait_until("parts on disk", || on_disk(&client) > 1_000_000);
         let mut graph = Graph::with_options(TaskOptions::default());
-        let inputs: Vec<_> = sources.iter().map(|key| graph.import(key)).collect();
+        let inputs: Vec<_> = sources.iter().map(|key| graph.import(&key.to_string())).collect();
         let mut expected = Vec::new();
         for part in 0..30 {
             let task = graph.reader(Work::Length, &inputs, part);

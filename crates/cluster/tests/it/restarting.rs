@@ -54,7 +54,7 @@ fn a_task_that_runs_goes_on_through_a_restart() {
     });
     cluster.restart(folder.path());
     assert_eq!(numbers(&client, std::slice::from_ref(&slow)), [3]);
-    let story = request(&client, "story", Plain::map([("keys", Plain::text(&*slow))]));
+    let story = request(&client, "story", Plain::map([("keys", Plain::text(slow.to_string()))]));
     assert!(story.items().len() <= 2, "it ran once: {story:?}");
 }
 
@@ -217,4 +217,73 @@ fn killed_schedulers_change_no_answer() {
     for seed in 0..20 {
         run(seed);
     }
+}
+
+#[test]
+fn workers_forget_operations_of_graphs_that_nobody_knows_any_more() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::journaled(folder.path(), 1, 2);
+    let client = cluster.client();
+    let first = submit(&client, "first", Work::Add(1));
+    assert_eq!(numbers(&client, &[first]), [1]);
+    // The journal as it is before the graphs that follow, as if they had not been written.
+    let copies: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (std::fs::read(&path).unwrap(), path))
+        .collect();
+    let quick = submit(&client, "quick", Work::Add(7_003_001));
+    assert_eq!(numbers(&client, &[quick]), [7_003_001]);
+    submit(&client, "slow", Work::Slow(1_000, 7_003_002));
+    wait_until("both", || is_loaded(7_003_001) && is_loaded(7_003_002));
+    let address = cluster.address().clone();
+    cluster.scheduler.kill();
+    drop(client);
+    for (content, path) in copies {
+        std::fs::write(path, content).unwrap();
+    }
+    cluster.scheduler = journaled(&address, folder.path());
+    wait_until("what ran before", || !is_loaded(7_003_001));
+    wait_until("what ran meanwhile", || !is_loaded(7_003_002));
+    let client = cluster.client();
+    let last = submit(&client, "last", Work::Add(5));
+    assert_eq!(numbers(&client, &[last]), [5]);
+}
+
+#[test]
+fn a_client_that_the_journal_does_not_know_goes_on() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut cluster = Cluster::journaled(folder.path(), 1, 1);
+    let first = cluster.client();
+    assert_eq!(numbers(&first, &[submit(&first, "first", Work::Add(1))]), [1]);
+    let copies: Vec<_> = std::fs::read_dir(folder.path())
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.is_file())
+        .map(|path| (std::fs::read(&path).unwrap(), path))
+        .collect();
+    let second = cluster.client();
+    second.retain(&[key("first")]);
+    assert_eq!(numbers(&second, &[key("first")]), [1]);
+    let own = submit(&second, "own", Work::Slow(500, 2));
+    let address = cluster.address().clone();
+    cluster.scheduler.kill();
+    for (content, path) in copies {
+        std::fs::write(path, content).unwrap();
+    }
+    cluster.scheduler = journaled(&address, folder.path());
+    drop(first);
+    // Whatever the journal had of it, it is the client that it was: it is not refused.
+    assert_eq!(numbers(&second, &[key("first")]), [1]);
+    match &fetch(&second, std::slice::from_ref(&own))[0] {
+        Outcome::Value(value) => assert_eq!(number(value), 2),
+        // The scheduler had said that it was on the disk, which was taken back here.
+        Outcome::Cancelled { reason } => {
+            assert!(reason.contains("lost with the scheduler"), "{reason}")
+        }
+        other => panic!("{}", failure(other)),
+    }
+    let next = submit(&second, "next", Work::Add(3));
+    assert_eq!(numbers(&second, &[next]), [3]);
 }

@@ -35,7 +35,7 @@ fn values_go_to_disk_and_come_back() {
         assert!(client.wait(&keys, Some(PATIENCE), false, &mut || true));
         wait_until("values on disk", || on_disk(&client) > 30 * size as i64 / 2);
         let mut graph = Graph::default();
-        let inputs: Vec<_> = keys.iter().map(|key| graph.import(key)).collect();
+        let inputs: Vec<_> = keys.iter().map(|key| graph.import(&key.to_string())).collect();
         let total = graph.task(Work::Length, &inputs);
         graph.output("total", total);
         client.submit(graph.submission()).unwrap();

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::io::{Read, Write};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, Weak};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -91,6 +91,16 @@ pub(crate) fn number(value: &Value) -> u64 {
     }
 }
 
+/// The batches that workers of this process have loaded.
+static LOADED: Mutex<Vec<Weak<Vec<Work>>>> = Mutex::new(Vec::new());
+
+/// Whether a worker of this process has loaded work with this number, and not forgotten it.
+pub(crate) fn is_loaded(number: u64) -> bool {
+    let is_it = |work: &Work| matches!(work, Work::Add(of) | Work::Slow(_, of) if *of == number);
+    let loaded = LOADED.lock().unwrap();
+    loaded.iter().filter_map(Weak::upgrade).any(|batch| batch.iter().any(is_it))
+}
+
 /// Runs [`Work`].
 pub(crate) struct Plainly;
 
@@ -99,7 +109,9 @@ impl Executor for Plainly {
         let bytes = payload.frames.first().map(|frame| &**frame).unwrap_or_default();
         let batch: Vec<Work> =
             postcard::from_bytes(bytes).map_err(|wrong| Failure::text(wrong.to_string()))?;
-        Ok(Arc::new(batch))
+        let batch = Arc::new(batch);
+        LOADED.lock().unwrap().push(Arc::downgrade(&batch));
+        Ok(batch)
     }
 
     fn run(

@@ -50,7 +50,9 @@ impl Signals {
 }
 
 fn texts(keys: Vec<String>) -> Vec<Key> {
-    keys.into_iter().map(Key::from).collect()
+    let mut last = None;
+    let key = |text: String| last.insert(Key::after(&text, last.as_ref())).clone();
+    keys.into_iter().map(key).collect()
 }
 
 /// The exception of a fault of the scheduler.
@@ -70,7 +72,8 @@ fn cancelled(py: Python<'_>, key: &str, reason: &str, message: Option<&str>) -> 
 }
 
 /// The exception of a result that there will not be.
-fn exception_of(py: Python<'_>, key: &str, outcome: &Outcome) -> PyErr {
+fn exception_of(py: Python<'_>, key: &Key, outcome: &Outcome) -> PyErr {
+    let key = &*key.to_string();
     match outcome {
         Outcome::Erred { origin, erred } => erred_exception(py, key, origin, erred),
         Outcome::Cancelled { reason } => cancelled(py, key, reason, None),
@@ -305,7 +308,7 @@ impl ClusterClient {
                 }
                 Outcome::Cancelled { .. } => {
                     let error = exception_of(py, key, outcome);
-                    list.append(("cancelled", error.into_value(py), &**key))?;
+                    list.append(("cancelled", error.into_value(py), key.to_string()))?;
                 }
             }
         }
@@ -330,7 +333,7 @@ impl ClusterClient {
             Status::Cancelled { reason } => (Outcome::Cancelled { reason }, key.to_owned()),
             Status::Pending | Status::Finished { .. } => return Ok(None),
         };
-        let error = exception_of(py, key, &outcome);
+        let error = exception_of(py, &Key::from(key), &outcome);
         let traceback = error.traceback(py);
         (error.into_value(py), traceback, origin).into_pyobject(py).map(Some)
     }
@@ -343,9 +346,9 @@ impl ClusterClient {
             let callback = callback.clone();
             let watcher = move |key: &Key, status: &Status| {
                 Python::attach(|py| {
-                    let called = callback
-                        .bind(py)
-                        .and_then(|callback| callback.call1((&**key, status_text(status))));
+                    let called = callback.bind(py).and_then(|callback| {
+                        callback.call1((key.to_string(), status_text(status)))
+                    });
                     if let Err(failed) = called {
                         failed.write_unraisable(py, None);
                     }

@@ -11,7 +11,7 @@ use pyo3::exceptions::{PyAttributeError, PyImportError, PyMemoryError, PyRuntime
 use pyo3::prelude::*;
 use samite::array::kernels::reduce::{Bundle, Partial};
 use samite::array::{Chunk, DType, Pieces};
-use samite::cluster::{Encoded, Executor, Failure, Loaded, Owner, Parts, TaskContext};
+use samite::cluster::{Encoded, Executor, Failure, Key, Loaded, Owner, Parts, TaskContext};
 use samite::runtime::{Context, Guard as _, Unit, Value};
 use serde::{Deserialize, Serialize};
 
@@ -46,10 +46,10 @@ thread_local! {
     static CURRENT: RefCell<Option<Current>> = const { RefCell::new(None) };
 }
 
-type Current = (TaskContext, Option<Arc<str>>);
+type Current = (TaskContext, Option<Key>);
 
 /// The task that this thread runs, if it runs one; without a key where it carries out a call.
-pub fn current<T>(read: impl FnOnce(&TaskContext, Option<&Arc<str>>) -> T) -> Option<T> {
+pub fn current<T>(read: impl FnOnce(&TaskContext, Option<&Key>) -> T) -> Option<T> {
     let current = CURRENT.with_borrow(Clone::clone);
     current.map(|(context, key)| read(&context, key.as_ref()))
 }
@@ -57,7 +57,7 @@ pub fn current<T>(read: impl FnOnce(&TaskContext, Option<&Arc<str>>) -> T) -> Op
 struct CurrentMark(Option<Current>);
 
 impl CurrentMark {
-    fn set(context: &TaskContext, key: Option<&Arc<str>>) -> Self {
+    fn set(context: &TaskContext, key: Option<&Key>) -> Self {
         let current = (context.clone(), key.cloned());
         note_running(Some(&current));
         Self(CURRENT.replace(Some(current)))

@@ -156,8 +156,8 @@ impl FutureBase {
     #[getter]
     fn _samite_key<'py>(&self, py: Python<'py>) -> Bound<'py, PyString> {
         match &self.name {
-            Some(key) => PyString::new(py, key),
-            None => PyString::new(py, &self.key()),
+            Some(key) => PyString::new(py, &key.to_string()),
+            None => PyString::new(py, &self.key().to_string()),
         }
     }
 }

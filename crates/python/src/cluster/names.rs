@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 use std::ops::Range;
+use std::sync::OnceLock;
 
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -20,13 +21,16 @@ enum Numbers {
 /// Keys that begin alike and end in numbers, written out when somebody asks for them.
 pub struct Numbered {
     prefix: Box<str>,
+    /// The text before the numbers is this key's.
+    first: OnceLock<Key>,
     numbers: Numbers,
 }
 
 impl Numbered {
     /// Keys that end in the place of their call.
     pub fn counted(prefix: &str) -> Self {
-        Self { prefix: prefix.into(), numbers: Numbers::Range { first: 0, step: 1 } }
+        let numbers = Numbers::Range { first: 0, step: 1 };
+        Self { prefix: prefix.into(), first: OnceLock::new(), numbers }
     }
 
     /// Keys that end in the only argument of their call.
@@ -39,7 +43,7 @@ impl Numbered {
             },
             Err(_) => Numbers::Listed(column.extract()?),
         };
-        Ok(Self { prefix: prefix.into(), numbers })
+        Ok(Self { prefix: prefix.into(), first: OnceLock::new(), numbers })
     }
 
     fn write(&self, position: usize, text: &mut String) {
@@ -59,7 +63,11 @@ impl Numbered {
     pub fn key(&self, position: usize) -> Key {
         let mut text = String::with_capacity(self.prefix.len() + 20);
         self.write(position, &mut text);
-        Key::from(text)
+        self.key_of(&text)
+    }
+
+    fn key_of(&self, text: &str) -> Key {
+        Key::after(text, Some(self.first.get_or_init(|| Key::from(text))))
     }
 
     /// The keys of some calls.
@@ -67,7 +75,7 @@ impl Numbered {
         let mut text = String::with_capacity(self.prefix.len() + 20);
         let key = |position| {
             self.write(position, &mut text);
-            Key::from(text.as_str())
+            self.key_of(&text)
         };
         positions.map(key).collect()
     }

@@ -4,6 +4,7 @@
 //! `("calls", function, arguments, keywords, (keys as one text, their ends))` for many plain calls of one function. One
 //! pickle holds a function once, however many calls of it there are in the batch.
 
+use std::fmt::Write;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -124,21 +125,30 @@ pub fn dump_plain_calls<'py>(
     Ok(Bytes::copy_from_slice(pickled.cast::<PyBytes>()?.as_bytes()))
 }
 
-/// Keys as one text, and where each of them ends in its UTF-8: one thing to pickle.
-fn joined<'py>(py: Python<'py>, keys: &[Key]) -> (String, Bound<'py, PyBytes>) {
-    let mut text = String::with_capacity(keys.iter().map(|key| key.len()).sum());
+/// Keys as one text, and where each of them ends in its UTF-8: one thing to pickle. Where they
+/// differ only by the numbers at their ends: these, with the text before as another text.
+fn joined<'py>(py: Python<'py>, keys: &[Key]) -> (String, Bound<'py, PyBytes>, String) {
+    let base = keys.first().map_or("", |key| key.parts().0);
+    let alike = |key: &Key| matches!(key.parts(), (text, Some(_)) if text == base);
+    let base = if keys.iter().all(alike) { base } else { "" };
+    let mut text = String::new();
     let mut ends = Vec::with_capacity(4 * keys.len());
     for key in keys {
-        text.push_str(key);
+        // Writing to text does not fail.
+        _ = match key.parts() {
+            (_, Some(number)) if !base.is_empty() => write!(text, "{number}"),
+            _ => write!(text, "{key}"),
+        };
         ends.extend_from_slice(&(text.len() as u32).to_le_bytes());
     }
-    (text, PyBytes::new(py, &ends))
+    (text, PyBytes::new(py, &ends), base.to_owned())
 }
 
 /// What [`joined`] joined.
-fn taken_apart(keys: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
-    let (text, ends): (Bound<'_, PyString>, Bound<'_, PyBytes>) = keys.extract()?;
-    let text = text.to_cow()?;
+fn taken_apart(keys: &Bound<'_, PyAny>) -> PyResult<Vec<Key>> {
+    let (text, ends, base): (Bound<'_, PyString>, Bound<'_, PyBytes>, Bound<'_, PyString>) =
+        keys.extract()?;
+    let (text, base) = (text.to_cow()?, base.to_cow()?);
     let mut begin = 0;
     let mut keys = Vec::with_capacity(ends.len()? / 4);
     for end in ends.as_bytes().chunks_exact(4) {
@@ -146,7 +156,7 @@ fn taken_apart(keys: &Bound<'_, PyAny>) -> PyResult<Vec<Arc<str>>> {
         let key = text.get(begin..end).ok_or_else(|| {
             PyValueError::new_err("the keys of a batch of calls are not where they should be")
         })?;
-        keys.push(Arc::from(key));
+        keys.push(Key::after(&format!("{base}{key}"), keys.last()));
         begin = end;
     }
     Ok(keys)
@@ -171,7 +181,7 @@ pub fn block<'task>(
 /// A batch that came to a worker.
 pub struct Batch {
     work: Work,
-    keys: Vec<Arc<str>>,
+    keys: Vec<Key>,
     _visitor: Visitor,
 }
 
@@ -244,18 +254,18 @@ impl Batch {
         let keys = keys
             .cast_into::<PyList>()?
             .iter()
-            .map(|key| Ok(Arc::from(&*key.cast_into::<PyString>()?.to_cow()?)))
+            .map(|key| Ok(Key::from(&*key.cast_into::<PyString>()?.to_cow()?)))
             .collect::<PyResult<_>>()?;
         Ok(Self { work, keys, _visitor: Visitor::enter() })
     }
 
     /// A block of an array in memory and its key.
     pub fn of_block(key: &str, block: Value) -> Self {
-        Self { work: Work::Block(block), keys: vec![Arc::from(key)], _visitor: Visitor::enter() }
+        Self { work: Work::Block(block), keys: vec![Key::from(key)], _visitor: Visitor::enter() }
     }
 
     /// The key of a task as text.
-    pub fn key(&self, index: u32) -> Option<&Arc<str>> {
+    pub fn key(&self, index: u32) -> Option<&Key> {
         self.keys.get(index as usize)
     }
 

@@ -239,7 +239,7 @@ fn calls_of_futures(
     let mut outputs = Vec::with_capacity(found.len());
     for ((template, needs), key) in found.into_iter().zip(keys) {
         let operation = OperationId::from_index(operations.len());
-        let key = PyString::new(py, key).into_any().unbind();
+        let key = PyString::new(py, &key.to_string()).into_any().unbind();
         operations.push(Op::Template { template, key });
         // The entries of the reader are the imports, in order.
         outputs.push(builder.push(operation, 0, needs.into_iter().map(TaskId::from_index)));
@@ -297,8 +297,8 @@ fn batched(
     py: Python<'_>,
     plan: samite::graph::Plan,
     operations: &[Op],
-    outputs: Vec<Arc<str>>,
-    imports: Vec<(TaskId, Arc<str>)>,
+    outputs: Vec<Key>,
+    imports: Vec<(TaskId, Key)>,
     annotations: Vec<TaskOptions>,
 ) -> PyResult<Submission> {
     let mut batches = Vec::new();
@@ -404,14 +404,22 @@ fn keep(submission: &mut Submission, kept: impl Fn(TaskId) -> Vec<Key>) -> PyRes
 }
 
 /// Keys as the scheduler knows them: strings as they are, others as they are written.
-pub fn texts(keys: &Bound<'_, PyList>) -> PyResult<Vec<Arc<str>>> {
-    keys.iter().map(|key| text(&key)).collect()
+pub fn texts(keys: &Bound<'_, PyList>) -> PyResult<Vec<Key>> {
+    let mut texts: Vec<Key> = Vec::with_capacity(keys.len());
+    for key in keys {
+        texts.push(text_after(&key, texts.last())?);
+    }
+    Ok(texts)
 }
 
 /// A key as the scheduler knows it.
-pub fn text(key: &Bound<'_, PyAny>) -> PyResult<Arc<str>> {
+pub fn text(key: &Bound<'_, PyAny>) -> PyResult<Key> {
+    text_after(key, None)
+}
+
+fn text_after(key: &Bound<'_, PyAny>, before: Option<&Key>) -> PyResult<Key> {
     match key.cast::<PyString>() {
-        Ok(text) => Ok(Arc::from(&*text.to_cow()?)),
-        Err(_) => Ok(Arc::from(&*key.str()?.to_cow()?)),
+        Ok(text) => Ok(Key::after(&text.to_cow()?, before)),
+        Err(_) => Ok(Key::after(&key.str()?.to_cow()?, before)),
     }
 }

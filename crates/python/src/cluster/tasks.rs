@@ -62,7 +62,9 @@ fn row<'py>(
         return Err(PyRuntimeError::new_err("a graph's task has no operation"));
     };
     let spec = match operation {
-        Op::Import(key) => return Ok((PyString::new(py, key).into_any(), None, needs)),
+        Op::Import(key) => {
+            return Ok((PyString::new(py, &key.to_string()).into_any(), None, needs));
+        }
         Op::ArrayTask { task, .. } => {
             let inputs = PyList::new(py, needs.iter().map(|_| ("i",)))?;
             ("c", ("v", task), inputs, PyList::empty(py)).into_pyobject(py)?.into_any()
