@@ -239,14 +239,17 @@ fn workers_forget_operations_of_graphs_that_nobody_knows_any_more() {
     wait_until("both", || is_loaded(7_003_001) && is_loaded(7_003_002));
     let address = cluster.address().clone();
     cluster.scheduler.kill();
-    drop(client);
+    client.close();
     for (content, path) in copies {
         std::fs::write(path, content).unwrap();
     }
     cluster.scheduler = journaled(&address, folder.path());
+    let client = cluster.client();
+    wait_until("the worker's return", || {
+        request(&client, "nthreads", Plain::None) != Plain::Map(Vec::new())
+    });
     wait_until("what ran before", || !is_loaded(7_003_001));
     wait_until("what ran meanwhile", || !is_loaded(7_003_002));
-    let client = cluster.client();
     let last = submit(&client, "last", Work::Add(5));
     assert_eq!(numbers(&client, &[last]), [5]);
 }
@@ -273,7 +276,7 @@ fn a_client_that_the_journal_does_not_know_goes_on() {
         std::fs::write(path, content).unwrap();
     }
     cluster.scheduler = journaled(&address, folder.path());
-    drop(first);
+    first.close();
     // Whatever the journal had of it, it is the client that it was: it is not refused.
     assert_eq!(numbers(&second, &[key("first")]), [1]);
     match &fetch(&second, std::slice::from_ref(&own))[0] {
