@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use samite_cluster::Plain;
-use samite_cluster::client::{Outcome, Status};
+use samite_cluster::client::{Client, Outcome, Status};
 use samite_cluster::journal::{Journal, JournalOptions};
 
 use crate::chaos::{Random, graph};
@@ -219,6 +219,25 @@ fn killed_schedulers_change_no_answer() {
     }
 }
 
+type Files = Vec<(std::path::PathBuf, Vec<u8>)>;
+
+/// The journal with all that was done so far: put back later, it is as if what follows had not been
+/// written.
+fn journal_of(client: &Client, folder: &std::path::Path) -> Files {
+    // This is answered when it is on the disk, and so is all that came before.
+    let path = Plain::List(vec![Plain::text("path")]);
+    request(client, "set_metadata", Plain::map([("keys", path), ("value", Plain::Int(7))]));
+    let paths = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = paths.filter(|path| path.is_file());
+    files.map(|path| (path.clone(), std::fs::read(path).unwrap())).collect()
+}
+
+fn put_back(files: Files) {
+    for (path, content) in files {
+        std::fs::write(path, content).unwrap();
+    }
+}
+
 #[test]
 fn workers_forget_operations_of_graphs_that_nobody_knows_any_more() {
     let folder = tempfile::tempdir().unwrap();
@@ -226,13 +245,7 @@ fn workers_forget_operations_of_graphs_that_nobody_knows_any_more() {
     let client = cluster.client();
     let first = submit(&client, "first", Work::Add(1));
     assert_eq!(numbers(&client, &[first]), [1]);
-    // The journal as it is before the graphs that follow, as if they had not been written.
-    let copies: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| (std::fs::read(&path).unwrap(), path))
-        .collect();
+    let before = journal_of(&client, folder.path());
     let quick = submit(&client, "quick", Work::Add(7_003_001));
     assert_eq!(numbers(&client, &[quick]), [7_003_001]);
     submit(&client, "slow", Work::Slow(1_000, 7_003_002));
@@ -240,9 +253,7 @@ fn workers_forget_operations_of_graphs_that_nobody_knows_any_more() {
     let address = cluster.address().clone();
     cluster.scheduler.kill();
     client.close();
-    for (content, path) in copies {
-        std::fs::write(path, content).unwrap();
-    }
+    put_back(before);
     cluster.scheduler = journaled(&address, folder.path());
     let client = cluster.client();
     wait_until("the worker's return", || {
@@ -260,23 +271,15 @@ fn a_client_that_the_journal_does_not_know_goes_on() {
     let mut cluster = Cluster::journaled(folder.path(), 1, 1);
     let first = cluster.client();
     assert_eq!(numbers(&first, &[submit(&first, "first", Work::Add(1))]), [1]);
-    let copies: Vec<_> = std::fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_file())
-        .map(|path| (std::fs::read(&path).unwrap(), path))
-        .collect();
+    let before = journal_of(&first, folder.path());
     let second = cluster.client();
     second.retain(&[key("first")]);
     assert_eq!(numbers(&second, &[key("first")]), [1]);
     let own = submit(&second, "own", Work::Slow(500, 2));
     let address = cluster.address().clone();
     cluster.scheduler.kill();
-    for (content, path) in copies {
-        std::fs::write(path, content).unwrap();
-    }
+    put_back(before);
     cluster.scheduler = journaled(&address, folder.path());
-    first.close();
     // Whatever the journal had of it, it is the client that it was: it is not refused.
     assert_eq!(numbers(&second, &[key("first")]), [1]);
     match &fetch(&second, std::slice::from_ref(&own))[0] {
