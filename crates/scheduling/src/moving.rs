@@ -188,7 +188,7 @@ impl Scheduler {
         let Some(graph) = self.graphs.get(slot) else { return };
         let (key, bytes) = (TaskKey { graph: graph.id, task }, graph.task(task).bytes);
         let Some(source) = self.workers.id(holder) else { return };
-        let others = self.workers.from_turn().filter(|(_, worker)| worker.retirement.is_none());
+        let others = self.workers.all_in_turn().filter(|(_, worker)| worker.retirement.is_none());
         let least = others.take(LOOKED_AT).map(|(slot, worker)| (worker.bytes, slot)).min();
         let Some((_, target)) = least else { return };
         let Some(worker) = self.workers.id(target) else { return };

@@ -95,8 +95,12 @@ impl Scheduler {
                 };
                 let candidates = &mut self.scratch.candidates;
                 candidates.clear();
-                if anywhere {
-                    let all = self.workers.from_turn().filter(|(_, worker)| fits(worker));
+                let uses = options.resources.iter().any(|resource| resource.thousandths > 0);
+                if anywhere && uses {
+                    let all = self.workers.equipped_in_turn().filter(|(_, worker)| fits(worker));
+                    candidates.extend(all.take(LOOKED_AT).map(|(slot, _)| slot));
+                } else if anywhere {
+                    let all = self.workers.all_in_turn().filter(|(_, worker)| fits(worker));
                     candidates.extend(all.take(LOOKED_AT).map(|(slot, _)| slot));
                 } else {
                     let turn = self.workers.next_turn();
@@ -121,7 +125,7 @@ impl Scheduler {
     /// nothing else is ready or running.
     fn other_for_source(&mut self) -> Option<WorkerSlot> {
         let options = &self.options;
-        let taking = self.workers.from_turn().filter(|(_, worker)| takes_source(options, worker));
+        let taking = self.workers.all_in_turn().filter(|(_, worker)| takes_source(options, worker));
         if let Some((slot, _)) =
             taking.take(LOOKED_AT).min_by_key(|(_, worker)| worker.assigned.len())
         {

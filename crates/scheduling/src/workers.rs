@@ -150,6 +150,8 @@ pub(crate) struct Workers {
     idle: Group,
     /// Workers with tasks that cannot run now.
     backlogged: Group,
+    /// Workers that take tasks and have some of some resource left.
+    equipped: Group,
     /// The free slots of workers that are idle and have memory for more.
     free_slots: usize,
     /// Where the next look at some of the workers begins.
@@ -293,8 +295,18 @@ impl Workers {
         (idle.collect(), self.backlogged.some(self.turn).collect())
     }
 
+    /// All workers that may have room for a task that uses resources, as
+    /// [`all_in_turn`](Self::all_in_turn) has them.
+    pub(crate) fn equipped_in_turn(&mut self) -> impl Iterator<Item = (WorkerSlot, &Worker)> {
+        self.turn = self.turn.wrapping_add(LOOKED_AT);
+        let members = &self.equipped.members;
+        around(members.len(), self.turn)
+            .map(|place| members[place])
+            .filter_map(|slot| Some((slot, self.get(slot)?)))
+    }
+
     /// All workers, other ones first each time, where there are many.
-    pub(crate) fn from_turn(&mut self) -> impl Iterator<Item = (WorkerSlot, &Worker)> {
+    pub(crate) fn all_in_turn(&mut self) -> impl Iterator<Item = (WorkerSlot, &Worker)> {
         self.turn = self.turn.wrapping_add(LOOKED_AT);
         around(self.slots.len(), self.turn)
             .filter_map(|slot| Some((WorkerSlot(slot as u32), self.slots[slot].as_ref()?)))
@@ -349,6 +361,9 @@ impl Workers {
         }
         if before.backlogged != after.backlogged {
             self.backlogged.set(slot, after.backlogged);
+        }
+        if before.equipped != after.equipped {
+            self.equipped.set(slot, after.equipped);
         }
         self.free_slots = self.free_slots + after.free_slots - before.free_slots;
     }
@@ -426,7 +441,7 @@ impl Workers {
 
     /// What is wrong with the heap and the counts, for `check_consistent`.
     pub(crate) fn fault(&self) -> Option<&'static str> {
-        let mut counted = (0, 0, 0);
+        let mut counted = (0, 0, 0, 0);
         for (slot, worker) in self.iter() {
             let place = self.places[slot.index()];
             if worker.has_room() != (place != OUTSIDE) {
@@ -439,13 +454,17 @@ impl Workers {
             counted.0 += usize::from(standing.idle);
             counted.1 += usize::from(standing.backlogged);
             counted.2 += standing.free_slots;
+            counted.3 += usize::from(standing.equipped);
             if standing.idle && !self.idle.members.contains(&slot)
                 || standing.backlogged && !self.backlogged.members.contains(&slot)
+                || standing.equipped && !self.equipped.members.contains(&slot)
             {
                 return Some("an idle or backlogged worker is not listed as one");
             }
         }
-        if counted != (self.idle.members.len(), self.backlogged.members.len(), self.free_slots) {
+        let [idle, backlogged, equipped] =
+            [&self.idle, &self.backlogged, &self.equipped].map(|group| group.members.len());
+        if counted != (idle, backlogged, self.free_slots, equipped) {
             return Some("the counts of idle and backlogged workers are wrong");
         }
         let heaped =
@@ -462,6 +481,8 @@ struct Standing {
     /// It has tasks that cannot run now.
     backlogged: bool,
     free_slots: usize,
+    /// It takes tasks, and has some of some resource left.
+    equipped: bool,
 }
 
 #[inline]
@@ -471,5 +492,7 @@ fn standing(worker: &Worker) -> Standing {
     let idle = free > 0 && worker.has_room() && worker.pressure == Pressure::Normal;
     // As ever, a worker that takes tasks of others is not asked for its own.
     let backlogged = !idle && worker.waiting() > 0;
-    Standing { idle, backlogged, free_slots: if idle { free } else { 0 } }
+    let mut left = worker.options.resources.iter().zip(&worker.used);
+    let equipped = worker.has_room() && left.any(|(all, used)| all.thousandths > *used);
+    Standing { idle, backlogged, free_slots: if idle { free } else { 0 }, equipped }
 }

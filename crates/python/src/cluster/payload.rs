@@ -1,7 +1,8 @@
 //! Operations on their way to workers: batches of pickled calls.
 //!
 //! A payload is the pickle of `("tasks", specs, keys)`, with specs as `spec.rs` has them, or of
-//! `("calls", function, arguments, keywords, (keys as one text, their ends))` for many plain calls of one function. One
+//! `("calls", function, arguments, keywords, (keys as one text, their ends, what stands before all))` for many plain
+//! calls of one function. One
 //! pickle holds a function once, however many calls of it there are in the batch.
 
 use std::fmt::Write;
