@@ -33,7 +33,7 @@ fn main() {
             let mut graph = Graph::default();
             for (place, key) in keys.iter().enumerate() {
                 let task = graph.task(Work::Add(place as u64), &[]);
-                graph.output(key, task);
+                graph.output(key.to_string(), task);
             }
             let submission = graph.submission();
             client.retain(&keys);

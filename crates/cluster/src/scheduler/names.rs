@@ -32,6 +32,7 @@ pub(super) struct Failed {
 
 /// The clients that want a result: mostly one, which takes no memory of its own.
 #[derive(Clone, Debug, Default)]
+#[expect(clippy::box_collection, reason = "a list in place would take twice as much in each name")]
 pub(super) enum Wanting {
     #[default]
     Nobody,
