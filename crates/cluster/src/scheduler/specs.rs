@@ -53,7 +53,7 @@ impl Core {
                 return Err(Fault::value(text));
             }
             let record = self.names.graphs.get(&task.graph).ok_or_else(unknown)?;
-            let name = record.outputs.get(&task.task);
+            let name = record.outputs.get(task.task);
             let mut told = vec![
                 ("id", id_of(task)),
                 ("key", Plain::text(record.name_of(task.task))),
