@@ -158,6 +158,7 @@ def _held(client):
 
 def test_a_full_spill_disk_fails_nothing_that_fits(tmp_path):
     """Where nothing can be spilled, tasks run one after the other instead of not at all."""
+    from samite import config
     from samite.distributed import Client, LocalCluster
 
     blocker = tmp_path / "no-folder"
@@ -166,6 +167,8 @@ def test_a_full_spill_disk_fails_nothing_that_fits(tmp_path):
     os.environ["TMPDIR"] = str(blocker)
     try:
         with (
+            # The process is larger than that by itself, and would be started again.
+            config.set({"distributed.worker.memory.terminate": False}),
             LocalCluster(n_workers=1, threads_per_worker=1, memory_limit="40 MB") as cluster,
             Client(cluster) as client,
         ):
