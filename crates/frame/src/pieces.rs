@@ -52,7 +52,8 @@ fn cut(
     let children = plan.children().into_iter().cloned().map(|child| cut(child, limit, sizes));
     let plan = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
     let Some((repartition, keys, threads)) = dealt_groups(&plan) else { return Ok(plan) };
-    let pieces = bytes_of(&plan, sizes)?.div_ceil((limit / SHARE).max(1)).min(MOST_PIECES);
+    let bytes = bytes_of(&plan, keys.len(), sizes)?;
+    let pieces = bytes.div_ceil((limit / SHARE).max(1)).min(MOST_PIECES);
     if pieces < 2 {
         return Ok(plan);
     }
@@ -82,10 +83,18 @@ fn dealt_groups(plan: &Arc<dyn ExecutionPlan>) -> Option<(&RepartitionExec, Keys
     }
 }
 
-/// The bytes that the tables of groups are likely to take.
-fn bytes_of(plan: &Arc<dyn ExecutionPlan>, sizes: &StatisticsRegistry) -> Result<usize> {
+/// The bytes that the tables of groups are likely to take. Keys of which nothing is known are taken
+/// for those of few groups: rows that wait for nothing cost more than a table that is too large.
+fn bytes_of(
+    plan: &Arc<dyn ExecutionPlan>,
+    keys: usize,
+    sizes: &StatisticsRegistry,
+) -> Result<usize> {
     let found = sizes.compute(plan.as_ref())?;
-    let groups = found.base().num_rows.get_value().copied().unwrap_or_default();
+    let rows = found.base().num_rows.get_value().copied().unwrap_or_default();
+    let of_keys = found.base().column_statistics.iter().take(keys);
+    let values = of_keys.filter_map(|key| key.distinct_count.get_value().copied());
+    let groups = values.fold(1, usize::saturating_mul).min(rows);
     Ok(groups.saturating_mul(width(&plan.schema()) + BESIDE_VALUES))
 }
 
