@@ -178,7 +178,7 @@ def test_exceptions_that_do_not_pickle():
 
     with pytest.raises(Exception, match="detail of the failure") as caught:
         delayed(fail)().compute(scheduler="processes")
-    assert "UnpicklableError" in str(caught.value)
+    assert "UnpicklableError" in repr(caught.value) + str(caught.value)
 
     def fail_worse():
         raise NeedsMoreArguments(1, 2)
