@@ -7,6 +7,7 @@ mod error;
 mod executor;
 mod inline;
 mod key;
+mod nesting;
 mod parts;
 mod patience;
 mod peers;

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::nesting::inside;
+
 /// A value of a control message: what every language has.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub enum Plain {
@@ -19,9 +21,9 @@ pub enum Plain {
     /// Bytes whose meaning the scheduler does not know.
     Bytes(Box<[u8]>),
     /// Values in order.
-    List(Vec<Plain>),
+    List(#[serde(deserialize_with = "inside")] Vec<Plain>),
     /// Pairs of keys and values.
-    Map(Vec<(Plain, Plain)>),
+    Map(#[serde(deserialize_with = "inside")] Vec<(Plain, Plain)>),
 }
 
 impl Plain {

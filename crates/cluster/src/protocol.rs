@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::encoded::Encoded;
 pub(crate) use crate::key::Key;
+use crate::nesting::inside;
 use crate::plain::{Fault, Plain};
 use crate::transport::Address;
 
@@ -95,6 +96,7 @@ pub(crate) enum FromClient {
     /// A message that the client keeps until the scheduler has it on its disk.
     Keep {
         number: u64,
+        #[serde(deserialize_with = "inside")]
         message: Box<FromClient>,
     },
     /// The client has connected anew, and wants these: results that it knows to have been
