@@ -188,10 +188,12 @@ class DataMixin(ClientBase):
         texts = [key_text(key) for key in keys]
         if values:
             await in_thread(lambda: engine.scatter(texts, values, workers, copies, seconds))
+        # From here on the client says that it wants the data, also to a scheduler that is started
+        # again before there are copies.
+        futures = Future._many(keys, self)
         if values and copies > 1:
             wanted = _given(n=None if copies == _EVERY_WORKER else copies, workers=workers)
-            await self._request("replicate", {"keys": texts, **wanted}, seconds)
-        futures = Future._many(keys, self)
+            await self._copied({"keys": texts, **wanted}, seconds)
         for future, value in zip(futures, values, strict=True):
             future._type = type(value)
         if isinstance(data, Mapping):
@@ -199,6 +201,19 @@ class DataMixin(ClientBase):
         if named:
             return kind(*futures)
         return kind(futures) if several else futures[0]
+
+    async def _copied(self, arguments: dict[str, Any], seconds: float | None) -> None:
+        """Ask for copies, and again where it is not known whether they were made: those that are
+        there already are enough."""
+        from samite.distributed.exceptions import CommClosedError
+
+        for _ in range(_TRIES - 1):
+            try:
+                await self._request("replicate", arguments, seconds)
+            except CommClosedError:
+                continue
+            return
+        await self._request("replicate", arguments, seconds)
 
     # ---- where data is --------------------------------------------------------------------------
 
@@ -420,6 +435,8 @@ class DataMixin(ClientBase):
 
 # More copies than there can be workers.
 _EVERY_WORKER = 2**32 - 1
+# How often copies are asked for where schedulers die meanwhile.
+_TRIES = 5
 
 
 class WhoHas(dict):
