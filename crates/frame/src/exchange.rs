@@ -222,7 +222,8 @@ impl Dealing {
         let mut state = self.state.lock();
         if let State::Opened(inputs) = &mut *state {
             let inputs = std::mem::take(inputs).into_iter();
-            let deal = |input: Input| SpawnedTask::spawn(input.dealt(Ending(self.board.clone())));
+            let deal =
+                |input: Input| SpawnedTask::spawn(input.dealt(Ending::of(self.board.clone())));
             *state = State::Begun { _tasks: inputs.map(deal).collect() };
         }
     }
@@ -236,7 +237,7 @@ struct Input {
 
 impl Input {
     async fn dealt(mut self, ending: Ending) {
-        let outcome = self.all(&ending.0).await;
+        let outcome = self.all(&ending.board).await;
         ending.with(outcome);
     }
 
@@ -267,22 +268,30 @@ impl Input {
 
 /// Tells the outputs that an input has ended, however it does: one that does not say how, because
 /// it was stopped, must not look as if all its rows had come.
-struct Ending(Arc<Board>);
+struct Ending {
+    board: Arc<Board>,
+    is_told: bool,
+}
 
 impl Ending {
-    fn with(self, outcome: Result<()>) {
+    fn of(board: Arc<Board>) -> Self {
+        Self { board, is_told: false }
+    }
+
+    fn with(mut self, outcome: Result<()>) {
+        self.is_told = true;
         if let Err(failed) = outcome {
-            self.0.fail(failed);
+            self.board.fail(failed);
         }
-        self.0.end();
-        std::mem::forget(self);
     }
 }
 
 impl Drop for Ending {
     fn drop(&mut self) {
-        self.0.fail(internal_datafusion_err!("rows were dealt out no further"));
-        self.0.end();
+        if !self.is_told {
+            self.board.fail(internal_datafusion_err!("rows were dealt out no further"));
+        }
+        self.board.end();
     }
 }
 

@@ -168,6 +168,10 @@ proptest! {
             prop_assert_eq!(found.iter().map(Rows::len).sum::<usize>(), expected.len());
         }
         prop_assert_eq!(pool(&context).reserved(), 0);
+        // Nothing of the run stays: its pool, and its folder of files, go with it.
+        let pool = Arc::downgrade(&pool(&context));
+        drop((plan, context));
+        prop_assert!(pool.upgrade().is_none());
     }
 }
 

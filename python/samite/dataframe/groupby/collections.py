@@ -10,6 +10,7 @@ from samite.dataframe.groupby.keys import normalized_keys
 from samite.dataframe.groupby.specification import (
     Output,
     function_name,
+    functions_in,
     named_results,
     normalized_function,
     parse,
@@ -414,7 +415,7 @@ class GroupBy:
         functions = (
             [function for _, _, function in spec.results]
             if isinstance(spec, NamedResults)
-            else _functions_in(spec)
+            else functions_in(spec)
         )
         for function in functions:
             if isinstance(function, Aggregation):
@@ -571,12 +572,7 @@ class GroupBy:
     ) -> Any:
         """The place of each value among those of its group, from 1; see pandas for the
         parameters."""
-        keywords = {
-            "method": method,
-            "ascending": ascending,
-            "na_option": na_option,
-            "pct": pct,
-        }
+        keywords = {"method": method, "ascending": ascending, "na_option": na_option, "pct": pct}
         return self._function("rank", (), keywords, method=shuffle_method)
 
     def median(
@@ -801,11 +797,3 @@ def _as_collection(key: Any) -> Any:
     from samite.dataframe.collections.frame_base import new_collection
 
     return new_collection(key) if isinstance(key, Expr) else key
-
-
-def _functions_in(spec: Any) -> list[Any]:
-    values = spec.values() if hasattr(spec, "values") else [spec]
-    found: list[Any] = []
-    for value in values:
-        found += value if isinstance(value, (list, tuple)) else [value]
-    return found

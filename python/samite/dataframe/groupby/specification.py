@@ -270,3 +270,12 @@ def named_results(given: Mapping[str, Any], is_series: bool) -> NamedResults:
         else:
             raise TypeError(f"agg({label}=...) takes a pair of column and function, got {pair!r}")
     return NamedResults(results)
+
+
+def functions_in(spec: Any) -> list[Any]:
+    """The functions that a specification names, of whatever columns."""
+    values = spec.values() if hasattr(spec, "values") else [spec]
+    found: list[Any] = []
+    for value in values:
+        found += value if isinstance(value, (list, tuple)) else [value]
+    return found
