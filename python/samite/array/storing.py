@@ -13,6 +13,7 @@ from samite.array.chunks import has_unknown
 from samite.array.core import Array, make_array
 from samite.array.locking import held, lock_for
 from samite.array.slices import fuse_slice
+from samite.array.targets import opened, shareable
 from samite.base import tokenize
 from samite.blockwise import Blockwise, blockwise_token
 from samite.layers import ArraySliceDep
@@ -68,6 +69,9 @@ def store(
     ValueError
         If the numbers of sources, targets and regions differ, a shape does not fit or is not
         known, or a source is no lazy array.
+    RuntimeError
+        If a target is an array in the memory of this process, and a worker in another one is to
+        write to it. Workers in this process can, and all can write to a `numpy.memmap`.
 
     Any error that a target raises is raised here too. Other chunks may be written by then.
     """
@@ -100,12 +104,20 @@ def store(
         load_stored = return_stored and not compute
     if not sources:
         return None if compute and not return_stored else ()
-    if compute:
-        _warn_of_copies(targets, kwargs.get("scheduler"))
+    told = compute and _told_of_copies(targets, kwargs.get("scheduler"))
 
     load_with_store = load_stored and not compute
     written = [
-        _writing(source, target, region, lock, return_stored, load_with_store)
+        _writing(
+            source,
+            # After the warning processes write to copies.
+            target if told and _in_memory(target) else shareable(target),
+            (type(target).__qualname__, id(target)),
+            region,
+            lock,
+            return_stored,
+            load_with_store,
+        )
         for source, target, region in zip(sources, targets, regions)
     ]
     if compute and not return_stored:
@@ -158,20 +170,26 @@ def _fixed_shape(target: Any) -> tuple[int, ...] | None:
     return None
 
 
-def _warn_of_copies(targets: Sequence[Any], scheduler: Any) -> None:
+def _in_memory(target: Any) -> bool:
+    return isinstance(target, np.ndarray) and not isinstance(target, np.memmap)
+
+
+def _told_of_copies(targets: Sequence[Any], scheduler: Any) -> bool:
+    """Warn where other processes would write to copies of arrays, and say whether they would."""
     from samite import config
 
     if scheduler is None:
         scheduler = config.get("scheduler", None)
     if scheduler not in ("processes", "multiprocessing"):
-        return
-    if any(isinstance(t, np.ndarray) and not isinstance(t, np.memmap) for t in targets):
+        return False
+    if any(_in_memory(target) for target in targets):
         warnings.warn(
             "the target is a NumPy array in the memory of this process: what other processes "
             "write goes into copies of it and is lost. Use threads, or a file",
             UserWarning,
             stacklevel=3,
         )
+    return True
 
 
 def _compute_all(arrays: Sequence[Array], **kwargs: Any) -> None:
@@ -184,20 +202,25 @@ def _compute_all(arrays: Sequence[Array], **kwargs: Any) -> None:
 
 
 def _writing(
-    source: Array, target: Any, region: Any, lock: Any, return_stored: bool, load_stored: bool
+    source: Array,
+    target: Any,
+    identity: Any,
+    region: Any,
+    lock: Any,
+    return_stored: bool,
+    load_stored: bool,
 ) -> Array:
-    """The array of tasks that write a source's chunks."""
+    """The array of tasks that write a source's chunks. Targets change, and can be too large to be
+    hashed: ``identity`` says which one it is."""
     from samite.delayed import Delayed
 
     dependencies: list[Any] = [source]
     if isinstance(target, Delayed):
         reference: Any = TaskRef(target.key)
         dependencies.append(target)
-        identity: Any = target.key
+        identity = target.key
     else:
         reference = DataNode(None, target)
-        # Targets change, and can be too large to be hashed.
-        identity = (type(target).__qualname__, id(target))
     name = f"store-map-{tokenize(source, identity, region, lock, return_stored, load_stored)}"
     indices = tuple(range(source.ndim))
     task = Task(
@@ -273,6 +296,7 @@ def load_store_chunk(
     ValueError
         If the chunk has another shape than its place.
     """
+    out = opened(out)
     place = index if region is None else _within(region, index)
     with held(lock):
         if x is not None and np.size(x) != 0:

@@ -152,6 +152,31 @@ def test_copies_in_other_processes_are_told_of():
         da.store(da.ones(4, chunks=2), np.zeros(4), scheduler="processes")
 
 
+@pytest.mark.parametrize("part", [np.s_[:], np.s_[3:7], np.s_[2:3, 1:5]], ids=str)
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_other_processes_write_to_mapped_files(tmp_path, part, order):
+    # The array begins anywhere in the file.
+    mapped = np.memmap(tmp_path / "a", "i4", "w+", 4100, (8, 6), order)
+    target = mapped[part]
+    x = da.arange(target.size, chunks=-1).reshape(target.shape).rechunk((3, 2))
+    if target.flags.c_contiguous or target.flags.f_contiguous:
+        da.store(x, target, scheduler="processes")
+        np.testing.assert_array_equal(target, np.arange(target.size).reshape(target.shape))
+        assert mapped.sum() == target.sum()
+    else:
+        with pytest.raises(RuntimeError, match=r"numpy\.memmap in the memory of another process"):
+            da.store(x, target, scheduler="processes")
+
+
+def test_other_processes_do_not_write_to_zarr_arrays_in_memory():
+    zarr = pytest.importorskip("zarr")
+    target = zarr.zeros((4, 4), chunks=(2, 2))
+    refused = pytest.raises(RuntimeError, match="zarr.Array in the memory of another process")
+    with samite.config.set(scheduler="processes"), refused:
+        da.ones((4, 4), chunks=2).to_zarr(target)
+    assert not target[:].any()
+
+
 # -- files -----------------------------------------------------------------------------
 
 

@@ -16,7 +16,7 @@ import samite.array as da
 import samite.bag as db
 import samite.dataframe as dd
 from samite import delayed
-from samite.distributed import Future, futures_of, wait
+from samite.distributed import Client, Future, futures_of, wait
 
 
 def increment(x):
@@ -43,6 +43,32 @@ def test_arrays(client):
     future = client.compute((lazy * 2).mean())
     assert isinstance(future, Future)
     assert future.result(PATIENCE) == pytest.approx(made.mean() * 2)
+
+
+def test_workers_of_this_process_store_into_its_memory(local):
+    x = da.arange(24, chunks=5).reshape(4, 6).rechunk(3)
+    target = np.zeros((4, 6))
+    x.store(target)
+    np.testing.assert_array_equal(target, np.arange(24).reshape(4, 6))
+    writes = (x + 1).store(target, compute=False)
+    future = local.compute(writes)
+    del writes
+    future.result(PATIENCE)
+    np.testing.assert_array_equal(target, np.arange(24).reshape(4, 6) + 1)
+
+
+def test_workers_elsewhere_refuse_to_store_into_copies(outside):
+    target = np.zeros((4, 6))
+    refused = pytest.raises(RuntimeError, match="numpy.ndarray in the memory of another process")
+    with Client(outside), refused:
+        da.ones((4, 6), chunks=3).store(target)
+
+
+def test_workers_elsewhere_store_into_files(outside, tmp_path):
+    target = np.memmap(tmp_path / "a", "f8", "w+", shape=(4, 6))
+    with Client(outside):
+        da.ones((4, 6), chunks=3).store(target)
+    assert (target == 1).all()
 
 
 def test_persisted_arrays_are_futures(client):
@@ -105,16 +131,12 @@ def test_annotations_reach_the_cluster(client):
 
 
 def test_the_client_as_the_scheduler_of_one_call(inside):
-    from samite.distributed import Client
-
     with Client(inside, set_as_default=False) as client:
         assert add(1, 2).compute(scheduler=client) == 3
         assert da.ones(10, chunks=5).sum().compute(scheduler=client) == 10
 
 
 def test_what_was_persisted_elsewhere_does_not_stand_for_what_is_here():
-    from samite.distributed import Client
-
     lazy = dd.from_pandas(pd.DataFrame({"a": range(30)}), npartitions=4)
     held = []
     for _ in range(2):
