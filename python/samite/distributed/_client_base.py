@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Coroutine, Iterable
+from collections.abc import Callable, Coroutine, Iterable, MutableMapping
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,7 @@ class ClientBase:
     _direct: bool | None
     _engine: Any
     _fire: dict[str, Any]
+    _of_graphs: MutableMapping[Any, Future[Any]]
     _security: Any
     _timeout: float | None
     _topics: dict[str, Any]

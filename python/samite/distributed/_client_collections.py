@@ -212,18 +212,57 @@ class CollectionsMixin(ClientBase):
         for key in keys:
             check_key(key)
         graph = as_dict(dsk)
+        results = self._results_in(graph)
+        if results:
+            # What is computed, or will be, is not computed again.
+            graph = {**graph, **results}
+        wanted = [key for key in keys if key not in results]
         sets, rows = _sets_of_options(graph, by_kind, options) if by_kind else (None, None)
         engine = self._connected("update-graph")
-        warn_of_size(engine.submit_graph(graph, keys, options, sets, rows))
-        return Future._many(keys, self)
+        if wanted:
+            warn_of_size(engine.submit_graph(graph, wanted, options, sets, rows))
+        made = Future._many(keys, self)
+        for key, future in zip(keys, made, strict=True):
+            first = self._of_graphs.setdefault(key, future)
+            if first is not future:
+                # The one that is known by its key lives for as long as any of them.
+                future._first = first
+        return made
+
+    def _results_in(self, graph: Mapping[Any, Any]) -> dict[Any, Future[Any]]:
+        """The keys of a graph whose results somebody holds, and which have not failed."""
+        held = self._of_graphs
+        few, many = (held, graph) if len(held) < len(graph) else (graph, held)
+        found = {}
+        for key in [key for key in list(few) if key in many]:
+            future = held.get(key)
+            if future is not None and future.status in ("pending", "finished"):
+                found[key] = future
+        return found
 
     def normalize_collection(self, collection: Any) -> Any:
-        """The collection with the parts that this client has computed already in place."""
+        """The collection with futures in place of the tasks whose results this client holds.
+
+        `compute`, `persist` and `get` see to that themselves. Tasks of the collection are those of
+        its own graph: parts of it that are optimized together have other names when they run.
+
+        Raises
+        ------
+        TypeError
+            If it is no collection.
+        """
         from samite.base import is_dask_collection
+        from samite.optimization import cull
 
         if not is_dask_collection(collection):
             raise TypeError(f"expected a collection, got {type(collection).__name__}")
-        return collection
+        graph = dict(collection.__dask_graph__())
+        results = self._results_in(graph)
+        if not results:
+            return collection
+        kept, _ = cull({**graph, **results}, collection.__dask_keys__())
+        rebuild, arguments = collection.__dask_postpersist__()
+        return rebuild(kept, *arguments)
 
 
 def _in_task() -> bool:

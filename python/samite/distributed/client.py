@@ -154,6 +154,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         self._config_before: Any = None
         self._context_tokens: list[Any] = []
         self._fire: dict[str, Any] = {}
+        # A future for each key of a graph whose result somebody holds.
+        self._of_graphs = weakref.WeakValueDictionary()
         self._topics: dict[str, Any] = {}
         self.scheduler_file = None
         self.cluster: Any = None

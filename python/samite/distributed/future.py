@@ -38,10 +38,11 @@ class Future(_engine.FutureBase, Generic[T]):
         The client that asks for it; by default the current one.
     """
 
-    __slots__ = ("_client", "_hidden", "_type")
+    __slots__ = ("_client", "_first", "_hidden", "_type")
 
     # A future is hashed and compared by identity.
     _client: Client | None
+    _first: Future[Any] | None
 
     def __new__(cls, key: Any, client: Client | None = None, *_: Any) -> Future[Any]:
         if client is None:
@@ -204,6 +205,7 @@ class Future(_engine.FutureBase, Generic[T]):
         client = self._client
         if self.__class__ is Future and client is not None and client._engine is not None:
             client._connected().release([self._samite_key])
+            self._first = None
             self.__class__ = _Released
 
     @property
@@ -248,9 +250,13 @@ class Future(_engine.FutureBase, Generic[T]):
     def _repr_html_(self) -> str:
         from html import escape
 
-        return (
-            f"<b>Future: {escape(str(self.key))}</b> "
-            f'<span style="color: var(--jp-ui-font-color2, gray)">status: </span>{self.status}'
+        from samite.utils import typename
+
+        known = self._known_type()
+        facts = {"status": self.status, **({} if known is None else {"type": typename(known)})}
+        return f"<b>Future: {escape(str(self.key))}</b> " + ", ".join(
+            f'<span style="color: var(--jp-ui-font-color2, gray)">{name}: </span>{escape(fact)}'
+            for name, fact in facts.items()
         )
 
 

@@ -81,6 +81,48 @@ def test_persisted_arrays_are_futures(client):
     assert [one.sum().compute() for one in kept] == [400, 800]
 
 
+def counted(x, folder):
+    with open(os.path.join(folder, "runs"), "a") as file:
+        file.write(".")
+    return x + 1
+
+
+def test_what_somebody_holds_is_not_computed_again(client, tmp_path):
+    step = delayed(counted, pure=True)
+    first = step(1, str(tmp_path))
+    last = step(step(first, str(tmp_path)), str(tmp_path))
+    kept = client.persist(first)
+    assert last.compute() == 4
+    # Also where it is not there yet.
+    futures = client.compute([last, last, first])
+    assert client.gather(futures) == [4, 4, 2]
+    assert client.get(last.dask, [last.key, first.key]) == [4, 2]
+    assert os.path.getsize(tmp_path / "runs") == 1 + 2 + 2
+    normal = client.normalize_collection(last)
+    assert normal.key == last.key
+    assert [type(one) for one in normal.dask.values()] == [Future]
+    del futures, normal, kept
+    gc.collect()
+    assert client.normalize_collection(last) is last
+    assert last.compute() == 4
+    assert os.path.getsize(tmp_path / "runs") == 1 + 2 + 2 + 3
+
+
+def test_what_has_failed_is_computed_again(client, tmp_path):
+    def fragile(folder):
+        if not os.path.exists(folder):
+            raise OSError("not there yet")
+        return os.path.basename(folder)
+
+    folder = tmp_path / "a"
+    lazy = delayed(fragile)(str(folder))
+    future = client.compute(lazy)
+    with pytest.raises(OSError, match="not there yet"):
+        future.result(PATIENCE)
+    folder.mkdir()
+    assert delayed(len)(lazy).compute() == 1
+
+
 def test_bags(client):
     bag = db.from_sequence(range(20), npartitions=4)
     assert bag.map(increment).filter(lambda x: x % 2).sum().compute() == 100
