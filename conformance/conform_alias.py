@@ -307,11 +307,18 @@ def shims():
 
 
 def load(name, path):
+    """A module of the harness; threads of workers that come together see it whole."""
     if name not in sys.modules:
-        spec = importlib.util.spec_from_file_location(name, path)
-        sys.modules[name] = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(sys.modules[name])
+        with LOADING:
+            if name not in sys.modules:
+                spec = importlib.util.spec_from_file_location(name, path)
+                module = importlib.util.module_from_spec(spec)
+                spec.loader.exec_module(module)
+                sys.modules[name] = module
     return sys.modules[name]
+
+
+LOADING = threading.Lock()
 
 
 def record(**entry):
@@ -347,6 +354,9 @@ def pytest_configure(config):
         for module, function in shims().VALUE_ASSERTS.items():
             importlib.import_module(module).assert_eq = function
     if any("distributed" in arg for arg in config.args):
+        for folder in Path(State.tests, "distributed").rglob("tests"):  # what tests import of tests
+            package = ".".join(folder.parent.relative_to(State.tests).parts)
+            importlib.import_module(package).__path__.append(str(folder.parent))
         helpers = importlib.import_module("distributed.utils_test")
         helpers.certs_dir = str(Path(State.tests, "distributed/tests"))
         helpers.__dict__.update(shims().cluster_shim() if State.shim else {})

@@ -1,10 +1,12 @@
-"""The ratchet's own logic: what a list keeps, what a sample takes, what may leave a list."""
+"""The harness's own logic: what a list keeps, what a sample takes, what may leave a list, what
+threads see of it."""
 
 from __future__ import annotations
 
 import json
 import sys
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT / "conformance"))
 
+import conform_alias  # noqa: E402
 import item_lists  # noqa: E402
 import ratchet  # noqa: E402
 
@@ -103,3 +106,13 @@ def test_the_lists_of_the_project_agree():
     }
     unused = [p for p in patterns if not ratchet.matching(everything, [p])]
     assert not unused, "patterns that match no item"
+
+
+def test_threads_see_modules_of_the_harness_whole(tmp_path, monkeypatch):
+    path = tmp_path / "slow_to_come.py"
+    path.write_text("import time\ntime.sleep(0.1)\nlast = 1\n")
+    monkeypatch.delitem(sys.modules, "slow_to_come", raising=False)
+    with ThreadPoolExecutor(8) as pool:
+        loaded = list(pool.map(lambda _: conform_alias.load("slow_to_come", path).last, range(8)))
+    assert loaded == [1] * 8
+    assert conform_alias.load("slow_to_come", path) is sys.modules.pop("slow_to_come")
