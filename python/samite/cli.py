@@ -26,7 +26,7 @@ _CONFIG_FILE = "samite.yaml"
 class _Commands(click.Group):
     """A group whose commands for clusters are imported when they are used."""
 
-    lazy = ("scheduler", "ssh", "worker")
+    lazy = ("scheduler", "spec", "ssh", "worker")
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """All names."""

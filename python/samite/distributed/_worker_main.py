@@ -15,6 +15,8 @@ def main() -> None:
     given, said = int(sys.argv[1]), int(sys.argv[2])
     (length,) = struct.unpack("<Q", _read(given, 8))
     arguments = _read(given, length)
+    ready = threading.Event()
+    threading.Thread(target=_end_without_nanny, args=(given, ready), daemon=True).start()
     try:
         worker = _started(pickle.loads(arguments))
     except BaseException as raised:
@@ -23,6 +25,7 @@ def main() -> None:
         text = "".join(traceback.format_exception(raised))
         _say(said, f"failed {_failure(text, raised).hex()}\n")
         os._exit(1)
+    ready.set()
     _say(said, f"ready {worker.address}\n")
     arguments = (given, said, worker)
     threading.Thread(target=_end_with_nanny, args=arguments, daemon=True).start()
@@ -93,6 +96,17 @@ def _failure(text: str, raised: BaseException) -> bytes:
     except Exception:
         return pickle.dumps((text, []))
     return data
+
+
+def _end_without_nanny(given: int, ready: threading.Event) -> None:
+    """A worker that waits for its scheduler has nobody to tell of it once its nanny is gone."""
+    import select
+
+    waiting = select.poll()
+    waiting.register(given, 0)
+    while not ready.wait(0.2):
+        if waiting.poll(0):
+            _exit()
 
 
 def _end_with_nanny(given: int, said: int, worker: Any) -> None:

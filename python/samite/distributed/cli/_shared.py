@@ -16,6 +16,8 @@ import click
 
 from samite.distributed.security import Security, token_file
 
+logger = logging.getLogger("samite.distributed")
+
 
 def security_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options by which a command is told who may connect."""
@@ -62,19 +64,46 @@ def say_address(address: str) -> None:
     print(json.dumps({"address": address}), flush=True)
 
 
-async def until_told(ended: list[Any], stdin: bool) -> None:
-    """Wait for a signal, for the end of standard input, or for one of the awaitables."""
+def told_to_end() -> asyncio.Future[int]:
+    """A future that gets the number of the first signal that tells this program to end."""
     loop = asyncio.get_running_loop()
     told = loop.create_future()
 
-    def end() -> None:
+    def end(number: int) -> None:
+        logger.info("Received signal %s", signal.Signals(number).name)
         if not told.done():
-            told.set_result(None)
+            told.set_result(number)
 
     for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, end)
+        loop.add_signal_handler(number, end, number)
+    return told
+
+
+async def started(starting: list[Any], told: asyncio.Future[int], pid_path: str | None) -> None:
+    """Wait until all have started; where a signal comes first, the program ends.
+
+    A thread may be waiting for a scheduler that never comes, and is not waited for.
+    """
+    together = asyncio.gather(*starting)
+    await asyncio.wait({together, told}, return_when=asyncio.FIRST_COMPLETED)
+    if not together.done():
+        if pid_path:
+            with contextlib.suppress(OSError):
+                os.unlink(pid_path)
+        logging.shutdown()
+        os._exit(128 + told.result())
+    await together
+
+
+async def until_told(ended: list[Any], stdin: bool, told: asyncio.Future[int]) -> None:
+    """Wait for a signal, for the end of standard input, or for one of the awaitables."""
+    loop = asyncio.get_running_loop()
     if stdin:
         import threading
+
+        def end() -> None:
+            if not told.done():
+                told.set_result(0)
 
         def read() -> None:
             while sys.stdin.read(4096):

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+import samite
 from samite.distributed.cli import _shared
 
 logger = logging.getLogger("samite.distributed.scheduler")
 
 
 @click.command(name="scheduler", context_settings={"ignore_unknown_options": True})
+@click.version_option(samite.__version__)
 @click.option("--host", default=None, help="The address or name to listen at; by default all.")
 @click.option("--port", default=None, type=int, help="The port to listen at (default: 8786).")
 @click.option("--interface", default=None, help="A network interface to listen at, such as eth0.")
@@ -107,11 +109,13 @@ def main(
             preload_argv=preload_argv,
             idle_timeout=idle_timeout,
         )
+        told = _shared.told_to_end()
+        await _shared.started([scheduler.start()], told, pid_file)
         async with scheduler:
             if on_stdin:
                 _shared.say_address(scheduler.address)
             logger.info("  Scheduler at: %s", scheduler.address)
-            await _shared.until_told([scheduler.finished()], on_stdin)
+            await _shared.until_told([scheduler.finished()], on_stdin, told)
             logger.info("End scheduler")
 
     with _shared.pid_file(pid_file):

@@ -7,10 +7,12 @@ from typing import Any
 
 import click
 
+import samite
 from samite.distributed.cli import _shared
 
 
 @click.command(name="ssh")
+@click.version_option(samite.__version__)
 @click.option("--scheduler", default=None, help="The scheduler's host; by default the first one.")
 @click.option("--nthreads", default=0, type=int, help="Tasks at a time, of each worker.")
 @click.option("--nworkers", default=1, type=int, show_default=True, help="Workers of each host.")
@@ -66,7 +68,7 @@ def main(
             asynchronous=True,
         )
         async with cluster:
-            ending = asyncio.ensure_future(_shared.until_told([], False))
+            ending = asyncio.ensure_future(_shared.until_told([], False, _shared.told_to_end()))
             await asyncio.sleep(0)  # Whoever reads the next line may answer with Ctrl-C.
             click.echo(f"Scheduler at {cluster.scheduler_address}")
             await ending

@@ -8,12 +8,14 @@ from typing import Any
 
 import click
 
+import samite
 from samite.distributed.cli import _shared
 
 logger = logging.getLogger("samite.distributed.worker")
 
 
 @click.command(name="worker", context_settings={"ignore_unknown_options": True})
+@click.version_option(samite.__version__)
 @click.argument("scheduler", type=str, required=False)
 @_shared.security_options
 @click.option("--worker-port", default=None, help="The port to listen at; by default a free one.")
@@ -158,15 +160,16 @@ def main(
         if nanny and own is not None:
             options["worker_class"] = worker_class
         while True:
+            told = _shared.told_to_end()
             workers = [cls(scheduler, name=one, **options) for one in names]
             if not nanny:
                 workers[0]._owns_process = True
-            await asyncio.gather(*(worker.start() for worker in workers))
+            await _shared.started([worker.start() for worker in workers], told, pid_file)
             for worker in workers:
                 logger.info("      Start worker at: %s", worker.address)
             if on_stdin:
                 _shared.say_address(workers[0].address)
-            await _shared.until_told([_all_ended(workers)], on_stdin)
+            await _shared.until_told([_all_ended(workers)], on_stdin, told)
             # A nanny starts its worker again by itself.
             alarm = None if nanny else workers[0]._alarm
             again = alarm is not None and alarm.is_over and alarm.again

@@ -16,7 +16,7 @@ from samite.distributed.deploy.cluster import Cluster
 
 logger = logging.getLogger("samite.distributed.deploy")
 
-__all__ = ["NoOpAwaitable", "ProcessInterface", "SpecCluster"]
+__all__ = ["NoOpAwaitable", "ProcessInterface", "SpecCluster", "run_spec"]
 
 
 class ProcessInterface:
@@ -447,13 +447,39 @@ async def _started(worker: Any) -> Any:
     return await worker
 
 
-def _class_of(cls: Any) -> Any:
-    if isinstance(cls, str):
-        import importlib
+def made_of_spec(spec: dict[Any, dict[str, Any]], *args: Any) -> dict[Any, Any]:
+    """The schedulers and workers that a specification describes, by name, not yet started."""
+    return {
+        name: _class_of(entry["cls"])(*args, **entry.get("opts", {}))
+        for name, entry in spec.items()
+    }
 
-        module, _, name = cls.rpartition(".")
-        return getattr(importlib.import_module(module or "samite.distributed"), name)
-    return cls
+
+async def run_spec(spec: dict[Any, dict[str, Any]], *args: Any) -> dict[Any, Any]:
+    """Make and start what a specification describes.
+
+    Parameters
+    ----------
+    spec:
+        For each name a mapping with ``"cls"``, a class or its name, and maybe ``"opts"``, its
+        keyword arguments.
+    *args:
+        The first arguments of each, such as the scheduler's address.
+
+    Returns
+    -------
+    dict
+        What was started, by name.
+    """
+    made = made_of_spec(spec, *args)
+    await asyncio.gather(*map(_started, made.values()))
+    return made
+
+
+def _class_of(cls: Any) -> Any:
+    from samite.distributed._worker_main import class_named
+
+    return class_named(cls)
 
 
 def _given(**options: Any) -> dict[str, Any]:
