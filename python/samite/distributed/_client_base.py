@@ -32,6 +32,7 @@ class ClientBase:
     _engine: Any
     _fire: dict[str, Any]
     _of_graphs: MutableMapping[Any, Future[Any]]
+    _of_graphs_lock: AbstractContextManager[Any]
     _security: Any
     _timeout: float | None
     _topics: dict[str, Any]

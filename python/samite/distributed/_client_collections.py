@@ -222,20 +222,22 @@ class CollectionsMixin(ClientBase):
         if wanted:
             warn_of_size(engine.submit_graph(graph, wanted, options, sets, rows))
         made = Future._many(keys, self)
-        for key, future in zip(keys, made, strict=True):
-            first = self._of_graphs.setdefault(key, future)
-            if first is not future:
-                # The one that is known by its key lives for as long as any of them.
-                future._first = first
+        with self._of_graphs_lock:
+            for key, future in zip(keys, made, strict=True):
+                first = self._of_graphs.setdefault(key, future)
+                if first is not future:
+                    # The one that is known by its key lives for as long as any of them.
+                    future._first = first
         return made
 
     def _results_in(self, graph: Mapping[Any, Any]) -> dict[Any, Future[Any]]:
         """The keys of a graph whose results somebody holds, and which have not failed."""
         held = self._of_graphs
         few, many = (held, graph) if len(held) < len(graph) else (graph, held)
+        with self._of_graphs_lock:
+            futures = [(key, held.get(key)) for key in few if key in many]
         found = {}
-        for key in [key for key in list(few) if key in many]:
-            future = held.get(key)
+        for key, future in futures:
             if future is not None and future.status in ("pending", "finished"):
                 found[key] = future
         return found

@@ -156,6 +156,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         self._fire: dict[str, Any] = {}
         # A future for each key of a graph whose result somebody holds.
         self._of_graphs = weakref.WeakValueDictionary()
+        self._of_graphs_lock = threading.RLock()
         self._topics: dict[str, Any] = {}
         self.scheduler_file = None
         self.cluster: Any = None
