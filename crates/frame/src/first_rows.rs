@@ -11,28 +11,23 @@
 mod best;
 mod candidates;
 
-use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Field, SchemaRef};
+use arrow::datatypes::{DataType, Field};
 use arrow::record_batch::RecordBatch;
-use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryLimit};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::PhysicalSortExpr;
-use datafusion::physical_plan::metrics::{
-    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
-};
+use datafusion::physical_plan::metrics::RecordOutput;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, PhysicalExpr, PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, PlanProperties};
 use futures::{StreamExt, stream};
 
 use best::{Best, fields, is_ordered};
 use candidates::Candidates;
+
+use crate::node::{Inputs, Node, Operator};
 
 /// The most rows of a group that are worth being told from the others one by one.
 pub(crate) const MOST_KEPT: usize = 16;
@@ -42,23 +37,21 @@ const MOST_BYTES: usize = 512 << 20;
 const SHARE: usize = 8;
 
 /// Drops rows that come after `kept` better ones of their group.
-#[derive(Debug)]
-pub(crate) struct FirstRowsExec {
-    input: Arc<dyn ExecutionPlan>,
+#[derive(Clone, Debug)]
+pub(crate) struct BestRows {
     groups: Vec<Arc<dyn PhysicalExpr>>,
     order: PhysicalSortExpr,
     kept: usize,
-    metrics: ExecutionPlanMetricsSet,
 }
 
-impl FirstRowsExec {
-    /// The operator, if groups and order are of types that it knows.
-    pub(crate) fn of(
+impl BestRows {
+    /// The input without such rows, if groups and order are of types that the operator knows.
+    pub(crate) fn over(
         input: &Arc<dyn ExecutionPlan>,
         groups: Vec<Arc<dyn PhysicalExpr>>,
         order: PhysicalSortExpr,
         kept: usize,
-    ) -> Option<Self> {
+    ) -> Option<Arc<dyn ExecutionPlan>> {
         let schema = input.schema();
         let ordered = is_ordered(&order.expr.data_type(&schema).ok()?);
         let fields = fields(&groups, &schema).ok()?;
@@ -67,89 +60,41 @@ impl FirstRowsExec {
                 || matches!(field.data_type(), DataType::Utf8View | DataType::Boolean)
         };
         let known = ordered && !groups.is_empty() && (1..=MOST_KEPT).contains(&kept);
-        (known && fields.iter().all(flat)).then(|| Self {
-            input: input.clone(),
-            groups,
-            order,
-            kept,
-            metrics: ExecutionPlanMetricsSet::new(),
-        })
+        (known && fields.iter().all(flat))
+            .then(|| Node::over(Self { groups, order, kept }, [input.clone()]))
     }
 }
 
-impl DisplayAs for FirstRowsExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let groups: Vec<String> = self.groups.iter().map(|group| format!("{group}")).collect();
-        let (kept, groups) = (self.kept, groups.join(", "));
-        write!(formatter, "FirstRowsExec: kept={kept}, groups=[{groups}], order=[{}]", self.order)
-    }
-}
-
-impl ExecutionPlan for FirstRowsExec {
-    fn name(&self) -> &str {
+impl Operator<1> for BestRows {
+    fn name(&self) -> &'static str {
         "FirstRowsExec"
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
+    fn describe(&self, _: &Inputs<1>) -> String {
+        let groups: Vec<String> = self.groups.iter().map(|group| format!("{group}")).collect();
+        let (kept, groups) = (self.kept, groups.join(", "));
+        format!("kept={kept}, groups=[{groups}], order=[{}]", self.order)
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
+    fn properties(&self, [input]: &Inputs<1>) -> Arc<PlanProperties> {
+        input.properties().clone()
     }
 
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        for expr in self.groups.iter().chain([&self.order.expr]) {
-            if matches!(visit(expr)?, TreeNodeRecursion::Stop) {
-                return Ok(TreeNodeRecursion::Stop);
-            }
-        }
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self {
-                input,
-                groups: self.groups.clone(),
-                order: self.order.clone(),
-                kept: self.kept,
-                metrics: ExecutionPlanMetricsSet::new(),
-            })),
-            Err(_) => internal_err!("FirstRowsExec has one input"),
-        }
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+    fn expressions(&self) -> Vec<&Arc<dyn PhysicalExpr>> {
+        self.groups.iter().chain([&self.order.expr]).collect()
     }
 
     fn execute(
         &self,
+        node: &Node<Self>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let input = self.input.execute(partition, context.clone())?;
-        let best = Best::new(&self.groups, &self.order, self.kept, &self.schema())?;
+        let metrics = node.figures(partition);
+        let [input] = node.inputs();
+        let schema = input.schema();
+        let input = input.execute(partition, context.clone())?;
+        let best = Best::new(&self.groups, &self.order, self.kept, &schema)?;
         let pool = context.memory_pool();
         let most_bytes = match pool.memory_limit() {
             MemoryLimit::Finite(limit) => MOST_BYTES.min(limit / SHARE),
@@ -157,7 +102,7 @@ impl ExecutionPlan for FirstRowsExec {
         };
         let memory = MemoryConsumer::new("FirstRows").register(pool);
         let rows_of_batch = context.session_config().batch_size();
-        let mut rows = Candidates::new(best, most_bytes, memory, self.schema(), rows_of_batch);
+        let mut rows = Candidates::new(best, most_bytes, memory, schema.clone(), rows_of_batch);
         let ended = stream::once(async { None });
         let stream = input.map(Some).chain(ended).map(move |event| {
             let given: Result<Vec<RecordBatch>> = match event {
@@ -176,6 +121,6 @@ impl ExecutionPlan for FirstRowsExec {
             stream::iter(given.unwrap_or_else(|failed| vec![Err(failed)]))
         });
         let stream = stream.flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), stream)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 }

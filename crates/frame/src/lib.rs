@@ -18,6 +18,7 @@ mod functions;
 mod lookup;
 mod lower;
 mod memory;
+mod node;
 mod ordered;
 mod owned;
 mod parquet;

@@ -12,7 +12,6 @@ use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, DFSchemaRef, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
@@ -21,24 +20,17 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning,
-};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning};
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
-use datafusion::physical_plan::execution_plan::CardinalityEffect;
-use datafusion::physical_plan::metrics::{
-    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
-};
+use datafusion::physical_plan::metrics::RecordOutput;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
-    PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::{StreamExt, TryStreamExt, stream};
 use tokio::sync::OnceCell;
 
+use crate::node::{Inputs, Node, Operator};
 use crate::row_number;
 
 /// The rows with columns of a table. The pairs of keys are columns of both; no two rows of the table
@@ -170,7 +162,8 @@ impl ExtensionPlanner for Lookups {
         };
         let order = input.output_ordering().filter(|_| node.is_sorted).cloned();
         let shape = Shape { keys: node.keys.clone(), columns: node.columns.clone(), order };
-        Ok(Some(Arc::new(LookupExec::new(input.clone(), table.clone(), Arc::new(shape)))))
+        let looking = LookingUp { shape: Arc::new(shape), rows: Arc::default() };
+        Ok(Some(Node::over(looking, [input.clone(), table.clone()])))
     }
 }
 
@@ -182,16 +175,19 @@ struct Shape {
     order: Option<LexOrdering>,
 }
 
+/// Adds the columns to the rows of the first input, from the table that is the second one.
 #[derive(Debug)]
-struct LookupExec {
-    input: Arc<dyn ExecutionPlan>,
-    table: Arc<dyn ExecutionPlan>,
+struct LookingUp {
     shape: Arc<Shape>,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
     /// The rows of the table, which all partitions look at.
     rows: Arc<OnceCell<Held>>,
-    metrics: ExecutionPlanMetricsSet,
+}
+
+impl Clone for LookingUp {
+    /// The same over other inputs, whose table is to be read.
+    fn clone(&self) -> Self {
+        Self { shape: self.shape.clone(), rows: Arc::default() }
+    }
 }
 
 /// Rows of a table, and what they take of the budget.
@@ -201,111 +197,46 @@ struct Held {
     _memory: MemoryReservation,
 }
 
-impl LookupExec {
-    fn new(
-        input: Arc<dyn ExecutionPlan>,
-        table: Arc<dyn ExecutionPlan>,
-        shape: Arc<Shape>,
-    ) -> Self {
-        let own = shape.columns.iter().map(|(_, field)| field);
-        let fields: Vec<Arc<Field>> = input.schema().fields().iter().chain(own).cloned().collect();
-        let schema = Arc::new(Schema::new(fields));
-        let partitions = input.output_partitioning().partition_count();
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema.clone()),
-            Partitioning::UnknownPartitioning(partitions),
-            input.properties().emission_type,
-            input.properties().boundedness,
-        );
-        Self {
-            input,
-            table,
-            shape,
-            schema,
-            properties: Arc::new(properties),
-            rows: Arc::default(),
-            metrics: ExecutionPlanMetricsSet::new(),
-        }
-    }
-}
-
-impl DisplayAs for LookupExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "LookupExec: {}", text(&self.shape.keys, &self.shape.columns))
-    }
-}
-
-impl ExecutionPlan for LookupExec {
-    fn name(&self) -> &str {
+impl Operator<2> for LookingUp {
+    fn name(&self) -> &'static str {
         "LookupExec"
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+    fn describe(&self, _: &Inputs<2>) -> String {
+        text(&self.shape.keys, &self.shape.columns)
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn properties(&self, [input, _]: &Inputs<2>) -> Arc<PlanProperties> {
+        let own = self.shape.columns.iter().map(|(_, field)| field);
+        let fields: Vec<Arc<Field>> = input.schema().fields().iter().chain(own).cloned().collect();
+        let partitions = input.output_partitioning().partition_count();
+        Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(Schema::new(fields))),
+            Partitioning::UnknownPartitioning(partitions),
+            input.properties().emission_type,
+            input.properties().boundedness,
+        ))
     }
 
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        let of_input = match self.shape.order {
-            Some(_) => Distribution::SinglePartition,
-            None => Distribution::UnspecifiedDistribution,
-        };
-        vec![of_input, Distribution::SinglePartition]
+    fn order(&self) -> Option<&LexOrdering> {
+        self.shape.order.as_ref()
     }
 
-    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![self.shape.order.clone().map(OrderingRequirements::from), None]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true, false]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false, false]
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input, &self.table]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 2]>::try_from(children) {
-            Ok([input, table]) => Ok(Arc::new(Self::new(input, table, self.shape.clone()))),
-            Err(_) => internal_err!("a lookup has two inputs"),
-        }
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+    fn keeps_rows(&self) -> bool {
+        true
     }
 
     fn execute(
         &self,
+        node: &Node<Self, 2>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let input = self.input.execute(partition, context.clone())?;
-        let (cell, table, shape) = (self.rows.clone(), self.table.clone(), self.shape.clone());
-        let (own, schema) = (self.input.schema(), self.schema());
+        let metrics = node.figures(partition);
+        let [input, table] = node.inputs().clone();
+        let (cell, shape) = (self.rows.clone(), self.shape.clone());
+        let (own, schema) = (input.schema(), node.schema());
+        let input = input.execute(partition, context.clone())?;
         let rows = stream::once(async move {
             let held = cell.get_or_try_init(|| collected(table, context.clone())).await?;
             let mut looking = Looking::new(&shape, &own, &held.rows, schema, &context)?;
@@ -316,7 +247,7 @@ impl ExecutionPlan for LookupExec {
             }))
         })
         .try_flatten();
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(node.schema(), rows)))
     }
 }
 

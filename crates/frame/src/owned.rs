@@ -16,7 +16,7 @@ use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::StreamExt;
 
-use crate::streams::ThroughExec;
+use crate::streams::Through;
 
 /// A column may have this much more memory than its rows need.
 const MOST_TIMES: usize = 2;
@@ -30,7 +30,7 @@ pub(crate) fn owned(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
         .into_iter()
         .map(|child| {
             let child = owned(child.clone())?;
-            Ok(if sorts { ThroughExec::over("OwnedExec", child, own) } else { child })
+            Ok(if sorts { Through::over("OwnedExec", child, own) } else { child })
         })
         .collect::<Result<Vec<Arc<dyn ExecutionPlan>>>>()?;
     replace_children_if_necessary(plan, children)

@@ -6,12 +6,9 @@
 //! 1983): the exchange writes to files what has to wait, in no order, and each thread makes the
 //! groups of one partition after the other, each of which fits.
 
-use std::fmt;
 use std::sync::Arc;
 
-use arrow::datatypes::{DataType, Schema, SchemaRef};
-use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
+use arrow::datatypes::{DataType, Schema};
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::Partitioning;
@@ -21,11 +18,12 @@ use datafusion::physical_plan::operator_statistics::StatisticsRegistry;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, InputOrderMode,
-    PhysicalExpr, PlanProperties, replace_children_if_necessary,
+    ExecutionPlan, ExecutionPlanProperties, InputOrderMode, PhysicalExpr, PlanProperties,
+    replace_children_if_necessary,
 };
 use futures::{StreamExt, stream};
 
+use crate::node::{Inputs, Node, Operator};
 use crate::rules;
 
 /// The part of a budget that all tables of groups may be, which are made at once.
@@ -60,7 +58,7 @@ fn cut(
     let partitioning = Partitioning::Hash(keys, threads * pieces);
     let dealt = RepartitionExec::try_new(repartition.input().clone(), partitioning)?;
     let plan = replace_children_if_necessary(plan.clone(), vec![Arc::new(dealt)])?;
-    Ok(Arc::new(PiecesExec::new(plan, threads)))
+    Ok(Node::over(Pieces { threads }, [plan]))
 }
 
 type Keys = Vec<Arc<dyn PhysicalExpr>>;
@@ -105,96 +103,55 @@ fn width(schema: &Schema) -> usize {
 
 /// The partitions of the input, of which each thread takes one after the other. A row that is in
 /// the partition `h` modulo all of them is in `h` modulo the threads then.
-struct PiecesExec {
-    input: Arc<dyn ExecutionPlan>,
-    properties: Arc<PlanProperties>,
+#[derive(Clone, Debug)]
+struct Pieces {
     threads: usize,
 }
 
-impl PiecesExec {
-    fn new(input: Arc<dyn ExecutionPlan>, threads: usize) -> Self {
+impl Operator<1> for Pieces {
+    fn name(&self) -> &'static str {
+        "PiecesExec"
+    }
+
+    fn describe(&self, [input]: &Inputs<1>) -> String {
+        let all = input.output_partitioning().partition_count();
+        format!("{all} in {}", self.threads)
+    }
+
+    fn properties(&self, [input]: &Inputs<1>) -> Arc<PlanProperties> {
         let partitioning = match input.output_partitioning() {
-            Partitioning::Hash(keys, _) => Partitioning::Hash(keys.clone(), threads),
-            _ => Partitioning::UnknownPartitioning(threads),
+            Partitioning::Hash(keys, _) => Partitioning::Hash(keys.clone(), self.threads),
+            _ => Partitioning::UnknownPartitioning(self.threads),
         };
-        let properties = PlanProperties::new(
+        Arc::new(PlanProperties::new(
             input.equivalence_properties().clone(),
             partitioning,
             EmissionType::Both,
             input.boundedness(),
-        );
-        Self { input, properties: Arc::new(properties), threads }
-    }
-}
-
-impl fmt::Debug for PiecesExec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct("PiecesExec").field("input", &self.input).finish()
-    }
-}
-
-impl DisplayAs for PiecesExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let all = self.input.output_partitioning().partition_count();
-        write!(formatter, "PiecesExec: {all} in {}", self.threads)
-    }
-}
-
-impl ExecutionPlan for PiecesExec {
-    fn name(&self) -> &str {
-        "PiecesExec"
+        ))
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input, self.threads))),
-            Err(_) => internal_err!("PiecesExec has one input"),
-        }
+    fn keeps_order(&self) -> bool {
+        false
     }
 
     fn execute(
         &self,
+        node: &Node<Self>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let all = self.input.output_partitioning().partition_count();
-        let input = self.input.clone();
+        let [input] = node.inputs().clone();
+        let (all, schema) = (input.output_partitioning().partition_count(), input.schema());
         let pieces = stream::iter((partition..all).step_by(self.threads.max(1)));
         // A table is made when the one before is gone.
         let rows = pieces.flat_map(move |piece| match input.execute(piece, context.clone()) {
             Ok(rows) => rows,
             Err(failed) => {
-                let schema = input.schema();
                 let failed = stream::once(async { Err(failed) });
-                Box::pin(RecordBatchStreamAdapter::new(schema, failed))
+                Box::pin(RecordBatchStreamAdapter::new(input.schema(), failed))
             }
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, rows)))
     }
 }

@@ -6,11 +6,10 @@ use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, UInt64Array};
-use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
+use arrow::datatypes::{DataType, Field, Schema};
 use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::common::{DFSchema, DFSchemaRef, internal_err};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::execution::context::QueryPlanner;
@@ -19,19 +18,14 @@ use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext
 use datafusion::logical_expr::{
     Expr, Extension, LogicalPlan, UserDefinedLogicalNode, UserDefinedLogicalNodeCore,
 };
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements,
-};
-use datafusion::physical_plan::execution_plan::CardinalityEffect;
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering};
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
-    PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion::physical_planner::{DefaultPhysicalPlanner, ExtensionPlanner, PhysicalPlanner};
 use futures::StreamExt;
 
 use crate::lookup::Lookups;
+use crate::node::{Inputs, Node, Operator};
 use crate::window::Windows;
 
 /// Rows of one partition that can be told apart.
@@ -167,117 +161,69 @@ impl ExtensionPlanner for Numbers {
         match physical_inputs {
             [input] => {
                 let order = input.output_ordering().filter(|_| node.is_sorted).cloned();
-                Ok(Some(Arc::new(RowNumberExec::new(input.clone(), &node.name, order))))
+                let numbering = Numbering { name: node.name.clone(), order };
+                Ok(Some(Node::over(numbering, [input.clone()])))
             }
             _ => internal_err!("RowNumber has one input"),
         }
     }
 }
 
-#[derive(Debug)]
-struct RowNumberExec {
-    input: Arc<dyn ExecutionPlan>,
-    name: String,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
+/// Adds the numbers of the rows.
+#[derive(Clone, Debug)]
+struct Numbering {
+    name: Arc<str>,
     /// The order that the input has to come in, as one partition.
     order: Option<LexOrdering>,
 }
 
-impl RowNumberExec {
-    fn new(input: Arc<dyn ExecutionPlan>, name: &str, order: Option<LexOrdering>) -> Self {
-        let mut fields: Vec<Arc<Field>> = input.schema().fields().iter().cloned().collect();
-        fields.push(Arc::new(Field::new(name, DataType::UInt64, false)));
-        let schema = Arc::new(Schema::new(fields));
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema.clone()),
-            input.properties().output_partitioning().clone(),
-            input.properties().emission_type,
-            input.properties().boundedness,
-        );
-        Self { input, name: name.to_owned(), schema, properties: Arc::new(properties), order }
-    }
-}
-
-impl DisplayAs for RowNumberExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "RowNumberExec: {}", self.name)
-    }
-}
-
-impl ExecutionPlan for RowNumberExec {
-    fn name(&self) -> &str {
+impl Operator<1> for Numbering {
+    fn name(&self) -> &'static str {
         "RowNumberExec"
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+    fn describe(&self, _: &Inputs<1>) -> String {
+        self.name.to_string()
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn properties(&self, [input]: &Inputs<1>) -> Arc<PlanProperties> {
+        let mut fields: Vec<Arc<Field>> = input.schema().fields().iter().cloned().collect();
+        fields.push(Arc::new(Field::new(self.name.as_ref(), DataType::UInt64, false)));
+        Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(Arc::new(Schema::new(fields))),
+            input.properties().output_partitioning().clone(),
+            input.properties().emission_type,
+            input.properties().boundedness,
+        ))
     }
 
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![match self.order {
-            Some(_) => Distribution::SinglePartition,
-            None => Distribution::UnspecifiedDistribution,
-        }]
+    fn order(&self) -> Option<&LexOrdering> {
+        self.order.as_ref()
     }
 
-    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![self.order.clone().map(OrderingRequirements::from)]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input, &self.name, self.order.clone()))),
-            Err(_) => internal_err!("RowNumberExec has one input"),
-        }
+    fn keeps_rows(&self) -> bool {
+        true
     }
 
     fn execute(
         &self,
+        node: &Node<Self>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        let input = self.input.execute(partition, context)?;
-        let schema = self.schema.clone();
+        let [input] = node.inputs();
+        let input = input.execute(partition, context)?;
+        let schema = node.schema();
         let mut next = (partition as u64) << PARTITION_BITS;
+        let of_batch = schema.clone();
         let stream = input.map(move |batch| {
             let batch = batch?;
             let end = next + batch.num_rows() as u64;
             let numbers: ArrayRef = Arc::new(UInt64Array::from_iter_values(next..end));
             next = end;
             let columns = batch.columns().iter().cloned().chain([numbers]).collect();
-            RecordBatch::try_new(schema.clone(), columns).map_err(DataFusionError::from)
+            RecordBatch::try_new(of_batch.clone(), columns).map_err(DataFusionError::from)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema.clone(), stream)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(schema, stream)))
     }
 }

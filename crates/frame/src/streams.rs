@@ -13,7 +13,6 @@ use datafusion::datasource::physical_plan::ParquetSource;
 use datafusion::datasource::source::DataSourceExec;
 use datafusion::error::Result;
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
-use datafusion::physical_plan::metrics::MetricsSet;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
 use datafusion::physical_plan::{
     DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
@@ -21,6 +20,8 @@ use datafusion::physical_plan::{
 };
 use futures::FutureExt;
 use parking_lot::Mutex;
+
+use crate::node::{Inputs, Node, Operator};
 
 /// Rows that have begun to come, of some partitions.
 pub(crate) struct Begun {
@@ -94,90 +95,43 @@ impl ExecutionPlan for Begun {
     }
 }
 
-/// The input with something done to the stream of its batches, which keeps rows and their order.
-pub(crate) struct ThroughExec {
+/// Does something to the stream of the input's batches, which keeps rows and their order.
+#[derive(Clone, Debug)]
+pub(crate) struct Through {
     name: &'static str,
-    input: Arc<dyn ExecutionPlan>,
     change: Change,
 }
 
 /// What is done to the batches of a partition.
 type Change = fn(SendableRecordBatchStream, &TaskContext) -> SendableRecordBatchStream;
 
-impl ThroughExec {
+impl Through {
     pub(crate) fn over(
         name: &'static str,
         input: Arc<dyn ExecutionPlan>,
         change: Change,
     ) -> Arc<dyn ExecutionPlan> {
-        Arc::new(Self { name, input, change })
+        Node::over(Self { name, change }, [input])
     }
 }
 
-impl fmt::Debug for ThroughExec {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.debug_struct(self.name).field("input", &self.input).finish()
-    }
-}
-
-impl DisplayAs for ThroughExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(self.name)
-    }
-}
-
-impl ExecutionPlan for ThroughExec {
-    fn name(&self) -> &str {
+impl Operator<1> for Through {
+    fn name(&self) -> &'static str {
         self.name
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.input.schema()
-    }
-
-    fn properties(&self) -> &Arc<PlanProperties> {
-        self.input.properties()
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Self::over(self.name, input, self.change)),
-            Err(_) => internal_err!("{} has one input", self.name),
-        }
+    fn properties(&self, [input]: &Inputs<1>) -> Arc<PlanProperties> {
+        input.properties().clone()
     }
 
     fn execute(
         &self,
+        node: &Node<Self>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
-        Ok((self.change)(self.input.execute(partition, context.clone())?, &context))
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        None
+        let [input] = node.inputs();
+        Ok((self.change)(input.execute(partition, context.clone())?, &context))
     }
 }
 
@@ -191,7 +145,7 @@ pub(crate) fn in_turns(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn Execution
             scan.is_some_and(|scan| scan.downcast_to_file_source::<ParquetSource>().is_some());
         let several = plan.output_partitioning().partition_count() > 1;
         return Ok(if several && !reads {
-            ThroughExec::over("TurnExec", plan, after_others)
+            Through::over("TurnExec", plan, after_others)
         } else {
             plan
         });

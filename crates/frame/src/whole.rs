@@ -20,7 +20,7 @@ use datafusion::physical_plan::{ExecutionPlan, replace_children_if_necessary};
 use futures::{StreamExt, TryStreamExt, stream};
 
 use crate::owned::needed_bytes;
-use crate::streams::ThroughExec;
+use crate::streams::Through;
 
 /// So many batches have lists that cost nothing.
 const FEW: usize = 16;
@@ -30,7 +30,7 @@ pub(crate) fn whole(plan: Arc<dyn ExecutionPlan>) -> Result<Arc<dyn ExecutionPla
     let children = plan.children().into_iter().cloned().map(whole).collect::<Result<Vec<_>>>()?;
     let children = match (plan.downcast_ref::<HashJoinExec>(), children.as_slice()) {
         (Some(_), [kept, other]) if has_text(&kept.schema()) => {
-            vec![ThroughExec::over("WholeExec", kept.clone(), together), other.clone()]
+            vec![Through::over("WholeExec", kept.clone(), together), other.clone()]
         }
         _ => children,
     };

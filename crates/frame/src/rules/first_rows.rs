@@ -1,5 +1,5 @@
 //! Where only the first rows of groups are kept by a number that a window gives, the others are
-//! dropped before they are sorted, as [`FirstRowsExec`] says.
+//! dropped before they are sorted, as [`BestRows`] says.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ use datafusion::physical_plan::windows::{BoundedWindowAggExec, WindowExpr, Windo
 use datafusion::physical_plan::{ExecutionPlan, PhysicalExpr, replace_children_if_necessary};
 use datafusion::scalar::ScalarValue;
 
-use crate::first_rows::FirstRowsExec;
+use crate::first_rows::BestRows;
 
 #[derive(Debug)]
 pub(crate) struct FirstRows;
@@ -148,10 +148,8 @@ fn before_sort(
         let Some(next) = input.children().first().copied() else { return Ok(None) };
         input = next;
     }
-    let Some(pruned) = FirstRowsExec::of(input, groups.to_vec(), order.clone(), kept) else {
-        return Ok(None);
-    };
-    let mut pruned: Arc<dyn ExecutionPlan> = Arc::new(pruned);
+    let pruned = BestRows::over(input, groups.to_vec(), order.clone(), kept);
+    let Some(mut pruned) = pruned else { return Ok(None) };
     while let Some(plan) = passed.pop() {
         pruned = replace_children_if_necessary(plan, vec![pruned])?;
     }

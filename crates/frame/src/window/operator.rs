@@ -1,6 +1,5 @@
 //! The operator that computes windows.
 
-use std::fmt;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef};
@@ -9,30 +8,24 @@ use arrow::record_batch::RecordBatch;
 use async_trait::async_trait;
 use datafusion::catalog::Session;
 use datafusion::common::internal_err;
-use datafusion::common::tree_node::TreeNodeRecursion;
 use datafusion::error::Result;
 use datafusion::execution::memory_pool::{MemoryConsumer, MemoryReservation};
 use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::logical_expr::UserDefinedLogicalNode;
 use datafusion::logical_expr::physical_planning_context::PhysicalPlanningContext;
-use datafusion::physical_expr::{
-    Distribution, EquivalenceProperties, LexOrdering, OrderingRequirements, Partitioning,
-};
+use datafusion::physical_expr::{EquivalenceProperties, LexOrdering, Partitioning};
 use datafusion::physical_plan::aggregates::group_values::{GroupValues, new_group_values};
 use datafusion::physical_plan::aggregates::order::GroupOrdering;
-use datafusion::physical_plan::execution_plan::{CardinalityEffect, EmissionType};
-use datafusion::physical_plan::metrics::{
-    BaselineMetrics, ExecutionPlanMetricsSet, MetricsSet, RecordOutput,
-};
+use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::metrics::RecordOutput;
 use datafusion::physical_plan::stream::{RecordBatchReceiverStream, RecordBatchStreamAdapter};
-use datafusion::physical_plan::{
-    DisplayAs, DisplayFormatType, ExecutionPlan, ExecutionPlanProperties, PhysicalExpr,
-    PlanProperties,
-};
+use datafusion::physical_plan::{ExecutionPlan, ExecutionPlanProperties, PlanProperties};
 use datafusion::physical_planner::{ExtensionPlanner, PhysicalPlanner};
 use futures::{Stream, StreamExt, stream};
 
 use super::states::{NO_GROUP, State, state};
+use crate::node::{Inputs, Node, Operator};
+
 use super::{Window, WindowColumn, schema_of, text};
 
 /// Batches of each partition that are made before they are asked for.
@@ -62,7 +55,8 @@ impl ExtensionPlanner for Windows {
             drop_missing: node.drop_missing,
             order,
         };
-        Ok(Some(Arc::new(WindowExec::new(input.clone(), Arc::new(shape)))))
+        let window = Running { shape: Arc::new(shape) };
+        Ok(Some(Node::over(window, [input.clone()])))
     }
 }
 
@@ -78,113 +72,57 @@ struct Shape {
     order: Option<LexOrdering>,
 }
 
-#[derive(Debug)]
-struct WindowExec {
-    input: Arc<dyn ExecutionPlan>,
+/// Adds the columns that are computed.
+#[derive(Clone, Debug)]
+struct Running {
     shape: Arc<Shape>,
-    schema: SchemaRef,
-    properties: Arc<PlanProperties>,
-    metrics: ExecutionPlanMetricsSet,
 }
 
-impl WindowExec {
-    fn new(input: Arc<dyn ExecutionPlan>, shape: Arc<Shape>) -> Self {
-        let schema = schema_of(&input.schema(), &shape.fields);
-        let properties = PlanProperties::new(
-            EquivalenceProperties::new(schema.clone()),
-            Partitioning::UnknownPartitioning(1),
-            EmissionType::Incremental,
-            input.properties().boundedness,
-        );
-        let metrics = ExecutionPlanMetricsSet::new();
-        Self { input, shape, schema, properties: Arc::new(properties), metrics }
-    }
-}
-
-impl DisplayAs for WindowExec {
-    fn fmt_as(&self, _: DisplayFormatType, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Shape { keys, columns, .. } = self.shape.as_ref();
-        write!(formatter, "RunningWindowExec: gby=[{}], {}", keys.join(", "), text(columns))
-    }
-}
-
-impl ExecutionPlan for WindowExec {
-    fn name(&self) -> &str {
+impl Operator<1> for Running {
+    fn name(&self) -> &'static str {
         "RunningWindowExec"
     }
 
-    fn schema(&self) -> SchemaRef {
-        self.schema.clone()
+    fn describe(&self, _: &Inputs<1>) -> String {
+        let Shape { keys, columns, .. } = self.shape.as_ref();
+        format!("gby=[{}], {}", keys.join(", "), text(columns))
     }
 
-    fn properties(&self) -> &Arc<PlanProperties> {
-        &self.properties
+    fn properties(&self, [input]: &Inputs<1>) -> Arc<PlanProperties> {
+        Arc::new(PlanProperties::new(
+            EquivalenceProperties::new(schema_of(&input.schema(), &self.shape.fields)),
+            Partitioning::UnknownPartitioning(1),
+            EmissionType::Incremental,
+            input.properties().boundedness,
+        ))
     }
 
-    fn required_input_distribution(&self) -> Vec<Distribution> {
-        vec![match self.shape.order {
-            Some(_) => Distribution::SinglePartition,
-            None => Distribution::UnspecifiedDistribution,
-        }]
+    fn order(&self) -> Option<&LexOrdering> {
+        self.shape.order.as_ref()
     }
 
-    fn required_input_ordering(&self) -> Vec<Option<OrderingRequirements>> {
-        vec![self.shape.order.clone().map(OrderingRequirements::from)]
-    }
-
-    fn maintains_input_order(&self) -> Vec<bool> {
-        vec![true]
-    }
-
-    fn benefits_from_input_partitioning(&self) -> Vec<bool> {
-        vec![false]
-    }
-
-    fn cardinality_effect(&self) -> CardinalityEffect {
-        CardinalityEffect::Equal
-    }
-
-    fn children(&self) -> Vec<&Arc<dyn ExecutionPlan>> {
-        vec![&self.input]
-    }
-
-    fn apply_expressions(
-        &self,
-        _visit: &mut dyn FnMut(&Arc<dyn PhysicalExpr>) -> Result<TreeNodeRecursion>,
-    ) -> Result<TreeNodeRecursion> {
-        Ok(TreeNodeRecursion::Continue)
-    }
-
-    fn with_new_children(
-        self: Arc<Self>,
-        children: Vec<Arc<dyn ExecutionPlan>>,
-    ) -> Result<Arc<dyn ExecutionPlan>> {
-        match <[Arc<dyn ExecutionPlan>; 1]>::try_from(children) {
-            Ok([input]) => Ok(Arc::new(Self::new(input, self.shape.clone()))),
-            Err(_) => internal_err!("a window has one input"),
-        }
-    }
-
-    fn metrics(&self) -> Option<MetricsSet> {
-        Some(self.metrics.clone_inner())
+    fn keeps_rows(&self) -> bool {
+        true
     }
 
     fn execute(
         &self,
+        node: &Node<Self>,
         partition: usize,
         context: Arc<TaskContext>,
     ) -> Result<SendableRecordBatchStream> {
         if partition != 0 {
             return internal_err!("a window is one partition");
         }
-        let metrics = BaselineMetrics::new(&self.metrics, partition);
-        let mut running = Running::new(&self.shape, &self.input.schema(), self.schema(), &context)?;
-        let rows = in_order(&self.input, &context).map(move |batch| {
+        let metrics = node.figures(partition);
+        let [input] = node.inputs();
+        let mut running = Windowed::new(&self.shape, &input.schema(), node.schema(), &context)?;
+        let rows = in_order(input, &context).map(move |batch| {
             let batch = batch?;
             let _timer = metrics.elapsed_compute().timer();
             running.next(&batch).record_output(&metrics)
         });
-        Ok(Box::pin(RecordBatchStreamAdapter::new(self.schema(), rows)))
+        Ok(Box::pin(RecordBatchStreamAdapter::new(node.schema(), rows)))
     }
 }
 
@@ -215,7 +153,7 @@ fn in_order(
 }
 
 /// The groups and what is known of them.
-struct Running {
+struct Windowed {
     keys: Vec<usize>,
     columns: Vec<(Option<usize>, Box<dyn State>)>,
     drop_missing: bool,
@@ -225,7 +163,7 @@ struct Running {
     memory: MemoryReservation,
 }
 
-impl Running {
+impl Windowed {
     fn new(
         shape: &Shape,
         input: &Schema,
