@@ -1,10 +1,11 @@
-//! Groups that are more than a budget, in pieces.
+//! Groups, and tables of joins, that are more than a budget, in pieces.
 //!
 //! A table of groups that outgrows its budget is sorted by all keys and written to a file, again and
-//! again, and the files are merged. Where it is likely to be so, rows are dealt out to more
-//! partitions than there are threads, as in the hash aggregation of GRACE (M. Kitsuregawa et al.,
-//! 1983): the exchange writes to files what has to wait, in no order, and each thread makes the
-//! groups of one partition after the other, each of which fits.
+//! again, and the files are merged; a table of a join that does so ends the run, and both sides are
+//! sorted instead. Where it is likely to be so, rows are dealt out to more partitions than there are
+//! threads, as in the hash joins and aggregations of GRACE (M. Kitsuregawa et al., 1983): the
+//! exchange writes to files what has to wait, in no order, and each thread makes the table of one
+//! partition after the other, each of which fits.
 
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use datafusion::execution::{SendableRecordBatchStream, TaskContext};
 use datafusion::physical_expr::Partitioning;
 use datafusion::physical_plan::aggregates::{AggregateExec, AggregateMode};
 use datafusion::physical_plan::execution_plan::EmissionType;
+use datafusion::physical_plan::joins::{HashJoinExec, PartitionMode};
 use datafusion::physical_plan::operator_statistics::StatisticsRegistry;
 use datafusion::physical_plan::repartition::RepartitionExec;
 use datafusion::physical_plan::stream::RecordBatchStreamAdapter;
@@ -26,15 +28,16 @@ use futures::{StreamExt, stream};
 use crate::node::{Inputs, Node, Operator};
 use crate::rules;
 
-/// The part of a budget that all tables of groups may be, which are made at once.
+/// The part of a budget that all tables may be, which are made at once.
 const SHARE: usize = 4;
 /// The most pieces that each thread makes.
 const MOST_PIECES: usize = 32;
-/// Bytes that a group takes in a table beside its values, and those that a text is likely to take.
+/// Bytes that a row takes in a table beside its values, and those that a text is likely to take.
 const BESIDE_VALUES: usize = 40;
 const TEXT: usize = 24;
 
-/// The plan, whose groups are made in pieces where they are likely to be more than the budget.
+/// The plan, whose groups and joins are made in pieces where they are likely to be more than the
+/// budget.
 pub(crate) fn in_pieces(
     plan: Arc<dyn ExecutionPlan>,
     limit: usize,
@@ -49,22 +52,42 @@ fn cut(
 ) -> Result<Arc<dyn ExecutionPlan>> {
     let children = plan.children().into_iter().cloned().map(|child| cut(child, limit, sizes));
     let plan = replace_children_if_necessary(plan.clone(), children.collect::<Result<_>>()?)?;
-    let Some((repartition, keys, threads)) = dealt_groups(&plan) else { return Ok(plan) };
-    let bytes = bytes_of(&plan, keys.len(), sizes)?;
-    let pieces = bytes.div_ceil((limit / SHARE).max(1)).min(MOST_PIECES);
-    if pieces < 2 {
+    let (bytes, whole) = if let Some(keys) = keys_of_groups(&plan) {
+        (bytes_of_groups(&plan, keys, sizes)?, plan.clone())
+    } else if let Some(join) = join_of_tables(&plan) {
+        // Pieces that come one after the other cannot wait for what all of them know of the keys.
+        (bytes_of_table(join, sizes)?, join.builder().reset_state().build_exec()?)
+    } else {
         return Ok(plan);
-    }
-    let partitioning = Partitioning::Hash(keys, threads * pieces);
-    let dealt = RepartitionExec::try_new(repartition.input().clone(), partitioning)?;
-    let plan = replace_children_if_necessary(plan.clone(), vec![Arc::new(dealt)])?;
-    Ok(Node::over(Pieces { threads }, [plan]))
+    };
+    let pieces = bytes.div_ceil((limit / SHARE).max(1)).min(MOST_PIECES);
+    let threads = plan.output_partitioning().partition_count();
+    let inputs: Option<Vec<_>> = whole.children().into_iter().map(dealt_by_hash).collect();
+    let Some(inputs) = inputs.filter(|_| pieces > 1) else { return Ok(plan) };
+    let dealt = inputs.into_iter().map(|(input, keys)| {
+        let partitioning = Partitioning::Hash(keys, threads * pieces);
+        let dealt = RepartitionExec::try_new(input, partitioning)?;
+        Ok(Arc::new(dealt) as Arc<dyn ExecutionPlan>)
+    });
+    let whole = replace_children_if_necessary(whole.clone(), dealt.collect::<Result<_>>()?)?;
+    Ok(Node::over(Pieces { threads }, [whole]))
 }
 
 type Keys = Vec<Arc<dyn PhysicalExpr>>;
 
-/// What deals out the rows of groups that are made with a hash table, by what, and to how many.
-fn dealt_groups(plan: &Arc<dyn ExecutionPlan>) -> Option<(&RepartitionExec, Keys, usize)> {
+/// The rows that are dealt out by the hash of keys, and the keys.
+fn dealt_by_hash(plan: &Arc<dyn ExecutionPlan>) -> Option<(Arc<dyn ExecutionPlan>, Keys)> {
+    let repartition = plan.downcast_ref::<RepartitionExec>()?;
+    match repartition.partitioning() {
+        Partitioning::Hash(keys, _) if !repartition.preserve_order() => {
+            Some((repartition.input().clone(), keys.clone()))
+        }
+        _ => None,
+    }
+}
+
+/// The keys of groups that are made with a hash table in each partition.
+fn keys_of_groups(plan: &Arc<dyn ExecutionPlan>) -> Option<usize> {
     let aggregate = plan.downcast_ref::<AggregateExec>()?;
     let hashed = matches!(
         aggregate.mode(),
@@ -72,18 +95,21 @@ fn dealt_groups(plan: &Arc<dyn ExecutionPlan>) -> Option<(&RepartitionExec, Keys
     ) && *aggregate.input_order_mode() == InputOrderMode::Linear
         && aggregate.limit_options().is_none()
         && aggregate.dynamic_expressions_produced().is_empty();
-    let repartition = aggregate.input().downcast_ref::<RepartitionExec>()?;
-    match repartition.partitioning() {
-        Partitioning::Hash(keys, threads) if hashed && !repartition.preserve_order() => {
-            Some((repartition, keys.clone(), *threads))
-        }
-        _ => None,
-    }
+    hashed.then(|| aggregate.group_expr().expr().len())
+}
+
+/// The join that makes a table in each partition, unless its order is counted on.
+fn join_of_tables(plan: &Arc<dyn ExecutionPlan>) -> Option<&HashJoinExec> {
+    let join = plan.downcast_ref::<HashJoinExec>()?;
+    let known = *join.partition_mode() == PartitionMode::Partitioned
+        && join.fetch().is_none()
+        && join.properties().output_ordering().is_none();
+    known.then_some(join)
 }
 
 /// The bytes that the tables of groups are likely to take. Keys of which nothing is known are taken
 /// for those of few groups: rows that wait for nothing cost more than a table that is too large.
-fn bytes_of(
+fn bytes_of_groups(
     plan: &Arc<dyn ExecutionPlan>,
     keys: usize,
     sizes: &StatisticsRegistry,
@@ -94,6 +120,14 @@ fn bytes_of(
     let values = of_keys.filter_map(|key| key.distinct_count.get_value().copied());
     let groups = values.fold(1, usize::saturating_mul).min(rows);
     Ok(groups.saturating_mul(width(&plan.schema()) + BESIDE_VALUES))
+}
+
+/// The bytes that the tables of a join are likely to take, whose rows lie there twice while the
+/// batches become one.
+fn bytes_of_table(join: &HashJoinExec, sizes: &StatisticsRegistry) -> Result<usize> {
+    let found = sizes.compute(join.left().as_ref())?;
+    let rows = found.base().num_rows.get_value().copied().unwrap_or_default();
+    Ok(rows.saturating_mul(2 * width(&join.left().schema()) + BESIDE_VALUES))
 }
 
 fn width(schema: &Schema) -> usize {

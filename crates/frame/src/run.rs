@@ -50,6 +50,10 @@ use crate::whole::whole;
 const ROWS_OF_ONE_TABLE: usize = 8_000_000;
 const BYTES_OF_ONE_TABLE: usize = 400 << 20;
 
+/// The bytes of a budget for each row, and for each byte, of such a table.
+const BUDGET_OF_A_ROW: usize = 512;
+const BUDGET_OF_A_BYTE: usize = 8;
+
 /// The range of the keys of one side of a join for which there is a place for each of them, however
 /// few there are. A place takes four bytes.
 const PLACES_FOR_KEYS: usize = 8 << 20;
@@ -485,8 +489,11 @@ fn config(options: &Options, frugal: bool) -> SessionConfig {
     // Sending the many rows of one side to other threads costs more than putting those of the
     // other one into a single table does, as long as few threads wait for that.
     let threads = options.threads.max(1);
-    all.optimizer.hash_join_single_partition_threshold_rows = ROWS_OF_ONE_TABLE / threads;
-    all.optimizer.hash_join_single_partition_threshold = BYTES_OF_ONE_TABLE / threads;
+    let limit = options.memory_limit.unwrap_or(usize::MAX);
+    let rows = ROWS_OF_ONE_TABLE.min(limit / BUDGET_OF_A_ROW);
+    let bytes = BYTES_OF_ONE_TABLE.min(limit / BUDGET_OF_A_BYTE);
+    all.optimizer.hash_join_single_partition_threshold_rows = rows / threads;
+    all.optimizer.hash_join_single_partition_threshold = bytes / threads;
     all.optimizer.use_statistics_registry = true;
     let places = options.memory_limit.map_or(PLACES_FOR_KEYS, |limit| limit / 128);
     all.execution.perfect_hash_join_small_build_threshold = places.min(PLACES_FOR_KEYS);

@@ -116,6 +116,52 @@ fn a_join_of_more_than_the_budget_is_sorted() {
 }
 
 #[test]
+fn joins_of_more_than_the_budget_are_made_in_pieces() {
+    let count = 400_000;
+    let (all, half) = (numbers(count), numbers(count / 2));
+    let on = vec![("n".to_owned(), "n".to_owned())];
+    // The keys of one side are below half of the other ones.
+    for (kind, rows) in [
+        (JoinKind::Inner, count / 2),
+        (JoinKind::Left, count),
+        (JoinKind::Right, count / 2),
+        (JoinKind::Outer, count),
+    ] {
+        let output = vec![("n".to_owned(), JoinColumn::Key(0))];
+        let joined = all.clone().join(half.clone(), kind, on.clone(), output).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let limited = Options {
+            memory_limit: Some(16 << 20),
+            spill_folder: Some(folder.path().to_owned()),
+            ..options()
+        };
+        let (found, figures) = analyze(&joined, &limited).unwrap().join().unwrap();
+        let of = |name: &str| figures.iter().filter(|each| each.operator.starts_with(name)).count();
+        assert_eq!((of("PiecesExec"), of("SortExec")), (1, 0), "{figures:?}");
+        let mut keys = numbers_of(&found);
+        keys.sort_unstable();
+        assert_eq!(keys, (0..rows).collect::<Vec<i64>>(), "{kind:?}");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0);
+    }
+}
+
+#[test]
+fn a_join_with_one_key_of_more_than_the_budget_is_sorted() {
+    // All rows of the table are in one piece.
+    let same = |count: i64| {
+        let column: ArrayRef = Arc::new(Int64Array::from_iter_values((0..count).map(|_| 7)));
+        let batch = RecordBatch::try_from_iter([("n", column)]).unwrap();
+        Plan::memory(Memory::new(&batch.schema(), vec![vec![batch]]).unwrap())
+    };
+    let on = vec![("n".to_owned(), "n".to_owned())];
+    let output = vec![("n".to_owned(), JoinColumn::Key(0))];
+    let joined = numbers(600_000).join(same(500_000), JoinKind::Inner, on, output).unwrap();
+    let limited = Options { memory_limit: Some(16 << 20), ..options() };
+    let found = collect(&joined, &limited).unwrap();
+    assert_eq!(found.rows(), 500_000);
+}
+
+#[test]
 fn a_budget_that_is_too_small_is_a_typed_error() {
     let limited = Options { memory_limit: Some(1 << 10), ..options() };
     let failed = collect(&sorted(numbers(1_000_000)), &limited).unwrap_err();
