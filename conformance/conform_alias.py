@@ -181,7 +181,8 @@ class Alias:
             fullname,
             self,
             loader_state=self.build(fullname),
-            is_package=not fullname.endswith("__main__"),
+            # Modules that are run as programs are none, for runpy.
+            is_package=not re.search(r"(^|\.)__main__$|\.cli\.", fullname),
         )
 
     def create_module(self, spec):

@@ -108,12 +108,18 @@ VALUE_ASSERTS = {"dask.array.utils": array_values_eq, "dask.dataframe.utils": fr
 
 
 def spec_cluster(workers, worker_class, scheduler=None, **options):
-    """A cluster over TCP, as distributed's tests expect one; `workers` are their options."""
+    """A cluster over TCP, as distributed's tests expect one; `workers` are their options.
+
+    It is open, as distributed's own ones are, since some tests start programs that join it.
+    """
     distributed = importlib.import_module("distributed")
     scheduler = {"protocol": "tcp", "host": "127.0.0.1", "dashboard_address": ":0", **scheduler}
-    security = {"security": scheduler["security"]} if scheduler.get("security") else {}
-    if security:
+    package = importlib.import_module("conform_alias").State.package
+    if scheduler.get("security"):
         scheduler["protocol"] = "tls"
+    else:
+        scheduler["security"] = None if package == "dask" else False
+    security = {"security": scheduler["security"]}
     made = {
         name: {"cls": worker_class or distributed.Worker, "options": {**security, **given}}
         for name, given in enumerate(workers)

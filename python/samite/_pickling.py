@@ -27,6 +27,17 @@ def dump(obj: Any) -> list[Any]:
 
 def dump_plainly(obj: Any) -> list[Any]:
     """As :func:`dump`, and explains nothing where it fails."""
+    try:
+        return _dumped(obj)
+    except Exception:
+        from samite._open_files import teach_pickle
+
+        if not teach_pickle():
+            raise
+    return _dumped(obj)
+
+
+def _dumped(obj: Any) -> list[Any]:
     buffers: list[pickle.PickleBuffer] = []
     # What cannot hold a reference to `__main__`: there plain pickle is exact, and fast.
     if type(obj) in PLAIN or _is_array(obj):

@@ -39,10 +39,10 @@ def assert_eq(
         if check_dtype and hasattr(collection, "_meta"):
             assert_eq_dtypes(collection, collection._meta, scheduler=scheduler)
     a, b = (_computed(value, scheduler) for value in (a, b))
-    if not check_index:
-        a, b = (v.reset_index(drop=True) if hasattr(v, "reset_index") else v for v in (a, b))
     if sort_results:
         a, b = _sorted(a), _sorted(b)
+    if not check_index:
+        a, b = (v.reset_index(drop=True) if hasattr(v, "reset_index") else v for v in (a, b))
     keywords = {"check_dtype": check_dtype, "check_names": check_names, **kwargs}
     if isinstance(a, pd.DataFrame):
         pd.testing.assert_frame_equal(a, b, **keywords)

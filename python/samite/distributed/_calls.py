@@ -26,6 +26,13 @@ def dump_bytes(obj: Any) -> bytes:
 def _pickled(obj: Any) -> bytes:
     import cloudpickle
 
+    try:
+        return cloudpickle.dumps(obj, protocol=5)
+    except Exception:
+        from samite._open_files import teach_pickle
+
+        if not teach_pickle():
+            raise
     return cloudpickle.dumps(obj, protocol=5)
 
 

@@ -104,6 +104,10 @@ def test_comparison():
         dd.assert_eq(lazy, rows + 1)
     with pytest.raises(AssertionError):
         dd.assert_eq(lazy, rows, sort_results=False)
+    renamed = rows.iloc[::-1].reset_index(drop=True)
+    assert dd.assert_eq(lazy, renamed, check_index=False)
+    with pytest.raises(AssertionError):
+        dd.assert_eq(lazy, renamed)
     wrong = dd.from_map(lambda i: rows, range(2), meta=rows.iloc[:0], divisions=(0, 1, 2))
     with pytest.raises(AssertionError):
         dd.assert_eq(wrong, wrong)

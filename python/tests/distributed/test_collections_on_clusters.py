@@ -71,6 +71,38 @@ def test_workers_elsewhere_store_into_files(outside, tmp_path):
     assert (target == 1).all()
 
 
+def total(x):
+    return x[:].sum()
+
+
+def test_objects_of_hdf5_files_are_opened_by_workers(client, tmp_path):
+    h5py = pytest.importorskip("h5py")
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("group/x", data=np.arange(12.0))
+    with h5py.File(tmp_path / "a.h5", "r") as file:
+        x = file["group/x"]
+        assert da.from_array(x, chunks=5).sum().compute() == 66
+        assert client.submit(total, x).result(PATIENCE) == 66
+        assert client.submit(list, file).result(PATIENCE) == ["group"]
+        assert client.submit(list, file["group"]).result(PATIENCE) == ["x"]
+    with h5py.File(tmp_path / "b.h5", "w") as file:
+        file.create_dataset("group/x", data=np.arange(12.0))
+        with pytest.raises(TypeError, match="open for writing"):
+            client.submit(total, file["group/x"])
+
+
+def test_objects_of_netcdf_files_are_opened_by_workers(client, tmp_path):
+    netcdf = pytest.importorskip("netCDF4")
+    with netcdf.Dataset(tmp_path / "a.nc", "w") as file:
+        file.createDimension("t", 12)
+        file.createGroup("g").createVariable("v", "f8", ("t",))[:] = np.arange(12)
+    with netcdf.Dataset(tmp_path / "a.nc") as file:
+        assert da.from_array(file["g"]["v"], chunks=5).sum().compute() == 66
+        assert client.submit(total, file["/g/v"]).result(PATIENCE) == 66
+        assert client.submit(lambda g: list(g.variables), file["g"]).result(PATIENCE) == ["v"]
+        assert client.submit(lambda f: list(f.groups), file).result(PATIENCE) == ["g"]
+
+
 def test_persisted_arrays_are_futures(client):
     lazy = da.ones((20, 20), chunks=10)
     kept = lazy.persist()
