@@ -13,7 +13,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from typing import Any
 
 from samite import _engine, config
-from samite.distributed import _current, preloading
+from samite.distributed import _current, _joblib_name, preloading
 from samite.distributed._addresses import normalize_address, read_scheduler_file
 from samite.distributed._backlog import AT_ONCE, Backlog
 from samite.distributed._client_cluster import ClusterMixin
@@ -289,6 +289,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         )
 
     def _register(self) -> None:
+        _joblib_name.make_known()
         if self._as_default:
             _current.enlist(self)
             self._config_before = config.get("scheduler", None)
