@@ -295,7 +295,8 @@ def _frozenset(x: frozenset) -> Any:
 
 @_once
 def _plain_dict(x: dict) -> tuple:
-    return _mapping_form("dict", x.items())
+    # A copy, since another thread, or what makes a form of a value, may add to it meanwhile.
+    return _mapping_form("dict", tuple(x.items()))
 
 
 @_register(dict)

@@ -342,6 +342,25 @@ def test_the_same_in_another_process():
     assert len(found) == 1
 
 
+def test_a_class_of_the_program_may_use_normalize_token():
+    # All that the process has registered is no part of the class, and may grow meanwhile.
+    code = """
+    from samite.tokenize import normalize_token, tokenize
+    class Point:
+        def __init__(self, x):
+            self.x = x
+        def __dask_tokenize__(self):
+            return normalize_token(Point), self.x
+    before = tokenize(Point(1))
+    normalize_token.register(Point, lambda point: point.x)
+    del normalize_token._lookup[Point]
+    print(before == tokenize(Point(1)), before == tokenize(Point(2)))
+    """
+    run = [sys.executable, "-c", textwrap.dedent(code)]
+    printed = subprocess.run(run, capture_output=True, check=True, text=True).stdout
+    assert printed.split() == ["True", "False"]
+
+
 # ---- NumPy, pandas, Arrow, SciPy -------------------------------------------------------------
 
 
@@ -499,3 +518,14 @@ def test_numba():
         assert one(1.0, 2.0) == 3
         assert token(one) == before == token(same) != token(other)
     assert token(numba.njit(add)) != token(numba.njit("f8(f8, f8)")(add)) != token(add)
+
+    def left(x):
+        return x[-1] + x[0]
+
+    def right(x):
+        return x[1] + x[0]
+
+    one, same, other = numba.stencil(left), numba.stencil(left), numba.stencil(right)
+    edge = numba.stencil(left, cval=1.0)
+    assert token(one) == token(same)
+    assert len({token(one), token(other), token(edge), token(left)}) == 4

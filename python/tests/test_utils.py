@@ -260,6 +260,25 @@ def test_dispatch_prefers_the_nearest_class_and_notices_later_registrations():
     assert which.__name__ == "which"
 
 
+def test_dispatch_travels_by_name_and_otherwise_with_its_functions():
+    import cloudpickle
+
+    from samite.array.dispatch import concatenate_lookup
+    from samite.tokenize import normalize_token, tokenize
+
+    for of_a_module in (normalize_token, concatenate_lookup):
+        assert pickle.loads(pickle.dumps(of_a_module)) is of_a_module
+        assert tokenize(of_a_module) == tokenize(of_a_module)
+    which = utils.Dispatch("which")
+    which.register(int, lambda x: x + 1)
+    which.register_lazy("fractions", lambda: which.register(object, lambda x: "fraction"))
+    again = cloudpickle.loads(cloudpickle.dumps(which))
+    assert again is not which and again.__name__ == "which"
+    assert (again(1), again(True)) == (2, 2)
+    again.register(bool, lambda x: "bool")
+    assert (again(True), which(True)) == ("bool", 2)
+
+
 def test_lazy_registration_that_fails_is_tried_again():
     attempts = []
     which = utils.Dispatch()

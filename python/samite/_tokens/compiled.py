@@ -40,11 +40,20 @@ def _universal(x: Any) -> tuple:
     )
 
 
+@_once
+def _stencil(x: Any) -> tuple:
+    # The rest of it is the compiler.
+    source = x.kernel_ir.func_id.func
+    return ("numba", ("source", _normalize(source)), x.mode, _normalize(x.options))
+
+
 def register() -> None:
     """Tell the dispatcher about Numba's types."""
     import numba.core.dispatcher
     import numba.np.ufunc.dufunc
     import numba.np.ufunc.gufunc
+    import numba.stencils.stencil
 
     _register(numba.core.dispatcher.Dispatcher)(_jitted)
     _register(numba.np.ufunc.dufunc.DUFunc, numba.np.ufunc.gufunc.GUFunc)(_universal)
+    _register(numba.stencils.stencil.StencilFunc)(_stencil)

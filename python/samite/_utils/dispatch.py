@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +48,20 @@ class Dispatch:
         self._lazy: dict[str, Callable[[], Any]] = {}
         if name:
             self.__name__ = name
+        # Where it was made, so that what refers to it can do so by a name there.
+        self.__module__ = str(sys._getframe(1).f_globals.get("__name__"))
+
+    def __reduce__(self) -> Any:
+        # A global variable of a module that others can import is that variable, whose functions
+        # are registered by that module. Those of a program travel with it.
+        module = sys.modules.get(self.__module__)
+        if module is not None and self.__module__ != "__main__":
+            for name, value in tuple(vars(module).items()):
+                if value is self:
+                    return name
+        functions, lazy = dict(self._lookup), dict(self._lazy)
+        arguments = (type(self), getattr(self, "__name__", None), self.__module__, functions, lazy)
+        return _rebuilt, arguments
 
     def register(self, type: type | tuple[type, ...], func: Callable | None = None) -> Callable:
         """Use `func` for objects of `type`, one or a tuple; without `func`, a decorator."""
@@ -108,3 +124,14 @@ class Dispatch:
             return self.dispatch(object).__doc__
         except TypeError:
             return "A function with one implementation a type"
+
+
+def _rebuilt(
+    kind: type[Dispatch], name: str | None, module: str, functions: dict, lazy: dict
+) -> Dispatch:
+    """A copy of one that no module has."""
+    made = kind(name)
+    made.__module__ = module
+    made._lookup.update(functions)
+    made._lazy.update(lazy)
+    return made
