@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Coroutine, Iterable, MutableMapping
 from contextlib import AbstractContextManager
+from contextvars import ContextVar, copy_context
 from typing import TYPE_CHECKING, Any
 
 from samite.distributed._steps import Step, run_awaiting, run_blocking
@@ -15,6 +16,9 @@ from samite.utils import shorten_traceback
 if TYPE_CHECKING:
     from samite.distributed._backlog import Backlog
     from samite.distributed.future import Future
+
+# The client whose `sync` runs the coroutine that asks.
+_run_by_sync: ContextVar[ClientBase | None] = ContextVar("samite-sync", default=None)
 
 
 class ClientBase:
@@ -87,13 +91,13 @@ class ClientBase:
 
     @property
     def asynchronous(self) -> bool:
-        """Whether methods that wait are to be awaited."""
-        return self._asynchronous
+        """Whether methods that wait are to be awaited: also inside of what :meth:`sync` runs."""
+        return self._asynchronous or _run_by_sync.get() is self
 
     @property
     def loop(self) -> Any:
         """The running event loop of an asynchronous client; None otherwise."""
-        if not self._asynchronous:
+        if not self.asynchronous:
             return None
         import asyncio
 
@@ -104,17 +108,61 @@ class ClientBase:
 
     def sync(self, func: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a function that returns something to await, such as an ``async`` one: wait for that,
-        or on an asynchronous client return it."""
+        or on an asynchronous client return it.
+
+        An ``async`` function runs in an event loop, where it awaits what this client's methods
+        return, as with an asynchronous client.
+
+        Parameters
+        ----------
+        func, *args, **kwargs:
+            The call.
+        asynchronous:
+            Whether to return what is to be awaited; by default, whether the client is asynchronous.
+        callback_timeout:
+            Seconds to wait at most.
+
+        Raises
+        ------
+        TimeoutError
+            If it takes longer.
+        """
         asynchronous = kwargs.pop("asynchronous", None)
-        kwargs.pop("callback_timeout", None)
+        timeout = kwargs.pop("callback_timeout", None)
         returned = func(*args, **kwargs)
-        if inspect.iscoroutine(returned):
-            return self._run(returned, asynchronous)
-        waits = self._asynchronous if asynchronous is None else asynchronous
-        return returned if waits else returned.result()
+        waits = self.asynchronous if asynchronous is None else asynchronous
+        if not inspect.iscoroutine(returned):
+            return returned if waits else returned.result()
+        if waits:
+            return run_awaiting(returned)
+        return self._in_a_loop(returned, self._seconds(timeout))
+
+    def _in_a_loop(self, coroutine: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
+        """Run a coroutine that may await anything; a loop that runs here cannot be waited for, so
+        that another thread has its own then."""
+        import asyncio
+        import concurrent.futures
+
+        async def timed() -> Any:
+            if timeout is None:
+                return await run_awaiting(coroutine)
+            try:
+                return await asyncio.wait_for(run_awaiting(coroutine), timeout)
+            except asyncio.TimeoutError:
+                raise TimeoutError(f"it took longer than {timeout} seconds") from None
+
+        def run() -> Any:
+            _run_by_sync.set(self)
+            return asyncio.run(timed())
+
+        context = copy_context()
+        if asyncio._get_running_loop() is None:
+            return context.run(run)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            return pool.submit(context.run, run).result()
 
     def _run(self, coroutine: Coroutine[Any, Any, Any], asynchronous: bool | None = None) -> Any:
-        if self._asynchronous if asynchronous is None else asynchronous:
+        if self.asynchronous if asynchronous is None else asynchronous:
             return run_awaiting(coroutine)
         with shorten_traceback():
             return run_blocking(coroutine)

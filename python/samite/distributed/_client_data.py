@@ -50,7 +50,7 @@ class DataMixin(ClientBase):
         check_not_iterator("gather", futures)
         if errors not in ("raise", "skip"):
             raise ValueError(f"gather: errors= is 'raise' or 'skip', got {errors!r}")
-        if self._asynchronous if asynchronous is None else asynchronous:
+        if self.asynchronous if asynchronous is None else asynchronous:
             from samite.distributed._steps import run_awaiting
 
             return run_awaiting(self._gathered(futures, errors, direct))

@@ -376,6 +376,30 @@ def test_results_of_actors_are_completed(client):
     assert client.sync(account.add, 1) == 8
 
 
+async def _in_a_loop(client, numbers):
+    assert client.asynchronous
+    asked = client.submit(len, numbers)
+    count = await asked
+    # What waits returns something to await, and what asyncio has works.
+    futures = client.map(pow, numbers, [2] * count)
+    squares, one = await asyncio.gather(client.gather(futures), futures[0].result())
+    await asyncio.sleep(0)
+    return squares, one
+
+
+def test_sync_runs_async_functions_in_an_event_loop(client):
+    assert client.sync(_in_a_loop, client, [2, 3]) == ([4, 9], 4)
+    assert not client.asynchronous and client.submit(abs, -1).result() == 1
+    with pytest.raises(TimeoutError, match="0.05 seconds"):
+        client.sync(asyncio.sleep, 10, callback_timeout=0.05)
+
+    async def within():
+        # As in a notebook: a loop runs on this thread already.
+        return client.sync(_in_a_loop, client, [4])
+
+    assert asyncio.run(within()) == ([16], 16)
+
+
 def test_async_methods_of_actors_await_each_other(client):
     worker = next(iter(client.nthreads()))
     account = client.submit(Account, actor=True, workers=[worker]).result(PATIENCE)
