@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import warnings
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -153,7 +154,7 @@ def timeseries(
     Raises
     ------
     TypeError
-        An option is for no column, or a dtype is none of these.
+        A dtype is none of these.
     ValueError
         The span is shorter than one partition.
     """
@@ -181,10 +182,13 @@ def _options(labels: list[Any], kwargs: dict[str, Any]) -> dict[Any, dict[str, A
     for given, value in kwargs.items():
         owners = [label for label in labels if given.startswith(f"{label}_")]
         if not owners:
-            raise TypeError(
-                f"timeseries has no argument {given!r}; options for columns are named like "
-                f"'{labels[0] if labels else 'id'}_lam'"
+            # Programs pass what older releases of Dask took, and the rows are as they expect.
+            warnings.warn(
+                f"timeseries has no argument {given!r}, which is ignored; options for columns are "
+                f"named like '{labels[0] if labels else 'id'}_lam'",
+                stacklevel=4,
             )
+            continue
         owner = max(owners, key=lambda label: len(str(label)))
         found.setdefault(owner, {})[given[len(str(owner)) + 1 :]] = value
     return found

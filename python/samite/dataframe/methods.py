@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from samite.dataframe.dispatch import concat_dispatch as concat_dispatch
 from samite.dataframe.joining import concat as concat
 
 

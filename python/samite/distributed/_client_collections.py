@@ -190,7 +190,7 @@ class CollectionsMixin(ClientBase):
         packed = _nested(keys, futures)
         if not sync:
             return packed
-        if asynchronous is None and not self._asynchronous and _in_task():
+        if asynchronous is None and not self.asynchronous and _in_task():
             return self._gather_seceded(packed, direct)
         return self.gather(packed, asynchronous=asynchronous, direct=direct)
 

@@ -24,6 +24,7 @@ class WorkerView:
         self.address: str = info["address"]
         self.name: Any = info["name"]
         self.host: str = info["host"]
+        self.pid: int = info.get("pid", 0)
         self.nthreads: int = info["nthreads"]
         self.memory_limit: int = info["memory_limit"]
         self.resources: dict[str, float] = info["resources"]

@@ -163,8 +163,9 @@ def test_columns_of_a_time_series_are_as_asked_for():
     assert computed["a"].max() < 30
     assert computed["a_b"].dtype == "float32"
     assert isinstance(computed["c"].dtype, pd.CategoricalDtype)
-    with pytest.raises(TypeError, match="no argument 'z_lam'"):
-        samite.datasets.timeseries(z_lam=3)
+    with pytest.warns(UserWarning, match="no argument 'npartitions', which is ignored"):
+        ignored = samite.datasets.timeseries(end="2000-01-03", freq="1h", npartitions=10)
+    assert ignored.npartitions == 2
     with pytest.raises(TypeError, match="No random values"):
         samite.datasets.timeseries(dtypes={"a": "M8[ns]"})
     with pytest.raises(ValueError, match="no whole partition"):
