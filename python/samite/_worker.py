@@ -22,6 +22,8 @@ _SHARED = 1 << 63
 # Frames of this size and more travel as memory files.
 _LARGE = 1 << 20
 _MAX_SHARED = 253
+# So many exceptions travel of those that one was raised from.
+_LINKS = 20
 _SUCCESS, _FAILURE = b"\0", b"\1"
 
 
@@ -228,18 +230,43 @@ def _why_unpicklable(spec: Any) -> str:
 
 
 def dump_failure(error: BaseException) -> list[Any]:
-    """Pickle what is left of an exception and its traceback where it was raised."""
+    """Pickle what is left of an exception and its traceback where it was raised, and of those that
+    it was raised from."""
+    from samite._pickling import dump
+
+    if isinstance(error, ModuleNotFoundError):
+        _say_where(error)
+    frames, failure = _left_of(error)
+    chain = _chain_of(error, {id(error)})
+    return frames if chain is None else dump((*failure, chain))
+
+
+def _chain_of(error: BaseException, seen: set[int]) -> tuple[Any, ...] | None:
+    """What is left of an exception's cause and context, and whether the context is to be shown."""
+    links = []
+    for link in (error.__cause__, error.__context__):
+        # The context of `raise ... from` is its cause, nearly always.
+        if link is None or id(link) in seen or len(seen) > _LINKS:
+            links.append(None)
+            continue
+        seen.add(id(link))
+        _, failure = _left_of(link)
+        links.append((*failure, _chain_of(link, seen)))
+    return None if links == [None, None] else (*links, error.__suppress_context__)
+
+
+def _left_of(error: BaseException) -> tuple[list[Any], tuple[Any, ...]]:
+    """What is left of an exception without its chain: pickled, and as it is."""
     import traceback
 
     from samite._pickling import dump, load
 
-    if isinstance(error, ModuleNotFoundError):
-        _say_where(error)
     # The frames of this module say nothing about the task.
     here = error.__traceback__
     while here is not None and here.tb_frame.f_code.co_filename == __file__:
         here = here.tb_next
-    text = "".join(traceback.format_exception(type(error), error, here))
+    raised = error.__traceback__ is not None
+    text = "".join(traceback.format_exception(type(error), error, here)) if raised else ""
     packed = None
     try:
         import tblib.pickling_support
@@ -254,15 +281,17 @@ def dump_failure(error: BaseException) -> list[Any]:
     for take_apart in (_take_apart, _take_bare):
         for traceback_too in (packed, None):
             try:
-                frames = dump((take_apart(error), text, traceback_too))
+                failure = (take_apart(error), text, traceback_too)
+                frames = dump(failure)
                 # Some exceptions are pickled without complaint and cannot be made again.
                 _put_together(*load(frames)[0])
             except Exception:
                 continue
-            return frames
+            return frames, failure
     kind = type(error)
     message = f"{kind.__module__}.{kind.__qualname__}: {error}"
-    return dump((_take_apart(RuntimeError(message)), text, None))
+    failure = (_take_apart(RuntimeError(message)), text, None)
+    return dump(failure), failure
 
 
 def _say_where(error: ModuleNotFoundError) -> None:
@@ -336,20 +365,44 @@ def _put_together(
     return error
 
 
-def remote_failure(failure: tuple[tuple[Any, ...], str, Any]) -> BaseException:
-    """The exception of a task that failed in a worker, with its traceback where that can travel."""
+def remote_failure(failure: tuple[Any, ...]) -> BaseException:
+    """The exception of a task that failed in a worker, with its traceback where that can travel,
+    and with those that it was raised from."""
     from samite.multiprocessing import remote_exception
 
-    parts, text, packed = failure
+    parts, text, packed, *chain = failure
+    links = _links(*chain)
     if packed is not None:
         unpickle, arguments = packed[:2]
         # The frames that are made for the traceback keep this one. No name here may stand for it or
         # for the exception, or all that they refer to stays until garbage is looked for.
-        return _put_together(*parts).with_traceback(unpickle(*arguments))
+        return _linked(_put_together(*parts).with_traceback(unpickle(*arguments)), links)
     error = _put_together(*parts)
-    if not isinstance(error, Exception):
-        return error
-    return remote_exception(error, text)
+    if text and isinstance(error, Exception):
+        error = remote_exception(error, text)
+    return _linked(error, links)
+
+
+def _links(chain: tuple[Any, ...] | None = None) -> list[Any]:
+    if chain is None:
+        return []
+    cause, context, suppressed = chain
+    return [
+        None if cause is None else remote_failure(cause),
+        None if context is None else remote_failure(context),
+        suppressed,
+    ]
+
+
+def _linked(error: BaseException, links: list[Any]) -> BaseException:
+    """Chain exceptions, and leave nothing in the list, which frames of tracebacks may keep."""
+    if links:
+        suppressed, context, cause = links.pop(), links.pop(), links.pop()
+        error.__cause__ = cause
+        # Python's own statement makes the cause the context too.
+        error.__context__ = cause if context is None else context
+        error.__suppress_context__ = suppressed
+    return error
 
 
 # ---- pools that the user brings -----------------------------------------------------------------

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+import gc
 import multiprocessing
 import operator
 import os
@@ -478,3 +480,89 @@ def test_get_takes_the_options_of_dasks():
         get({"x": 1, "y": (inc, "x")}, "y", func_dumps=None, chunksize=3, optimize_graph=False) == 2
     )
     assert samite.multiprocessing.get({"x": (inc, 1)}, ["x", ["x"]]) == (2, (2,))
+
+
+class Refused(Exception):
+    def __init__(self, who, why):
+        super().__init__(why)
+        self.who = who
+
+
+def raise_from():
+    try:
+        raise Refused("somebody", "inner")
+    except Refused as inner:
+        raise KeyError("outer") from inner
+
+
+def raise_while_handling():
+    try:
+        raise_from()
+    except KeyError:
+        raise ValueError("last")
+
+
+def raise_from_none():
+    try:
+        raise Refused("somebody", "inner")
+    except Refused:
+        raise KeyError("outer") from None
+
+
+def raise_from_what_cannot_travel():
+    try:
+        error = OSError("inner")
+        error.lock = threading.Lock()
+        raise error
+    except OSError as inner:
+        raise KeyError("outer") from inner
+
+
+def raise_in_a_circle():
+    first, second = KeyError("first"), ValueError("second")
+    first.__cause__, second.__cause__ = second, first
+    raise first
+
+
+def chain(function):
+    try:
+        in_processes(delayed(function)())
+    except Exception as raised:
+        found, error = [], raised
+        while error is not None:
+            shown = error.__cause__ is None and not error.__suppress_context__
+            found.append((type(error), error.args, shown))
+            error = error.__context__
+        return found
+    return None
+
+
+def test_what_an_exception_was_raised_from_travels_too():
+    inner, outer = (Refused, ("inner",)), (KeyError, ("outer",))
+    assert chain(raise_from) == [(*outer, False), (*inner, True)]
+    assert chain(raise_while_handling)[0] == (ValueError, ("last",), True)
+    assert chain(raise_while_handling)[1:] == chain(raise_from)
+    assert chain(raise_from_none) == [(*outer, False), (*inner, True)]
+    assert chain(raise_from_what_cannot_travel)[1][:2] == (OSError, ("inner",))
+    assert [kind for kind, _, _ in chain(raise_in_a_circle)] == [KeyError, ValueError]
+    with pytest.raises(KeyError) as raised:
+        in_processes(delayed(raise_from)())
+    assert raised.value.__cause__.who == "somebody"
+    assert raised.value.__cause__.__traceback__ is not None
+
+
+def test_nothing_stays_of_exceptions_that_were_raised_from_others():
+    def once():
+        with contextlib.suppress(ValueError):
+            in_processes(delayed(raise_while_handling)())
+
+    once()
+    gc.collect()
+    gc.disable()
+    try:
+        before = sum(isinstance(one, (Refused, KeyError)) for one in gc.get_objects())
+        for _ in range(5):
+            once()
+        assert sum(isinstance(one, (Refused, KeyError)) for one in gc.get_objects()) <= before
+    finally:
+        gc.enable()

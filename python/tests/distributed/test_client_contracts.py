@@ -147,6 +147,22 @@ def test_tracebacks_show_the_program_and_the_task(client):
         assert len(inside) <= 2, names
 
 
+def raise_from():
+    try:
+        raise OSError("inner")
+    except OSError as inner:
+        raise KeyError("outer") from inner
+
+
+def test_failures_keep_what_they_were_raised_from(client):
+    with pytest.raises(KeyError, match="outer") as raised:
+        client.submit(raise_from).result(PATIENCE)
+    assert isinstance(raised.value.__cause__, OSError)
+    with pytest.raises(KeyError, match="outer") as raised:
+        client.run(raise_from)
+    assert isinstance(raised.value.__cause__, OSError)
+
+
 def test_tracebacks_of_awaited_futures_are_short():
     async def run():
         async with (
