@@ -318,7 +318,10 @@ def cluster_shim():
         "s": lambda cluster_fixture: cluster_fixture[0],
         "a": lambda cluster_fixture: cluster_fixture[1][0],
         "b": lambda cluster_fixture: cluster_fixture[1][1],
-        **{name: lambda: None for name in ("cleanup", "loop", "loop_in_thread")},
+        **{
+            name: lambda: None
+            for name in ("cleanup", "loop", "loop_in_thread", "requires_default_ports")
+        },
     }
     return {
         **{name: pytest.fixture(function) for name, function in fixtures.items()},

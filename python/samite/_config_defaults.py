@@ -56,7 +56,7 @@ DEFAULTS: dict = {
             # How many workers a task may take with it before it is given up.
             "allowed-failures": 3,
             "idle-timeout": None,
-            "worker-saturation": None,
+            "worker-saturation": 1.1,
             "work-stealing": True,
             # What a task takes of which nothing is known, and bytes a second between workers.
             "unknown-task-duration": "500ms",

@@ -418,11 +418,23 @@ class HighLevelGraph(Mapping):
             differing = expected.keys() ^ self.dependencies.keys()
             raise ValueError(f"layers without dependencies: {sorted(differing)}")
         for name, needed in self.dependencies.items():
-            if expected[name] != needed:
+            if expected[name] != needed and not self._depends_on(name, needed):
                 raise ValueError(
                     f"incorrect HLG dependencies[{name!r}]: {needed!r} "
                     f"expected {expected[name]!r} from task dependencies"
                 )
+
+    def _depends_on(self, name: str, needed: set[str]) -> bool:
+        """Whether a layer's tasks need a key of each of some layers, and no key that is in none of
+        them: a key may be in several layers."""
+        holders: dict[Key, set[str]] = {}
+        for other in (name, *needed):
+            for key in self.layers[other]:
+                holders.setdefault(key, set()).add(other)
+        everywhere = {key for layer in self.layers.values() for key in layer}
+        used = keys_in_tasks(everywhere, list(self.layers[name].values()))
+        found = set().union(*(holders.get(key, set()) for key in used))
+        return used <= holders.keys() and needed <= found
 
     # -- smaller graphs ----------------------------------------------------------------
 

@@ -81,6 +81,23 @@ def test_validate(graph):
             HighLevelGraph(layers, wrong).validate()
 
 
+def test_a_key_may_be_in_several_layers():
+    source, both = {"x": 1}, {"x": 1, "y": Task("y", inc, TaskRef("x"))}
+    last = {"z": Task("z", add, TaskRef("x"), TaskRef("y"))}
+    layers = {"source": source, "both": both, "last": last}
+    HighLevelGraph(layers, {"source": set(), "both": set(), "last": {"both"}}).validate()
+    HighLevelGraph(layers, {"source": set(), "both": set(), "last": {"source", "both"}}).validate()
+    HighLevelGraph(layers, {"source": set(), "both": {"source"}, "last": {"both"}}).validate()
+    for wrong in ({"source"}, set()):
+        dependencies = {"source": set(), "both": set(), "last": wrong}
+        with pytest.raises(ValueError, match="incorrect HLG dependencies"):
+            HighLevelGraph(layers, dependencies).validate()
+    more = {**layers, "more": {"m": 1}}
+    dependencies = {"source": set(), "both": set(), "last": {"both", "more"}, "more": set()}
+    with pytest.raises(ValueError, match="incorrect HLG dependencies"):
+        HighLevelGraph(more, dependencies).validate()
+
+
 def test_cull(graph):
     culled = graph.cull([["sum"]])
     assert set(culled) == set(graph) - {"other"}

@@ -299,8 +299,8 @@ class _ExprSequence(Expr):
         if any(isinstance(o, Expr) and not isinstance(o, HLGExpr) for o in self.operands):
             warnings.warn(
                 "Computing mixed collections: some are expressions and others are graphs, so "
-                "the expressions are turned into graphs first and cannot be optimized together "
-                "with them. Compute them separately to avoid this.",
+                "this will materialize the expressions, which cannot be optimized together with "
+                "them. Compute them separately to avoid this.",
                 UserWarning,
                 stacklevel=2,
             )

@@ -30,8 +30,8 @@ def call_accessor(
     frame: Any, accessor: str, attribute: str, is_property: bool, names: Sequence[str], *args: Any
 ) -> Any:
     """``frame.accessor.attribute``, called if it is no property; see :func:`call_method`."""
-    # A categorical index has the attributes of the accessor itself.
-    direct = accessor == "cat" and isinstance(frame, pd.CategoricalIndex)
+    # A categorical index, and one of dates, has the attributes of the accessor itself.
+    direct = isinstance(frame, pd.Index) and accessor in ("cat", "dt")
     of_frame = frame if direct else getattr(frame, accessor)
     if is_property:
         result = getattr(of_frame, attribute)

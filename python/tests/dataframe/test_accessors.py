@@ -140,6 +140,36 @@ def test_methods_of_dates(kind, method, arguments, data):
     same(lazy, getattr(rows.dt, method)(*arguments))
 
 
+@pytest.mark.parametrize(
+    ("kind", "calls"),
+    [
+        (pd.date_range("2022-02-22", freq="16h", periods=12, name="when"),
+         ["floor('D')", "year", "date", "strftime('%d')", "tz_localize('UTC')", "normalize()",
+          "day_name()", "to_period('D')", "isocalendar()"]),
+        (pd.timedelta_range("1h", freq="16h", periods=12, name="long"),
+         ["days", "total_seconds()", "ceil('D')"]),
+    ],
+    ids=["dates", "durations"],
+)  # fmt: skip
+def test_parts_of_dates_of_an_index(kind, calls):
+    rows = pd.DataFrame({"x": range(12)}, index=kind)
+    lazy = dd.from_pandas(rows, npartitions=3)
+    for call in calls:
+        expected = eval(f"rows.index.{call}")
+        if not isinstance(expected, (pd.Index, pd.DataFrame)):
+            expected = pd.Index(expected, name=rows.index.name)
+        found = eval(f"lazy.index.dt.{call}")
+        assert type(found._meta) is type(expected[:0]), call
+        if isinstance(expected, pd.DataFrame):
+            pd.testing.assert_frame_equal(found.compute(), expected)
+        else:
+            pd.testing.assert_index_equal(found.compute(), expected)
+    grouped = lazy.groupby(lazy.index.dt.ceil("2D")).x.sum().compute()
+    pd.testing.assert_series_equal(grouped, rows.groupby(rows.index.ceil("2D")).x.sum())
+    assert lazy.index.dt.unit == rows.index.unit
+    assert not hasattr(lazy.reset_index().index, "dt")
+
+
 def test_what_dtypes_of_dates_tell():
     zoned = pd.Series(pd.date_range("2000", periods=3, tz="UTC", unit="ms"))
     lazy = dd.from_pandas(zoned, npartitions=2)

@@ -200,3 +200,12 @@ def test_refused():
         lazy.index.mean()
     with pytest.raises(ValueError, match="axis=None"):
         lazy.x.skew(axis=None)
+
+
+@pytest.mark.parametrize("how", ["sum", "prod"])
+def test_too_few_integers(how):
+    rows = pd.DataFrame({"a": [1], "b": [2]})
+    lazy = dd.from_pandas(rows, npartitions=1)
+    expected = getattr(rows, how)(min_count=9)
+    pd.testing.assert_series_equal(getattr(lazy, how)(min_count=9).compute(), expected)
+    assert np.isnan(getattr(lazy.a, how)(min_count=9).compute())

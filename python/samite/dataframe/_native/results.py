@@ -240,6 +240,9 @@ def _reduced(table: Any, layout: Layout) -> Any:
     if layout.reduced == 0:
         return _as_kind(values[0], meta)
     series = pd.Series(values, index=meta.index if len(meta.index) else None)
+    if isinstance(meta.dtype, np.dtype) and meta.dtype.kind in "iub" and series.hasnans:
+        # There were too few values (min_count).
+        return series
     return series.astype(meta.dtype)
 
 

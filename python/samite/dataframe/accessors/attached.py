@@ -32,7 +32,9 @@ class SeriesAccessors:
 class IndexAccessors:
     """The accessors of indexes, and the attributes of categorical ones."""
 
-    _accessors: ClassVar[set[str]] = {"str", "cat"}
+    _accessors: ClassVar[set[str]] = {"str", "dt", "cat"}
+
+    dt = CachedAccessor("dt", DatetimeAccessor)
 
     def _categories_accessor(self, attribute: str) -> Any:
         try:

@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
+
+import pandas as pd
 
 from samite.dataframe.accessors.base import Accessor
 
 
 class _Dates(Accessor):
     _accessor_name: ClassVar[str] = "dt"
+
+    def _validate(self, meta: Any) -> None:
+        if not isinstance(meta, pd.Index):
+            super()._validate(meta)
+        elif not isinstance(meta, (pd.DatetimeIndex, pd.TimedeltaIndex, pd.PeriodIndex)):
+            raise AttributeError("Can only use .dt accessor with datetimelike values")
+
+    @property
+    def _of_meta(self) -> Any:
+        meta = self._series._meta
+        return meta if isinstance(meta, pd.Index) else meta.dt
 
 
 class DatetimeAccessor(
@@ -24,20 +37,22 @@ class DatetimeAccessor(
 ):
     """The parts of dates, times, durations and periods, value by value.
 
+    Of an index they are an index, but for what pandas makes a frame of.
+
     >>> df.when.dt.year  # doctest: +SKIP
     """
 
     @property
     def freq(self) -> object:
         """The frequency, as far as the dtype tells it."""
-        return self._series._meta.dt.freq
+        return self._of_meta.freq
 
     @property
     def tz(self) -> object:
         """The time zone, or None."""
-        return self._series._meta.dt.tz
+        return self._of_meta.tz
 
     @property
     def unit(self) -> str:
         """The unit of the values: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``."""
-        return self._series._meta.dt.unit
+        return self._of_meta.unit
