@@ -192,8 +192,13 @@ class Alias:
         pass
 
     def get_code(self, fullname):  # for `python -m dask`
-        run = f"runpy.run_module({self.counterpart(fullname)!r}, None, '__main__', alter_sys=True)"
-        return compile(f"import runpy\n{run}", "<conform>", "exec")
+        name = self.counterpart(fullname)
+        # It is there already, since its alias was made, and runpy would warn of that.
+        run = (
+            f"import runpy, sys\nsys.modules.pop({name!r}, None)\n"
+            f"runpy.run_module({name!r}, None, '__main__', alter_sys=True)"
+        )
+        return compile(run, "<conform>", "exec")
 
     def build(self, fullname):
         if ORACLE.get(fullname) == "*":

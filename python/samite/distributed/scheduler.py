@@ -65,6 +65,8 @@ class Scheduler(Server):
         clients. Without one, nothing is written.
     """
 
+    default_port = 8786
+
     def __init__(
         self,
         *,

@@ -104,3 +104,18 @@ async def test_a_client_that_was_not_started_says_so():
     client = Client("inproc://nowhere", asynchronous=True)
     with pytest.raises(RuntimeError, match="await"):
         client.submit(increment, 1)
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_a_client_of_a_cluster_may_be_used_at_once(processes):
+    async def run():
+        options = {"n_workers": 1, "threads_per_worker": 1, "processes": processes}
+        async with LocalCluster(asynchronous=True, dashboard_address=None, **options) as cluster:
+            client = cluster.get_client()
+            assert await client.submit(sum, [1, 2]) == 3
+            assert await client is client
+            async with client:
+                assert await client.submit(sum, [1, 3]) == 4
+            assert client.status == "closed"
+
+    asyncio.run(run())

@@ -47,6 +47,8 @@ def test_a_progress_bar(local):
     assert "100% Completed" in out.getvalue()
     with pytest.raises(ValueError, match="no futures"):
         progress(5)
+    with pytest.raises(ValueError, match="`group_by` should be 'prefix', 'spans' or a function"):
+        progress(5, group_by="keys")
 
 
 def test_the_tasks_that_ran(client):

@@ -239,14 +239,22 @@ class Cluster:
         return dashboard_link(host, port)
 
     def get_client(self) -> Any:
-        """The current client, where it is one of this cluster; otherwise a new one."""
+        """The current client, where it is one of this cluster; otherwise a new one.
+
+        Of an asynchronous cluster whose scheduler is in this process it may be used without that
+        it was awaited.
+        """
         from samite.distributed._current import current_client
         from samite.distributed.client import Client
+        from samite.distributed.scheduler import local_scheduler
 
         current = current_client()
         if current is not None and current.cluster is self and current.status == "running":
             return current
-        return Client(self, asynchronous=self._asynchronous)
+        client = Client(self, asynchronous=self._asynchronous)
+        if self._asynchronous and local_scheduler(self.scheduler_address) is not None:
+            client._begin()
+        return client
 
     def wait_for_workers(self, n_workers: int, timeout: Any = None) -> Any:
         """Wait until there are so many workers.

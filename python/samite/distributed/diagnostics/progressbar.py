@@ -118,12 +118,18 @@ def progress(
     ----------
     *futures:
         Futures, and collections of them.
+    group_by:
+        Taken for Dask's sake: ``"prefix"``, ``"spans"`` or a function. There is one bar for all.
 
     Raises
     ------
     ValueError
-        If there are no futures in what was given.
+        If there are no futures in what was given, or ``group_by`` is something else.
     """
+    if group_by not in ("prefix", "spans") and not callable(group_by):
+        raise ValueError(
+            f"progress: `group_by` should be 'prefix', 'spans' or a function, not {group_by!r}"
+        )
     found = futures_of(futures)
     if not found:
         raise ValueError(
