@@ -39,9 +39,9 @@ def call_accessor(
         result = call_method(of_frame, attribute, names, *args)
     if isinstance(result, (pd.Series, pd.DataFrame, pd.Index)):
         return result
+    # Some properties of dates are plain arrays, and so lose the name of an index, as with Dask.
     if isinstance(frame, pd.Index):
-        return pd.Index(result, name=frame.name)
-    # Some properties of dates are plain arrays.
+        return pd.Index(result, name=None if accessor == "dt" else frame.name)
     return pd.Series(result, index=frame.index, name=frame.name)
 
 
