@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
@@ -41,6 +42,24 @@ def unpack_collections(
         )
 
     return finder.collections, repack
+
+
+def holds_future(*values: Any) -> bool:
+    """Whether a future of a cluster is among values, or in a list, tuple, set or dict of them."""
+    module = sys.modules.get("samite.distributed.future")
+    if module is None:
+        return False
+    left = list(values)
+    while left:
+        value = left.pop()
+        if isinstance(value, module.Future):
+            return True
+        kind = type(value)
+        if kind is dict:
+            left.extend(value.values())
+        elif kind in (list, tuple, set, frozenset):
+            left.extend(value)
+    return False
 
 
 class _Finder:

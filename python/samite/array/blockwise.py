@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from samite._task_spec import DataNode, Task, TaskRef
+from samite._traverse import holds_future
 from samite.array.chunks import common_chunks, is_unknown
 from samite.array.core import Array, make_array
 from samite.array.performance import PerformanceWarning
@@ -79,6 +80,9 @@ def blockwise(
     >>> da.blockwise(lambda a, b: a + b, "ij", x, "ij", y, "j").sum().compute()
     np.float64(12.0)
     """
+    if len(args) % 2 and (args[-1] is None or isinstance(args[-1], (str, tuple))):
+        # Indices of nothing, which programs for Dask have too many of and do not notice.
+        args = args[:-1]
     if len(args) % 2:
         raise ValueError("arrays and indices have to come in pairs")
     given = args
@@ -152,17 +156,19 @@ def blockwise(
 
 
 def lazy_constant(value: Any, dependencies: list[Any]) -> Any:
-    """An argument for all blocks; collections in it become references, and ``dependencies``.
+    """An argument for all blocks; collections and futures in it become references, and
+    ``dependencies``.
 
     A large one becomes a task of its own too, so that it is sent once and not with every block.
     """
-    if not unpack_collections(value)[0] and not _is_large(value):
+    lazy = unpack_collections(value)[0] or holds_future(value)
+    if not lazy and not _is_large(value):
         return value
     from samite.delayed import delayed
 
-    lazy = delayed(value)
-    dependencies.append(lazy)
-    return TaskRef(lazy.key)
+    made = delayed(value)
+    dependencies.append(made)
+    return TaskRef(made.key)
 
 
 def _is_large(value: Any) -> bool:

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from samite._annotations import get_annotations, without_annotations
-from samite._traverse import unpack_collections
+from samite._traverse import holds_future, unpack_collections
 from samite.array import native
 from samite.blockwise import BlockwiseDep
 from samite.layers import ArraySliceDep
@@ -144,7 +144,8 @@ def call(
     """
     if _writing.get() or get_annotations() or not _is_plain(meta, chunks):
         return None
-    if unpack_collections([arg for arg, ind in pairs if ind is None], kwargs)[0]:
+    constants = [arg for arg, ind in pairs if ind is None]
+    if unpack_collections(constants, kwargs)[0] or holds_future(constants, kwargs):
         return None
     counts = {index: len(sizes) for index, sizes in zip(out, chunks)}
     labels = {index: n for n, index in enumerate(out)}

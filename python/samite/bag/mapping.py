@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from samite._task_spec import Dict, List, TaskRef
+from samite._traverse import holds_future
 from samite.bag import native, streaming
 from samite.bag.graphs import chain_task, graph_of, step
 from samite.tokenize import tokenize
@@ -50,7 +51,7 @@ class _Arguments:
 
     def _look_at(self, value: Any, bag_class: type) -> tuple[bool, Any]:
         from samite.bag.item import Item
-        from samite.delayed import unpack_collections
+        from samite.delayed import delayed, unpack_collections
 
         if isinstance(value, bag_class):
             self.bags.append(value)
@@ -59,6 +60,8 @@ class _Arguments:
         if isinstance(value, Item):
             self.collections.append(value)
             return False, TaskRef(value.key)
+        if holds_future(value):
+            value = delayed(value)
         task, collections = unpack_collections(value)
         self.collections.extend(collections)
         return False, task

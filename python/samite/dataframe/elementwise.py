@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from samite._expr import Expr
+from samite._traverse import holds_future
 from samite.dataframe.expressions.elementwise import (
     AccessorCall,
     ElementwiseFunction,
@@ -196,9 +197,13 @@ def rows_of(value: Any, ndim: int) -> Any:
 
 def operand_of(value: Any) -> Any:
     """What an expression takes in place of an argument: the expression of a collection, lazy
-    values as expressions, other values as they are."""
+    values and futures as expressions, other values as they are."""
     from samite.dataframe.conversion import as_operand
 
+    if holds_future(value):
+        from samite.delayed import delayed
+
+        value = delayed(value)
     return as_operand(value)
 
 

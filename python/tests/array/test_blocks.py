@@ -256,3 +256,11 @@ def test_fused_slices(data):
 def test_slices_that_cannot_be_fused(first, second):
     with pytest.raises(NotImplementedError):
         fuse_slice(first, second)
+
+
+def test_blockwise_ignores_an_index_without_an_array():
+    x = da.arange(6, chunks=3)
+    lazy = da.blockwise(lambda block, by: block * by, "i", x, "i", 2, None, "i", dtype=int)
+    assert lazy.compute().tolist() == [0, 2, 4, 6, 8, 10]
+    with pytest.raises(ValueError, match="pairs"):
+        da.blockwise(lambda block, by: block * by, "i", x, "i", 2, dtype=int)

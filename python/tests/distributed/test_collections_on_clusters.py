@@ -265,3 +265,27 @@ def test_lazy_writes_that_succeed_stay(client, tmp_path):
     gc.collect()
     assert [path.name for path in tmp_path.iterdir()] == ["written"]
     assert dd.read_parquet(tmp_path / "written").x.sum().compute() == 28
+
+
+def _scaled(block, by, plus=0):
+    return block * by["factor"] + plus
+
+
+@pytest.mark.parametrize("source", ["memory", "engine"])
+def test_futures_are_arguments_of_functions_of_parts(client, source):
+    values = np.arange(6.0)
+    x = da.from_array(values, chunks=2) if source == "memory" else da.arange(6.0, chunks=2)
+    (by,) = client.scatter([{"factor": 2}], hash=False)
+    plus = client.submit(abs, -3)
+    expected = values * 2 + 3
+    np.testing.assert_equal(x.map_blocks(_scaled, by, plus=plus, dtype=float).compute(), expected)
+    lazy = da.blockwise(_scaled, "i", x, "i", by, None, plus=plus, dtype=float)
+    np.testing.assert_equal(lazy.compute(), expected)
+    lazy = x.map_blocks(lambda block, all: block * all[0]["factor"], [by], dtype=float)
+    np.testing.assert_equal(lazy.compute(), values * 2)
+    frame = dd.from_pandas(pd.DataFrame({"a": values}), npartitions=2)
+    mapped = frame.map_partitions(_scaled, by, plus=plus, meta=frame._meta)
+    np.testing.assert_equal(mapped.a.compute().to_numpy(), expected)
+    bag = db.from_sequence(values.tolist(), npartitions=2)
+    assert bag.map(_scaled, by=by, plus=plus).compute() == expected.tolist()
+    assert bag.map(_scaled, by, plus=plus).compute() == expected.tolist()
