@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Sequence
 from itertools import product
 from numbers import Integral, Number
+from types import NoneType
 from typing import Any
 
 from samite import config
@@ -135,9 +136,10 @@ def _filled_in(x: Array, chunks: Any) -> Any:
         chunks = tuple(given.get(axis) for axis in range(x.ndim))
     if not isinstance(chunks, (tuple, list)):
         return (chunks,) * x.ndim if chunks is not None else x.chunks
-    if x.ndim == 1 and len(chunks) > 1 and all(isinstance(size, Number) for size in chunks):
+    if x.ndim == 1 and len(chunks) > 1 and all(isinstance(s, (Number, NoneType)) for s in chunks):
         # The lengths of all blocks; or, where they are not, a length for each axis of a shape.
-        chunks = (tuple(chunks),) if sum(chunks) == x.shape[0] else chunks[:1]
+        whole = None not in chunks and sum(chunks) == x.shape[0]
+        chunks = (tuple(chunks),) if whole else chunks[:1]
     if len(chunks) != x.ndim:
         raise ValueError(
             f"Provided chunks {tuple(chunks)} are not consistent with the shape {x.shape}"

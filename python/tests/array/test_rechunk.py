@@ -205,3 +205,11 @@ def test_pieces(data):
     assert list(intersect_chunks((old,), (new,))) == [
         tuple((piece,) for piece in along) for along in pieces
     ]
+
+
+def test_a_length_for_each_axis_of_a_shape_is_for_the_first():
+    # Libraries pass shapes of features for targets that have one axis less.
+    x = da.ones(10, chunks=5)
+    for chunks in [(None, 10), (5, 2, 1), [5, 2]]:
+        assert x.rechunk(chunks).chunks == ((5, 5),)
+    assert x.rechunk((5, 3, 2)).chunks == ((5, 3, 2),)
