@@ -38,7 +38,7 @@ class ClusterMixin(ClientBase):
             workers = dict(list(workers.items())[:n_workers])
         info["workers"] = workers
         asynchronous = kwargs.get("asynchronous")
-        return Info(info) if asynchronous or self._asynchronous else info
+        return Info(info) if asynchronous or self.asynchronous else info
 
     def nthreads(self, workers: Any = None, **kwargs: Any) -> Any:
         """The number of threads of each worker."""

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import functools
+import inspect
+import logging
 import multiprocessing
 import socket
+import sys
+from types import TracebackType
 from typing import Any
 
 from samite.distributed._options import no_default
@@ -21,6 +27,7 @@ __all__ = [
     "get_ip",
     "get_ip_interface",
     "get_mp_context",
+    "log_errors",
     "no_default",
     "open_port",
     "sync",
@@ -195,3 +202,59 @@ def format_dashboard_link(host: str, port: int) -> str:
     from samite.distributed._addresses import dashboard_link
 
     return dashboard_link(host, port)
+
+
+class _ErrorLog(contextlib.ContextDecorator):
+    """Logs what leaves a block or a function, and lets it go on."""
+
+    def __init__(self, name: str | None, pdb: bool) -> None:
+        self.name = name
+        self.pdb = pdb
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(
+        self, kind: Any, raised: BaseException | None, where: TracebackType | None
+    ) -> None:
+        # What was cancelled, and the end of a program, is no error.
+        if not isinstance(raised, Exception) or isinstance(raised, CancelledError):
+            return
+        logging.getLogger(self.name).exception(raised)
+        if self.pdb:
+            import pdb
+
+            pdb.post_mortem(where)
+
+    def __call__(self, func: Any) -> Any:
+        name = self.name if self.name is not None else func.__module__
+        log = _ErrorLog(name, self.pdb)
+        if not inspect.iscoroutinefunction(func):
+            return contextlib.ContextDecorator.__call__(log, func)
+
+        @functools.wraps(func)
+        async def logged(*args: Any, **kwargs: Any) -> Any:
+            with log:
+                return await func(*args, **kwargs)
+
+        return logged
+
+
+def log_errors(func: Any = None, /, *, pdb: bool = False, unroll_stack: int = 0) -> Any:
+    """Log the exceptions that leave a block or a function, to the logger of its module.
+
+    To be used as ``with log_errors():``, ``@log_errors`` or ``@log_errors(pdb=True)``, also of
+    ``async`` functions. The exceptions go on.
+
+    Parameters
+    ----------
+    func:
+        The function, where this is a decorator without arguments.
+    pdb:
+        Whether to start the debugger where one was raised.
+    unroll_stack:
+        How many frames above the caller's the module is that the logger is named after.
+    """
+    if func is not None:
+        return _ErrorLog(None, pdb)(func)
+    return _ErrorLog(sys._getframe(1 + unroll_stack).f_globals.get("__name__"), pdb)

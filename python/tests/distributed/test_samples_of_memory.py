@@ -124,6 +124,33 @@ def test_names_that_programs_import():
     assert format_dashboard_link("host", 5) == "http://host:5/status"
 
 
+def test_errors_are_logged_and_go_on(caplog):
+    from samite.distributed.utils import log_errors
+
+    @log_errors
+    def plain(x):
+        return 1 / x
+
+    @log_errors(pdb=False)
+    async def later(x):
+        return 2 / x
+
+    assert plain(2) == 0.5 and asyncio.run(later(2)) == 1.0 and not caplog.records
+    for failing in (lambda: plain(0), lambda: asyncio.run(later(0))):
+        with pytest.raises(ZeroDivisionError):
+            failing()
+    with pytest.raises(KeyError), log_errors():
+        raise KeyError("block")
+    with pytest.raises(asyncio.CancelledError), log_errors():
+        raise asyncio.CancelledError
+    assert [record.name for record in caplog.records] == [__name__] * 3
+    assert [record.exc_info[0] for record in caplog.records] == [
+        ZeroDivisionError,
+        ZeroDivisionError,
+        KeyError,
+    ]
+
+
 def test_a_lost_connection_has_dask_s_exception():
     from samite.distributed import Lock, Scheduler
     from samite.distributed.comm import CommClosedError
