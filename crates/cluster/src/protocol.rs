@@ -65,6 +65,9 @@ pub struct Submission {
     pub imports: Vec<(TaskId, Key)>,
     /// The rows that the plan's annotations point at.
     pub annotations: Vec<TaskOptions>,
+    /// How long (in nanoseconds) after the first of a generation of graphs this one still belongs
+    /// to it; see [`samite_scheduling::Submission::together`].
+    pub together: u64,
 }
 
 impl Submission {

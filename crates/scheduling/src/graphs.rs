@@ -6,7 +6,7 @@ use rustc_hash::FxHashMap;
 use samite_graph::{Plan, TaskId, Work};
 
 use crate::failures::Failure;
-use crate::ids::{GraphId, GraphSlot, Priority, WorkerSlot};
+use crate::ids::{GraphId, GraphSlot, Priority, Time, WorkerSlot};
 use crate::imports::Links;
 use crate::options::TaskOptions;
 use crate::submission::Submission;
@@ -18,6 +18,8 @@ pub(crate) struct Graph {
     pub(crate) id: GraphId,
     /// The place in the order of submissions; tells a graph from the next one in the same slot.
     pub(crate) submission: u32,
+    /// The submission that began the generation which the graph belongs to.
+    pub(crate) generation: u32,
     pub(crate) plan: Arc<Plan>,
     pub(crate) annotations: Arc<[TaskOptions]>,
     pub(crate) tasks: Vec<Task>,
@@ -64,6 +66,7 @@ impl Graph {
         Self {
             id,
             submission,
+            generation: submission,
             unfinished: tasks.len(),
             plan,
             annotations,
@@ -156,7 +159,7 @@ impl Graph {
     #[inline]
     pub(crate) fn priority(&self, task: TaskId) -> Priority {
         let user = self.options(task).map_or(0, |(_, options)| options.priority);
-        Priority::new(user, self.submission, self.plan.rank(task))
+        Priority::within(user, self.generation, self.submission, self.plan.rank(task))
     }
 
     /// All workers that hold a task's value, in the order in which they came to it. Those of an
@@ -412,23 +415,40 @@ pub(crate) struct Graphs {
     by_id: FxHashMap<GraphId, GraphSlot>,
     free: Vec<GraphSlot>,
     next_submission: u32,
+    /// The submission that began the present generation, and when it did.
+    generation: Option<(u32, Time)>,
 }
 
 impl Graphs {
     /// Adds a graph, its imports not linked yet; `None` where the id is taken or imports and data
-    /// are not what they have to be.
-    pub(crate) fn insert(&mut self, submission: &Submission) -> Option<GraphSlot> {
+    /// are not what they have to be. Without a time it belongs to no other graph's generation.
+    pub(crate) fn insert(
+        &mut self,
+        submission: &Submission,
+        now: Option<Time>,
+    ) -> Option<GraphSlot> {
         let id = submission.graph;
         if self.by_id.contains_key(&id) || submission.check().is_err() {
             return None;
         }
-        let Submission { plan, annotations, independent, .. } = submission;
+        let Submission { plan, annotations, independent, together, .. } = submission;
         let (plan, annotations) = (plan.clone(), annotations.clone());
         let mut graph = Graph::new(id, self.next_submission, plan, annotations, *independent);
         for task in &submission.data {
             graph.task_mut(*task).become_data();
         }
         graph.unfinished -= submission.data.len() + submission.imports.len();
+        // Where nothing runs, nothing comes before or after it.
+        if let Some(now) = now
+            && graph.unfinished > 0
+        {
+            match self.generation {
+                Some((first, begun)) if now.0.saturating_sub(begun.0) < *together => {
+                    graph.generation = first;
+                }
+                _ => self.generation = Some((graph.submission, now)),
+            }
+        }
         self.next_submission = self.next_submission.wrapping_add(1);
         let slot = self.free.pop().unwrap_or_else(|| {
             if self.slots.len() == self.slots.capacity() {

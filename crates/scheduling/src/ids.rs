@@ -126,7 +126,8 @@ impl std::fmt::Debug for TaskKey {
 
 /// When a task runs relative to others: of two ready tasks the smaller priority goes first.
 ///
-/// The user's priority decides, then the order of submission, then the plan's static order.
+/// The user's priority decides, then the generation of the graph, then the plan's static order, and
+/// between tasks that have the same place in it the order of submission.
 #[derive(
     Clone,
     Copy,
@@ -142,16 +143,23 @@ impl std::fmt::Debug for TaskKey {
 )]
 pub struct Priority {
     level: u32,
-    submission: u32,
+    generation: u32,
     rank: u32,
+    submission: u32,
 }
 
 impl Priority {
     /// The priority of a task: a larger `user` value runs earlier, as in Dask.
     #[inline]
     pub const fn new(user: i32, submission: u32, rank: u32) -> Self {
+        Self::within(user, submission, submission, rank)
+    }
+
+    /// The priority of a task whose graph belongs to the generation that an earlier one began.
+    #[inline]
+    pub(crate) const fn within(user: i32, generation: u32, submission: u32, rank: u32) -> Self {
         // Flipping the sign bit maps i32 to u32 in order; the complement turns the order round.
-        Self { level: !((user as u32) ^ (1 << 31)), submission, rank }
+        Self { level: !((user as u32) ^ (1 << 31)), generation, rank, submission }
     }
 
     /// The place of the task's graph in the order of submissions.
@@ -174,5 +182,7 @@ mod tests {
         assert!(Priority::new(i32::MAX, 0, 0) < Priority::new(i32::MIN, 0, 0));
         assert!(Priority::new(0, 1, 7) < Priority::new(0, 2, 3));
         assert!(Priority::new(0, 1, 3) < Priority::new(0, 1, 7));
+        assert!(Priority::within(0, 1, 2, 3) < Priority::new(0, 1, 7));
+        assert!(Priority::new(0, 1, 3) < Priority::within(0, 1, 2, 3));
     }
 }

@@ -90,7 +90,7 @@ impl Scheduler {
     fn apply(&mut self, record: Record) {
         match record {
             Record::Submitted(submission) => {
-                if let Some(slot) = self.graphs.insert(&submission) {
+                if let Some(slot) = self.graphs.insert(&submission, None) {
                     self.link(slot, &submission.imports);
                 }
             }
@@ -163,6 +163,8 @@ impl Scheduler {
                 imports: links.iter().map(import).collect(),
                 data: graph.ids().filter(|task| graph.task(*task).is_data()).collect(),
                 independent: graph.independent,
+                // Graphs that are restored begin again in the order in which they came.
+                together: 0,
             })));
             for task in graph.ids() {
                 let key = TaskKey { graph: graph.id, task };

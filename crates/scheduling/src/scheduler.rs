@@ -146,7 +146,7 @@ impl Scheduler {
 
     /// Takes note of an event and appends what follows from it at once. New runs come only from
     /// [`place`](Self::place).
-    pub fn handle(&mut self, _now: Time, event: Event, actions: &mut Vec<Action>) {
+    pub fn handle(&mut self, now: Time, event: Event, actions: &mut Vec<Action>) {
         match event {
             Event::TaskFinished { worker, task, attempt, bytes, duration } => {
                 self.task_finished(worker, task, attempt, bytes, duration, actions);
@@ -170,7 +170,7 @@ impl Scheduler {
             Event::ReplicasWanted { task, copies, workers } => {
                 self.replicas_wanted(task, copies, workers, actions);
             }
-            Event::GraphSubmitted(submission) => self.graph_submitted(submission, actions),
+            Event::GraphSubmitted(submission) => self.graph_submitted(submission, now, actions),
             Event::GraphReleased { graph } => self.graph_released(graph, actions),
             Event::GraphCancelled { graph } => self.graph_cancelled(graph, actions),
             Event::OutputsWanted { graph, tasks } => self.outputs_wanted(graph, tasks, actions),

@@ -34,6 +34,11 @@ pub struct Submission {
     /// Whether a task that fails takes only those with it that need it; otherwise it fails the
     /// graph.
     pub independent: bool,
+    /// How long (in nanoseconds) after the graph that began the present generation this one still
+    /// belongs to it. The tasks of a generation run in their plans' order, so that what a short
+    /// graph asks for need not wait for all of a long one before it. With zero a graph begins a
+    /// generation.
+    pub together: u64,
 }
 
 /// A submission that no scheduler can take.
@@ -70,7 +75,7 @@ impl Submission {
     /// A graph that stands alone and that a failing task fails.
     pub fn new(graph: GraphId, plan: Arc<Plan>, annotations: Arc<[TaskOptions]>) -> Self {
         let (imports, data) = (Box::default(), Box::default());
-        Self { graph, plan, annotations, imports, data, independent: false }
+        Self { graph, plan, annotations, imports, data, independent: false, together: 0 }
     }
 
     /// Whether imports and data are what they have to be. A scheduler drops a submission that is

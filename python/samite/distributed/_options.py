@@ -89,18 +89,19 @@ def task_options(
     from samite.base import get_annotations
 
     annotated = get_annotations()
+    together = {}
     if fifo_timeout != "100 ms" and fifo_timeout is not None:
         from samite.utils import parse_timedelta
 
-        parse_timedelta(fifo_timeout)
+        together = {"together": parse_timedelta(fifo_timeout)}
     if not annotated and workers is resources is None and allow_other_workers in (False, None):
         if not (retries or priority):
-            return {}
+            return together
     if allow_other_workers not in (True, False, None):
         raise TypeError("allow_other_workers= must be True or False")
     if allow_other_workers and workers is None and "workers" not in annotated:
         raise ValueError("Only use allow_other_workers= if using workers=")
-    return options_of(
+    return together | options_of(
         {
             "workers": annotated.get("workers") if workers is None else workers,
             "allow_other_workers": allow_other_workers or annotated.get("allow_other_workers"),

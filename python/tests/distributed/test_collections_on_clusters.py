@@ -16,7 +16,7 @@ import samite.array as da
 import samite.bag as db
 import samite.dataframe as dd
 from samite import delayed
-from samite.distributed import Client, Future, futures_of, wait
+from samite.distributed import Client, Future, LocalCluster, futures_of, wait
 
 
 def increment(x):
@@ -289,3 +289,16 @@ def test_futures_are_arguments_of_functions_of_parts(client, source):
     bag = db.from_sequence(values.tolist(), npartitions=2)
     assert bag.map(_scaled, by=by, plus=plus).compute() == expected.tolist()
     assert bag.map(_scaled, by, plus=plus).compute() == expected.tolist()
+
+
+def test_a_short_computation_does_not_wait_for_all_of_a_long_one():
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster:
+        with Client(cluster) as client:
+            calls = [delayed(time.sleep)(0.05, dask_key_name=f"long-{i}") for i in range(20)]
+            long = client.compute(calls)
+            assert client.compute(delayed(increment)(1), sync=True) == 2
+            assert not long[-1].done()
+            # Unless it is to come after it.
+            after = client.compute(delayed(increment)(2), fifo_timeout=0)
+            assert after.result(PATIENCE) == 3
+            assert long[-1].done()

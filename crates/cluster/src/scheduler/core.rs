@@ -309,7 +309,7 @@ impl Core {
         holds: Vec<Key>,
     ) -> GraphId {
         let graph = self.next_graph();
-        let Submission { plan, operations, outputs, imports, annotations } = submission;
+        let Submission { plan, operations, outputs, imports, annotations, together } = submission;
         let plan = Arc::new(plan);
         // Only where futures came inside of pickled objects can a task ask for them by name.
         let keeps: Vec<Key> = if annotations.iter().any(|options| options.kept > 0) {
@@ -361,6 +361,7 @@ impl Core {
             imports,
             data,
             independent: true,
+            together,
         };
         self.tell(Event::GraphSubmitted(Box::new(submission)));
         if !released.is_empty() {

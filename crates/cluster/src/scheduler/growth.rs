@@ -219,6 +219,7 @@ impl Cluster {
             outputs: keys.clone(),
             imports: Vec::new(),
             annotations: Vec::new(),
+            together: 0,
         })));
         keys
     }

@@ -94,6 +94,7 @@ fn submission(random: &mut Random) -> Submission {
         outputs,
         imports,
         annotations: vec![TaskOptions { workers, ..TaskOptions::default() }],
+        together: random.below(2) as u64 * 60_000_000_000,
     }
 }
 

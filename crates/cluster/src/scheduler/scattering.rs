@@ -141,6 +141,7 @@ impl Core {
             outputs: keys.to_vec(),
             imports: Vec::new(),
             annotations: Vec::new(),
+            together: 0,
         };
         // What holds itself would stay for ever.
         let own: FxHashSet<&Key> = keys.iter().collect();

@@ -399,6 +399,7 @@ impl Graph {
             outputs,
             imports: self.imports,
             annotations: self.options,
+            together: 0,
         }
     }
 }

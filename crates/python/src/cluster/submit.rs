@@ -26,11 +26,13 @@ pub struct Options {
     tasks: TaskOptions,
     /// The readable name of the tasks.
     name: String,
+    /// What `Submission::together` says.
+    together: u64,
 }
 
 impl Options {
     pub fn new(options: Option<&Bound<'_, PyDict>>) -> PyResult<Self> {
-        let mut parsed = Self { tasks: TaskOptions::default(), name: String::new() };
+        let mut parsed = Self { tasks: TaskOptions::default(), name: String::new(), together: 0 };
         for (name, value) in options.into_iter().flat_map(|options| options.iter()) {
             if value.is_none() {
                 continue;
@@ -50,6 +52,8 @@ impl Options {
                     }
                 }
                 "name" => parsed.name = value.extract()?,
+                // Saturates: not a number and below zero are zero.
+                "together" => parsed.together = (value.extract::<f64>()? * 1e9) as u64,
                 other => {
                     return Err(PyTypeError::new_err(format!(
                         "a submission has no option {other:?}"
@@ -153,7 +157,7 @@ pub fn calls(
         py.check_signals()?;
     }
     let mut builder = PlanBuilder::with_capacity(count, 0);
-    let Options { tasks, name } = options;
+    let Options { tasks, name, together } = options;
     builder.begin_layer(name, Some(AnnotationId(0)));
     for position in 0..count {
         let batch = OperationId::from_index(position / payload::BATCH);
@@ -166,6 +170,7 @@ pub fn calls(
         outputs: keys.to_vec(),
         imports: Vec::new(),
         annotations: vec![tasks],
+        together,
     };
     if !kept.is_empty() {
         keep(&mut submission, |task| kept.get(&task.index()).cloned().unwrap_or_default())?;
@@ -284,11 +289,15 @@ pub fn graph<'py>(
     let py = graph.py();
     let keys: Vec<Bound<'py, PyAny>> = outputs.iter().collect();
     let Annotated { mut sets, rows } = annotated;
+    let together = options.together;
     sets.insert(0, options.tasks);
     let Compiled { plan, operations, annotations, imports, .. } =
         compile_for_cluster(graph, &keys, sets, rows)?;
     let plan = Arc::unwrap_or_clone(plan);
-    batched(client, py, plan, &operations, texts(outputs)?, imports, annotations)
+    let mut submission =
+        batched(client, py, plan, &operations, texts(outputs)?, imports, annotations)?;
+    submission.together = together;
+    Ok(submission)
 }
 
 /// Puts single operations together to batches.
@@ -335,7 +344,8 @@ fn batched(
             place.get(operation.index()).copied().unwrap_or((operation, index))
         })
         .map_err(wrong)?;
-    let mut submission = Submission { plan, operations: batches, outputs, imports, annotations };
+    let mut submission =
+        Submission { plan, operations: batches, outputs, imports, annotations, together: 0 };
     if !kept.is_empty() {
         keep(&mut submission, |task| kept.get(&task.index()).cloned().unwrap_or_default())?;
     }

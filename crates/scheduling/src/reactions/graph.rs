@@ -4,7 +4,7 @@ use samite_graph::TaskId;
 
 use crate::action::{Action, FailureCause};
 use crate::failures::{Failing, Failure};
-use crate::ids::{GraphId, GraphSlot, TaskKey};
+use crate::ids::{GraphId, GraphSlot, TaskKey, Time};
 use crate::journal::Record;
 use crate::queues::{Entry, SOURCES};
 use crate::scheduler::Scheduler;
@@ -15,9 +15,10 @@ impl Scheduler {
     pub(crate) fn graph_submitted(
         &mut self,
         submission: Box<Submission>,
+        now: Time,
         actions: &mut Vec<Action>,
     ) {
-        let Some(slot) = self.graphs.insert(&submission) else {
+        let Some(slot) = self.graphs.insert(&submission, Some(now)) else {
             self.counters.unknown += 1;
             return;
         };

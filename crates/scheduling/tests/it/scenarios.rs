@@ -288,6 +288,7 @@ impl Scene {
             imports: imports.into(),
             data: data.into(),
             independent: head.number("independent", false),
+            together: head.number("together", 0),
             ..Submission::new(graph, plan, annotations.into())
         }))
     }
