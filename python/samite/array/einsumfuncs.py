@@ -103,6 +103,10 @@ def _einsum_block(subscripts: str, summed: int, *blocks: Any, **kwargs: Any) -> 
     if type(leading) is not np.ndarray:
         # Other libraries do not have all of NumPy's arguments.
         kwargs = {"dtype": kwargs["dtype"]}
+    elif kwargs["optimize"]:
+        # Where NumPy orders the products, it sums what one array alone has in that array's dtype,
+        # which for booleans is whether there is any, and for short integers overflows.
+        blocks = tuple(np.asanyarray(block).astype(kwargs["dtype"], copy=False) for block in blocks)
     product = einsum_lookup.dispatch(type(leading))(subscripts, *blocks, **kwargs)
     if not hasattr(product, "reshape"):
         product = np.asarray(product)

@@ -40,6 +40,17 @@ def test_einsum(data, subscripts):
     same(da.einsum(subscripts, *lazy), np.asarray(np.einsum(subscripts, *arrays)))
 
 
+@pytest.mark.parametrize("dtype", ["?", "i1", "u1", "f4"])
+@pytest.mark.parametrize("subscripts", ["tij,i->t", "tij,j->ti", "tij,t->", "tij,i,j->"])
+def test_einsum_sums_what_one_array_alone_has_in_the_result_s_dtype(dtype, subscripts):
+    a = np.full((3, 4, 70), 100).astype(dtype)
+    others = [np.arange(1.0, a.shape["tij".index(t)] + 1) for t in subscripts[4:].split("->")[0]
+              if t != ","]  # fmt: skip
+    x = da.from_array(a, chunks=(2, 3, 30))
+    expected = np.einsum(subscripts, a.astype(float), *others)
+    same(da.einsum(subscripts, x, *others), expected)
+
+
 def test_einsum_of_lists_and_options():
     a = np.arange(6.0).reshape(2, 3)
     x = da.from_array(a, chunks=2)
