@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,7 @@ def moveaxis(a: Any, source: Any, destination: Any) -> Array:
     a = asanyarray(a)
 
     def places(axis: Any) -> list[int]:
-        given = axis if isinstance(axis, (tuple, list)) else [axis]
+        given = axis if isinstance(axis, Iterable) else [axis]
         found = [normalize_axis(n, a.ndim) for n in given]
         if len(set(found)) != len(found):
             raise ValueError("an axis is named twice")

@@ -11,6 +11,7 @@ Dask's protocol, which these arrays are, and xarray refuses arrays that two mana
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -31,7 +32,7 @@ class SamiteManager(ChunkManagerEntrypoint[Array]):
 
     def __init__(self) -> None:
         # What arrays are recognised by is the same for all instances.
-        pass
+        _group_without_flox()
 
     def is_chunked_array(self, data: Any) -> bool:
         """Whether this manager is responsible for an array."""
@@ -60,7 +61,10 @@ class SamiteManager(ChunkManagerEntrypoint[Array]):
         """A lazy array over one in memory or in a file."""
         from samite.array.conversion import from_array
 
-        if isinstance(data, Array):
+        if isinstance(data, Array) or (
+            hasattr(data, "__dask_graph__") and hasattr(data, "rechunk")
+        ):
+            # What is lazy already is cut anew as what it is, also Dask's.
             return data.rechunk(chunks)
         if _is_indexing_adapter(data):
             # These are no arrays, but become NumPy's when they are sliced.
@@ -259,18 +263,48 @@ def _is_indexing_adapter(data: Any) -> bool:
     return isinstance(data, ImplicitToExplicitIndexingAdapter)
 
 
-def register() -> None:
+def _group_without_flox() -> None:
+    """Have xarray itself group objects with these arrays: flox would make Dask's of them."""
+    from xarray.core import _aggregations, groupby
+
+    for module in (_aggregations, groupby):
+        ask = getattr(module, "contains_only_chunked_or_numpy", None)
+        if ask is not None and not getattr(ask, "declines_samite", False):
+            module.contains_only_chunked_or_numpy = _but_ours(ask)  # type: ignore[attr-defined]
+
+
+def _but_ours(ask: Callable[[Any], bool]) -> Callable[[Any], bool]:
+    @functools.wraps(ask)
+    def asked(obj: Any) -> bool:
+        whole = obj._to_temp_dataset() if hasattr(obj, "_to_temp_dataset") else obj
+        ours = any(isinstance(one._data, Array) for one in whole._variables.values())
+        return not ours and ask(obj)
+
+    asked.declines_samite = True  # type: ignore[attr-defined]
+    return asked
+
+
+def register(default: bool = False) -> None:
     """Let xarray work with these arrays in this process, also where Dask is installed.
+
+    Parameters
+    ----------
+    default:
+        Whether xarray makes these arrays also where nobody says which ones: ``ds.chunk()`` and
+        ``xr.open_dataset(..., chunks={})``. Otherwise those are Dask's there.
 
     Examples
     --------
     >>> import samite.array.xarray
     >>> samite.array.xarray.register()  # doctest: +SKIP
     """
+    import xarray as xr
     from xarray.namedarray.parallelcompat import list_chunkmanagers
 
     managers = list_chunkmanagers()
     managers["samite"] = SamiteManager()
+    if default:
+        xr.set_options(chunk_manager="samite")
     daskmanager = managers.get("dask")
     if daskmanager is None or getattr(daskmanager, "declines_samite", False):
         return
@@ -282,5 +316,11 @@ def register() -> None:
 
         def is_chunked_array(self, data: Any) -> bool:
             return not isinstance(data, Array) and super().is_chunked_array(data)
+
+        def from_array(self, data: Any, chunks: Any, **kwargs: Any) -> Any:
+            # What is lazy already is cut anew as what it is.
+            if isinstance(data, Array):
+                return data.rechunk(chunks)
+            return super().from_array(data, chunks, **kwargs)
 
     managers["dask"] = DaskOnly()

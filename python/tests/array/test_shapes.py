@@ -141,6 +141,7 @@ def test_axes(data):
     if a.ndim > 1:
         same(x.swapaxes(0, -1), a.swapaxes(0, -1))
         same(da.moveaxis(x, 0, -1), np.moveaxis(a, 0, -1))
+        same(da.moveaxis(x, range(1), range(-1, 0)), np.moveaxis(a, range(1), range(-1, 0)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -24,6 +24,14 @@ def manager():
     managers.update(before)
 
 
+@pytest.fixture
+def as_default():
+    before = xr.get_options()["chunk_manager"]
+    register(default=True)
+    yield
+    xr.set_options(chunk_manager=before)
+
+
 def labelled(data):
     return xr.DataArray(
         data, dims=("x", "y"), coords={"x": np.arange(4.0), "y": np.arange(6.0)}, name="v"
@@ -47,6 +55,9 @@ OPERATIONS = {
     "concat": lambda a: xr.concat([a, a], "z"),
     "transpose": lambda a: a.T,
     "stack": lambda a: a.stack(z=("x", "y")),
+    "largest": lambda a: a.chunk(y=-1).idxmax("y"),
+    "quantile": lambda a: a.chunk({"y": -1}).quantile([0.1, 0.5], "y"),
+    "weighted along both": lambda a: a.weighted(np.cos(a.x)).mean(("x", "y")),
     "groupby": lambda a: a.groupby(xr.DataArray([0, 1, 0, 1], dims="x", name="g")).mean(),
     "shift": lambda a: a.shift(x=1),
     "pad": lambda a: a.pad(x=1),
@@ -78,6 +89,18 @@ def test_arrays_in_memory_are_cut():
     assert isinstance(chunked.data, da.Array) and chunked.chunks == ((2, 2), (2, 2, 2))
 
 
+def test_what_is_chunked_stays_what_it_is(as_default):
+    fresh = labelled(np.arange(24.0).reshape(4, 6)).chunk(x=2)
+    assert isinstance(fresh.data, da.Array)
+    assert isinstance(fresh.chunk(x=-1).data, da.Array)
+    result = fresh.chunk(x=-1).interp(x=[0.5, 1.5])
+    assert isinstance(result.data, da.Array)
+    np.testing.assert_allclose(result.compute().data, fresh.compute().interp(x=[0.5, 1.5]).data)
+    dask_array = pytest.importorskip("dask.array")
+    theirs = labelled(dask_array.ones((4, 6), chunks=2)).chunk(x=-1)
+    assert isinstance(theirs.data, dask_array.Array) and theirs.chunks[0] == (4,)
+
+
 def test_labels_are_taken_off():
     lazy = da.ones((4, 6), chunks=2)
     assert da.asarray(labelled(lazy)) is lazy
@@ -89,3 +112,15 @@ def test_arrays_of_dask_stay_with_dask():
     dask_array = pytest.importorskip("dask.array")
     result = labelled(dask_array.ones((4, 6), chunks=2)).mean("x")
     assert isinstance(result.data, dask_array.Array)
+
+
+def test_flox_groups_no_such_arrays():
+    # It would make Dask's arrays of them; xarray asks whether there is anything else than chunks.
+    from xarray.core import _aggregations, groupby
+
+    values = np.ones((4, 6))
+    for module in (_aggregations, groupby):
+        ask = module.contains_only_chunked_or_numpy
+        assert ask(labelled(values)) and ask(labelled(values).to_dataset())
+        assert not ask(labelled(da.from_array(values, chunks=2)))
+        assert not ask(labelled(da.from_array(values, chunks=2)).to_dataset())
