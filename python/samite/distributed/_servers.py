@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
+import re
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
@@ -99,7 +101,7 @@ def listen_address(
     Raises
     ------
     ValueError
-        If the protocol is unknown, or there is no such interface.
+        If the protocol or the port is none, or there is no such interface.
     """
     if host is not None and "://" in host:
         protocol, _, host = host.partition("://")
@@ -117,7 +119,64 @@ def listen_address(
         host = address_of_interface(interface)
     if host is not None and ":" in host and not host.startswith("[") and host.count(":") == 1:
         host, _, port = host.partition(":")
+    if isinstance(port, str):
+        _ports(port)
     return f"{protocol}://{host or '127.0.0.1'}:{port or 0}"
+
+
+def _ports(port: str) -> range:
+    """The ports that text names: one, or a range such as ``"9000:9010"``.
+
+    Raises
+    ------
+    ValueError
+        If it is no port, and no range of some.
+    """
+    first, _, last = port.partition(":")
+    try:
+        ports = range(int(first), int(last or first) + 1)
+    except ValueError:
+        ports = range(0)
+    if not ports or ports[0] < 0 or ports[-1] > 65535:
+        raise ValueError(f"{port!r} is no port, and no range of ports such as '9000:9010'")
+    return ports
+
+
+def listening(address: str, start: Callable[[str], T]) -> T:
+    """``start(address)``; where it has a range of ports, with the first one that is free.
+
+    Raises
+    ------
+    OSError
+        If none of them is free.
+    """
+    found = re.fullmatch(r"(.*):(\d+:\d+)", address)
+    if found is None:
+        return start(address)
+    for port in _ports(found[2]):
+        try:
+            return start(f"{found[1]}:{port}")
+        except OSError:
+            if not _is_used(found[1], port):
+                raise
+    raise OSError(errno.EADDRINUSE, f"Not enough ports in range {found[2]}: all of them are in use")
+
+
+def _is_used(host: str, port: int) -> bool:
+    """Whether somebody listens at a port of a host of this machine."""
+    import socket
+
+    name = host.rpartition("//")[2].strip("[]")
+    try:
+        for family, kind, number, _, place in socket.getaddrinfo(
+            name, port, type=socket.SOCK_STREAM
+        ):
+            with socket.socket(family, kind, number) as tried:
+                tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                tried.bind(place)
+    except OSError as error:
+        return error.errno == errno.EADDRINUSE
+    return False
 
 
 def address_of_interface(name: str) -> str:

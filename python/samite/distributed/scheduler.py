@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from samite import _engine, config
 from samite.distributed._current import close_task_clients
 from samite.distributed._scheduler_hooks import Hooks
-from samite.distributed._servers import Server, in_executor, listen_address
+from samite.distributed._servers import Server, in_executor, listen_address, listening
 from samite.distributed.exceptions import KilledWorker, NoValidWorkerError
 from samite.distributed.security import (
     Security,
@@ -127,13 +127,18 @@ class Scheduler(Server):
         if self.journal is not None:
             options["journal"] = self.journal
         security = None if self.security is None else self.security._of_role("scheduler")
-        listen = [self._listen]
+        near: list[str] = []
         # Clients of this process need no socket. With a journal they connect again to the address
         # that the scheduler has after it was killed.
         if self.journal is None and not self._listen.startswith("inproc:"):
-            listen.append("inproc://")
+            near.append("inproc://")
         self._engine = await in_executor(
-            lambda: _engine.ClusterScheduler(listen, security=security, options=options)
+            lambda: listening(
+                self._listen,
+                lambda listen: _engine.ClusterScheduler(
+                    [listen, *near], security=security, options=options
+                ),
+            )
         )
         self.address, self._near_address = self._engine.addresses[0], self._engine.addresses[-1]
         self.id = self._engine.id

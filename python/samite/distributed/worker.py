@@ -17,7 +17,7 @@ from samite.distributed import profile
 from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker, rejoin, secede
 from samite.distributed._lifetime import Alarm, lifetime_of
-from samite.distributed._servers import Server, in_executor, listen_address
+from samite.distributed._servers import Server, in_executor, listen_address, listening
 from samite.distributed._worker_memory import memory_settings
 from samite.distributed._worker_views import WorkerAttributes, remove_folders
 from samite.distributed.exceptions import Reschedule
@@ -186,22 +186,25 @@ class Worker(WorkerAttributes, Server):
         _starting[starting] = self
         try:
             self._engine = await in_executor(
-                lambda: _engine.ClusterWorker(
-                    self.scheduler_address,
-                    name=str(self.name),
-                    nthreads=self.nthreads,
-                    memory_limit=self.memory_limit,
-                    resources=self.resources,
-                    local_directory=self._folder,
-                    listen=self._listen,
-                    security=security,
-                    options={
-                        "about": about,
-                        "patience": _seconds_of(self.death_timeout) or 300.0,
-                        "memory": memory,
-                        "await_plugins": not is_watched(),
-                    },
-                    timeout=_seconds_of(self.death_timeout) or 30.0,
+                lambda: listening(
+                    self._listen,
+                    lambda listen: _engine.ClusterWorker(
+                        self.scheduler_address,
+                        name=str(self.name),
+                        nthreads=self.nthreads,
+                        memory_limit=self.memory_limit,
+                        resources=self.resources,
+                        local_directory=self._folder,
+                        listen=listen,
+                        security=security,
+                        options={
+                            "about": about,
+                            "patience": _seconds_of(self.death_timeout) or 300.0,
+                            "memory": memory,
+                            "await_plugins": not is_watched(),
+                        },
+                        timeout=_seconds_of(self.death_timeout) or 30.0,
+                    ),
                 )
             )
         finally:

@@ -14,7 +14,7 @@ from click.testing import CliRunner
 from cluster_patience import PATIENCE
 
 import samite
-from samite.distributed import Client
+from samite.distributed import Client, Scheduler, Worker
 from samite.distributed.cli.scheduler import main as scheduler_command
 from samite.distributed.cli.spec import main as spec_command
 from samite.distributed.cli.worker import main as worker_command
@@ -94,6 +94,32 @@ def test_what_a_specification_says_is_run(start, port, tmp_path):
     scheduler.send_signal(signal.SIGINT)
     assert scheduler.wait(PATIENCE) == 0
     assert "Received signal SIGINT" in (tmp_path / "said-0").read_text()
+
+
+def test_ranges_of_ports():
+    import asyncio
+
+    async def run():
+        with socket.socket() as used:
+            used.bind(("127.0.0.1", 0))
+            used.listen()
+            first = used.getsockname()[1]
+            ports = f"{first}:{first + 20}"
+            async with Scheduler(port=ports, dashboard=False) as scheduler:
+                port = int(scheduler.address.rpartition(":")[2])
+                assert first < port <= first + 20
+                async with Worker(scheduler.address, port=ports, nthreads=1) as worker:
+                    assert port < int(worker.address.rpartition(":")[2]) <= first + 20
+                with pytest.raises(OSError, match=f"Not enough ports in range {first}:{first}"):
+                    await Worker(scheduler.address, port=f"{first}:{first}", nthreads=1)
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("port", ["5:4", "a", "1:2:3", "70000", "-1"])
+def test_ports_that_are_none(port):
+    with pytest.raises(ValueError, match="no port, and no range"):
+        Scheduler(port=port)
 
 
 def test_run_spec():

@@ -17,7 +17,11 @@ logger = logging.getLogger("samite.distributed.scheduler")
 @click.command(name="scheduler", context_settings={"ignore_unknown_options": True})
 @click.version_option(samite.__version__)
 @click.option("--host", default=None, help="The address or name to listen at; by default all.")
-@click.option("--port", default=None, type=int, help="The port to listen at (default: 8786).")
+@click.option(
+    "--port",
+    default=None,
+    help="The port to listen at (default: 8786), or a range such as 9000:9010 to take one of.",
+)
 @click.option("--interface", default=None, help="A network interface to listen at, such as eth0.")
 @click.option("--protocol", default=None, help="tcp, tls or unix.")
 @_shared.security_options
@@ -48,7 +52,7 @@ logger = logging.getLogger("samite.distributed.scheduler")
 @click.argument("preload_argv", nargs=-1, type=click.UNPROCESSED)
 def main(
     host: str | None,
-    port: int | None,
+    port: Any,
     interface: str | None,
     protocol: str | None,
     tls_ca_file: str | None,
@@ -88,10 +92,12 @@ def main(
         )
     if port is None:
         port = 0 if on_stdin else 8786
+    elif port.isdigit():
+        port = int(port)
 
     if journal is not None and no_journal:
         _shared.fail("Give either --journal or --no-journal")
-    if journal is None and not no_journal and port != 0:
+    if journal is None and not no_journal and isinstance(port, int) and port != 0:
         journal = default_journal(port)
 
     async def run() -> None:

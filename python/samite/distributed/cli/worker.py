@@ -18,7 +18,12 @@ logger = logging.getLogger("samite.distributed.worker")
 @click.version_option(samite.__version__)
 @click.argument("scheduler", type=str, required=False)
 @_shared.security_options
-@click.option("--worker-port", default=None, help="The port to listen at; by default a free one.")
+@click.option(
+    "--worker-port",
+    default=None,
+    help="The port to listen at, or a range such as 9000:9010 to take one of; by default a free "
+    "one.",
+)
 @click.option("--nanny-port", default=None, hidden=True)
 @click.option("--dashboard-address", default=None, hidden=True)
 @click.option("--dashboard/--no-dashboard", default=False, hidden=True)
@@ -112,7 +117,10 @@ def main(
     else:
         names = [name] * count
     if not nanny and count > 1:
-        _shared.fail("Several workers need processes of their own: not --no-nanny with --nworkers")
+        _shared.fail(
+            "Failed to launch workers: several of them need processes of their own, so that "
+            "--no-nanny cannot be given with --nworkers"
+        )
     security: Any
     if on_stdin:
         security = _shared.security_of_stdin()
