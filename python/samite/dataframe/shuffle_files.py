@@ -109,8 +109,9 @@ def all_written(folder: Folder, written: list[Any]) -> tuple[Folder, list[Any]]:
     return folder, written
 
 
-def read(files: tuple[Folder, list[Any]], index: int, meta: Any) -> Any:
-    """The pieces of one partition from all files, as one.
+def read(files: tuple[Folder, list[Any]], index: int, meta: Any, folder: Folder) -> Any:
+    """The pieces of one partition from all files, as one. The folder is there for as long as it is
+    an argument of tasks.
 
     Raises
     ------

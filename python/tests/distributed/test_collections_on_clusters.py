@@ -71,6 +71,20 @@ def test_workers_elsewhere_store_into_files(outside, tmp_path):
     assert (target == 1).all()
 
 
+def test_files_of_shuffles_stay_until_all_have_read_them(outside):
+    rows = pd.DataFrame({"a": range(60), "b": range(60)})
+    with Client(outside):
+        for _ in range(8):
+            lazy = dd.from_pandas(rows, npartitions=6).shuffle("b", shuffle_method="disk")
+            slow = lazy.map_partitions(after_a_while, meta=rows.iloc[:0])
+            assert slow.a.sum().compute() == sum(range(60))
+
+
+def after_a_while(part):
+    time.sleep(0.01)
+    return part
+
+
 def total(x):
     return x[:].sum()
 

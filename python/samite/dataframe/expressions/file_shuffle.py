@@ -57,5 +57,9 @@ class FileShuffle(FrameExpr):
         )
         for index in range(self.count):
             key = (name, index)
-            layer[key] = Task(key, shuffle_files.read, TaskRef(barrier), index, self._meta)
+            # The folder lives as long as the object that made it, which may be on another worker
+            # than the barrier's copy of it.
+            layer[key] = Task(
+                key, shuffle_files.read, TaskRef(barrier), index, self._meta, TaskRef(folder)
+            )
         return layer
