@@ -64,6 +64,17 @@ DEFAULTS: dict = {
             "preload": [],
             "preload-argv": [],
             "locks": {"lease-validation-interval": "10s", "lease-timeout": "30s"},
+            # After this time a worker that tells nothing of itself is given up, and a task fails
+            # that no worker may run; null for never.
+            "worker-ttl": "5 minutes",
+            "no-workers-timeout": None,
+            # Copies of results that nobody needs are dropped, by policies.
+            "active-memory-manager": {
+                "start": True,
+                "interval": "2s",
+                "measure": "optimistic",
+                "policies": [{"class": "samite.distributed.active_memory_manager.ReduceReplicas"}],
+            },
         },
         "worker": {
             "preload": [],
@@ -82,17 +93,27 @@ DEFAULTS: dict = {
                 # The most bytes on disk; False for all that it has.
                 "max-spill": False,
                 "monitor-interval": "100ms",
+                # What a process takes besides results for longer than this is no passing peak.
+                "recent-to-old-time": "30s",
             },
             # How often, and over how long a time, it is noted what tasks do.
             "profile": {"enabled": True, "interval": "10ms", "cycle": "1000ms"},
         },
         "nanny": {"environ": {}, "pre-spawn-environ": {}, "preload": [], "preload-argv": []},
         "comm": {
-            "timeouts": {"connect": "30s"},
+            # "tcp": after such a silence a connection is taken for lost.
+            "timeouts": {"connect": "30s", "tcp": "60s"},
+            # How often a worker that cannot be reached is called again for its results.
+            "retry": {"count": 0, "delay": {"min": "1s", "max": "20s"}},
+            # Of large frames that shrink by it: false, "auto" (to other machines), "lz4" (to other
+            # processes too).
+            "compression": "auto",
             # The secret of the clusters that one connects to, and a file of it.
             "token": None,
             "token-file": None,
             "require-encryption": None,
+            # The protocol where none is said.
+            "default-scheme": "tcp",
             "tls": {
                 "ca-file": None,
                 "ciphers": None,
@@ -103,6 +124,8 @@ DEFAULTS: dict = {
                 "worker": {"cert": None, "key": None},
             },
         },
+        # Whether what shuffles move may go to disk where memory is short.
+        "p2p": {"storage": {"disk": True}},
         "adaptive": {
             "interval": "1s",
             "target-duration": "5s",
@@ -110,9 +133,22 @@ DEFAULTS: dict = {
             "maximum": float("inf"),
             "wait-count": 3,
         },
-        "admin": {"log-length": 10_000, "large-graph-warning-threshold": "10MB"},
-        "client": {"direct-to-workers": None, "preload": [], "preload-argv": []},
-        "dashboard": {"link": "{scheme}://{host}:{port}/status"},
+        "admin": {
+            "log-length": 10_000,
+            "log-format": "%(asctime)s - %(name)s - %(levelname)s - %(message)s",
+            "large-graph-warning-threshold": "10MB",
+        },
+        "client": {
+            "direct-to-workers": None,
+            "security-loader": None,
+            "preload": [],
+            "preload-argv": [],
+        },
+        "dashboard": {
+            "link": "{scheme}://{host}:{port}/status",
+            # How the names of figures begin that monitoring reads.
+            "prometheus": {"namespace": "dask"},
+        },
     },
     "admin": {
         "async-client-fallback": None,

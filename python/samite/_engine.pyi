@@ -704,6 +704,7 @@ class ClusterClient:
         name: str = "Client",
         security: dict[str, Any] | None = None,
         timeout: float = 30.0,
+        connections: dict[str, Any] | None = None,
     ) -> Self: ...
     @property
     def id(self) -> str: ...
@@ -771,7 +772,13 @@ class ClusterScheduler:
         security: dict[str, Any] | None = None,
         options: dict[str, Any] | None = None,
     ) -> Self: ...
-    def show_pages(self, address: str, token: str | None = None, prefix: str = "") -> str: ...
+    def show_pages(
+        self,
+        address: str,
+        token: str | None = None,
+        prefix: str = "",
+        namespace: str | None = None,
+    ) -> str: ...
     @property
     def addresses(self) -> list[str]: ...
     @property

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from samite._functions import PLAIN
@@ -39,14 +39,48 @@ def dump_plainly(obj: Any) -> list[Any]:
 
 def _dumped(obj: Any) -> list[Any]:
     buffers: list[pickle.PickleBuffer] = []
-    # What cannot hold a reference to `__main__`: there plain pickle is exact, and fast.
-    if type(obj) in PLAIN or _is_array(obj):
-        data = pickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
-    else:
-        import cloudpickle
+    return [pickled(obj, buffers.append), *(_flat(buffer) for buffer in buffers)]
 
-        data = cloudpickle.dumps(obj, protocol=5, buffer_callback=buffers.append)
-    return [data, *(_flat(buffer) for buffer in buffers)]
+
+def pickled(obj: Any, buffer_callback: Callable[[Any], Any] | None, protocol: int = 5) -> bytes:
+    """A pickle, with functions by value where they cannot be imported."""
+    # What cannot hold a reference to `__main__`: there plain pickle is exact, and fast.
+    if type(obj) in PLAIN or (_is_array(obj) and _reduce is None):
+        return pickle.dumps(obj, protocol=protocol, buffer_callback=buffer_callback)
+    import cloudpickle
+
+    if _reduce is None:
+        return cloudpickle.dumps(obj, protocol=protocol, buffer_callback=buffer_callback)
+    return _reducing(obj, buffer_callback, protocol)
+
+
+# How objects are reduced whose types have serializers of their own; see
+# `samite.distributed.protocol`.
+_reduce: Callable[[Any], Any] | None = None
+
+
+def reduce_by(reduce: Callable[[Any], Any]) -> None:
+    """Ask a function first how an object is pickled: it answers as ``__reduce__`` does, or None."""
+    global _reduce
+    _reduce = reduce
+
+
+def _reducing(obj: Any, buffer_callback: Callable[[Any], Any] | None, protocol: int) -> bytes:
+    import io
+
+    import cloudpickle
+
+    reduce = _reduce
+    assert reduce is not None
+
+    class Pickler(cloudpickle.Pickler):  # type: ignore[misc]
+        def reducer_override(self, obj: Any) -> Any:
+            reduced = reduce(obj)
+            return super().reducer_override(obj) if reduced is None else reduced
+
+    file = io.BytesIO()
+    Pickler(file, protocol=protocol, buffer_callback=buffer_callback).dump(obj)
+    return file.getvalue()
 
 
 def load(frames: Sequence[Any]) -> Any:

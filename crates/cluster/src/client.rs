@@ -17,7 +17,7 @@ use crate::error::ClusterError;
 use crate::executor::Executor;
 use crate::inline::{self, Here};
 use crate::patience::Patience;
-use crate::peers::Peers;
+use crate::peers::{Fetching, Peers};
 use crate::plain::{Fault, Plain};
 use crate::protocol::{Carried, FromClient, Hello, Key, Location, Submission, ToClient};
 use crate::scheduler::ToScheduler;
@@ -77,6 +77,22 @@ struct Shared {
     releasing: AtomicBool,
 }
 
+/// How a client connects.
+#[derive(Clone, Debug, Default)]
+pub struct ClientOptions {
+    /// How long the scheduler is waited for; by default 30 seconds.
+    pub timeout: Option<Duration>,
+    /// How values are fetched from workers. Its bounds of connections are those to the scheduler,
+    /// too.
+    pub fetching: Fetching,
+}
+
+impl From<Duration> for ClientOptions {
+    fn from(timeout: Duration) -> Self {
+        Self { timeout: Some(timeout), ..Self::default() }
+    }
+}
+
 /// A connection to a scheduler. Clones share it.
 #[derive(Clone)]
 pub struct Client {
@@ -100,10 +116,13 @@ impl Client {
         security: &Security,
         name: &str,
         executor: Arc<dyn Executor>,
-        timeout: Duration,
+        options: impl Into<ClientOptions>,
     ) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let how = ConnectOptions { timeout, ..ConnectOptions::default() };
+        let ClientOptions { timeout, fetching } = options.into();
+        let timeout = timeout.unwrap_or(Duration::from_secs(30));
+        let limits = fetching.limits.clone();
+        let how = ConnectOptions { timeout, limits, ..ConnectOptions::default() };
         let connection = runtime.block_on(connect(address, security, &how))?;
         let local = connection.peer.is_local;
         let hello = ToScheduler::Client(FromClient::Hello(Hello::Client {
@@ -128,6 +147,7 @@ impl Client {
             client,
             name: name.to_owned(),
             security: security.clone(),
+            limits: fetching.limits.clone(),
             kept: Mutex::default(),
         });
         let (calls, mailbox) = mpsc::channel();
@@ -142,7 +162,7 @@ impl Client {
             attaching,
             local,
             executor: executor.clone(),
-            peers: Peers::new(security.clone()),
+            peers: Peers::new(security.clone(), fetching),
             requests: Mutex::default(),
             located: Mutex::default(),
             relayed: Mutex::default(),

@@ -22,5 +22,6 @@ mod tests;
 
 pub use server::{HttpError, HttpOptions, HttpServer};
 pub use snapshot::{
-    Answer, Memory, Prefix, Retire, Snapshot, Source, States, TaskEvent, Totals, Transfers, Worker,
+    Answer, Memory, Prefix, Rates, Retire, Snapshot, Source, States, TaskEvent, Totals, Transfers,
+    Worker,
 };

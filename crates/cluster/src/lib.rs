@@ -28,5 +28,6 @@ pub use error::ClusterError;
 pub use executor::{Executor, Failure, Loaded, Owner, TaskContext};
 pub use key::Key;
 pub use parts::Parts;
+pub use peers::Fetching;
 pub use plain::{Fault, Plain};
 pub use protocol::{Carried, Erred, Operation, Submission};

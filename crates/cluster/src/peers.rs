@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use rustc_hash::FxHashMap;
@@ -12,7 +13,7 @@ use crate::encoded;
 use crate::error::ClusterError;
 use crate::protocol::{Carried, PeerMessage};
 use crate::security::Security;
-use crate::transport::{Address, ConnectOptions, Parcel, Sender, connect};
+use crate::transport::{Address, ConnectOptions, Limits, Parcel, Sender, connect};
 
 type Waiting = FxHashMap<u64, oneshot::Sender<Vec<Option<Carried>>>>;
 
@@ -25,15 +26,44 @@ struct PeerConnection {
     next: AtomicU64,
 }
 
+/// How values are fetched from workers.
+#[derive(Clone, Debug)]
+pub struct Fetching {
+    /// How long connecting to a worker may take.
+    pub timeout: Duration,
+    /// How often a worker that cannot be reached is called again, before its values are taken for
+    /// lost.
+    pub retries: u32,
+    /// The pause before the first of these calls, which doubles with each.
+    pub first_pause: Duration,
+    /// The longest pause.
+    pub longest_pause: Duration,
+    /// The bounds of connections.
+    pub limits: Limits,
+}
+
+impl Default for Fetching {
+    fn default() -> Self {
+        Self {
+            timeout: Duration::from_secs(10),
+            retries: 0,
+            first_pause: Duration::from_secs(1),
+            longest_pause: Duration::from_secs(20),
+            limits: Limits::default(),
+        }
+    }
+}
+
 /// Connections to workers.
 pub(crate) struct Peers {
     security: Security,
+    how: Fetching,
     connections: Mutex<FxHashMap<Address, Arc<tokio::sync::OnceCell<Arc<PeerConnection>>>>>,
 }
 
 impl Peers {
-    pub(crate) fn new(security: Security) -> Self {
-        Self { security, connections: Mutex::default() }
+    pub(crate) fn new(security: Security, how: Fetching) -> Self {
+        Self { security, how, connections: Mutex::default() }
     }
 
     /// Values, or parts of them, that a worker holds; `None` for those that it does not.
@@ -42,11 +72,28 @@ impl Peers {
         address: &Address,
         portions: Vec<Portion>,
     ) -> Result<Vec<Option<Carried>>, ClusterError> {
+        let mut pause = self.how.first_pause;
+        for _ in 0..self.how.retries {
+            match self.get_once(address, &portions).await {
+                Err(ClusterError::Closed | ClusterError::Transport(_)) => {}
+                answer => return answer,
+            }
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(self.how.longest_pause);
+        }
+        self.get_once(address, &portions).await
+    }
+
+    async fn get_once(
+        &self,
+        address: &Address,
+        portions: &[Portion],
+    ) -> Result<Vec<Option<Carried>>, ClusterError> {
         // A connection that was kept may have ended; a new one is tried once.
-        match self.try_get(address, portions.clone()).await {
+        match self.try_get(address, portions.to_vec()).await {
             Err(ClusterError::Closed) => {
                 self.connections.lock().remove(address);
-                self.try_get(address, portions).await
+                self.try_get(address, portions.to_vec()).await
             }
             answer => answer,
         }
@@ -76,9 +123,9 @@ impl Peers {
 
     async fn connect(&self, address: &Address) -> Result<Arc<PeerConnection>, ClusterError> {
         let options = ConnectOptions {
-            timeout: std::time::Duration::from_secs(10),
+            timeout: self.how.timeout,
             retry: false,
-            ..ConnectOptions::default()
+            limits: self.how.limits.clone(),
         };
         let connection = connect(address, &self.security, &options).await?;
         let peer = Arc::new(PeerConnection {
@@ -114,5 +161,60 @@ impl Peers {
                 peer.sender.close();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use samite_graph::TaskId;
+    use samite_scheduling::{GraphId, TaskKey};
+
+    use super::*;
+    use crate::encoded::Encoded;
+    use crate::transport::{Connection, Listener};
+
+    /// Answers the first request with one value.
+    async fn serve(address: Address) {
+        let security = Security::open();
+        let mut listener = Listener::bind(&address, &security, Limits::default()).await.unwrap();
+        let Connection { sender, mut receiver, .. } = listener.accept().await.unwrap();
+        let parcel = receiver.receive().await.unwrap().unwrap();
+        let messages = encoded::read::<PeerMessage>(parcel).unwrap();
+        let Some(PeerMessage::Get { id, .. }) = messages.into_iter().next() else {
+            panic!("no request came")
+        };
+        let values = vec![Some(Carried::Encoded(Encoded::default()))];
+        let answer = encoded::write(&[PeerMessage::Values { id, values }]).unwrap();
+        sender.send(answer).await.unwrap();
+        // The connection lives until the answer has been read.
+        _ = receiver.receive().await;
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_is_not_there_is_called_again() {
+        let anywhere = "tcp://127.0.0.1:0".parse().unwrap();
+        let security = Security::open();
+        let taken = Listener::bind(&anywhere, &security, Limits::default()).await.unwrap();
+        let address = taken.address().clone();
+        drop(taken);
+        let task = TaskKey { graph: GraphId(0), task: TaskId(0) };
+        let wanted = vec![Portion::whole(task)];
+        let short = Fetching { first_pause: Duration::from_millis(20), ..Fetching::default() };
+
+        let once = Peers::new(Security::open(), short.clone());
+        assert!(once.get(&address, wanted.clone()).await.is_err());
+
+        let patient = Peers::new(Security::open(), Fetching { retries: 8, ..short });
+        let served = tokio::spawn({
+            let address = address.clone();
+            async move {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+                serve(address).await;
+            }
+        });
+        let values = patient.get(&address, wanted).await.unwrap();
+        assert!(matches!(values[..], [Some(Carried::Encoded(_))]));
+        patient.close();
+        served.await.unwrap();
     }
 }

@@ -1,6 +1,7 @@
 //! The messages. A parcel is a list of them, in order.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use samite_graph::{OperationId, Plan, Step, TaskId};
 use samite_runtime::Value;
@@ -33,6 +34,17 @@ pub enum Carried {
     /// As it is, to a peer in this process.
     #[serde(skip)]
     Local(Value),
+}
+
+impl Carried {
+    /// The bytes that it takes.
+    pub(crate) fn nbytes(&self) -> u64 {
+        match self {
+            Self::Encoded(encoded) | Self::Part(encoded) => encoded.nbytes() as u64,
+            Self::Broken { error, .. } => error.nbytes() as u64,
+            Self::Local(value) => value.nbytes() as u64,
+        }
+    }
 }
 
 impl std::fmt::Debug for Carried {
@@ -184,6 +196,11 @@ pub enum Erred {
     DataLost,
     /// A result that it needs was released or cancelled.
     Cancelled,
+    /// No worker that may run a task came in time.
+    NoWorker {
+        /// The time, in milliseconds.
+        milliseconds: u64,
+    },
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -368,12 +385,16 @@ pub(crate) enum PeerMessage {
     Values { id: u64, values: Vec<Option<Carried>> },
 }
 
-/// The cause of a failure that the scheduler found by itself.
-pub(crate) fn erred(cause: FailureCause, workers: &[String]) -> Erred {
+/// The cause of a failure that the scheduler found by itself; tasks wait for workers no longer than
+/// `patience`.
+pub(crate) fn erred(cause: FailureCause, workers: &[String], patience: Duration) -> Erred {
     match cause {
         FailureCause::WorkersLost { .. } => Erred::KilledWorker { workers: workers.to_vec() },
         FailureCause::DataLost => Erred::DataLost,
         FailureCause::OriginGone | FailureCause::Cancelled => Erred::Cancelled,
+        FailureCause::NoWorker => Erred::NoWorker {
+            milliseconds: u64::try_from(patience.as_millis()).unwrap_or(u64::MAX),
+        },
         FailureCause::Error => {
             Erred::Raised { text: "a task failed".to_owned(), error: Encoded::default() }
         }

@@ -10,10 +10,12 @@ mod growth;
 mod history;
 #[cfg(test)]
 mod hostile;
+mod hosting;
 mod info;
 mod joining;
 mod journaling;
 mod members;
+mod memory;
 mod metadata;
 mod moving;
 mod names;
@@ -24,6 +26,7 @@ mod retiring;
 mod scattering;
 mod specs;
 mod topics;
+mod waiting;
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -46,6 +49,10 @@ use crate::transport::{Address, Connection, Limits, Listener};
 use core::Core;
 use desk::Desk;
 use journaling::Journaling;
+use memory::Manager;
+pub use memory::{Measure, MemoryOptions};
+pub(crate) use topics::wall_clock;
+use waiting::Waiting;
 
 /// A message to the scheduler, of either kind of member.
 #[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
@@ -91,6 +98,27 @@ pub struct SchedulerOptions {
     pub journal: Option<PathBuf>,
     /// How long it waits, when it goes on, for the workers that there were.
     pub patience: Duration,
+    /// How copies of results are managed.
+    pub memory: MemoryOptions,
+    /// What is given up after which time.
+    pub patiences: Patiences,
+}
+
+/// What is given up after which time.
+#[derive(Clone, Debug)]
+pub struct Patiences {
+    /// A worker that tells nothing of itself; `None` for only those whose connection breaks.
+    pub worker: Option<Duration>,
+    /// A task that no worker may run; `None` for never.
+    pub no_workers: Option<Duration>,
+    /// A lease of a semaphore that is not renewed.
+    pub lease: Duration,
+}
+
+impl Default for Patiences {
+    fn default() -> Self {
+        Self { worker: None, no_workers: None, lease: Duration::from_secs(30) }
+    }
 }
 
 impl Default for SchedulerOptions {
@@ -100,6 +128,8 @@ impl Default for SchedulerOptions {
             scheduling: samite_scheduling::Options::cluster(),
             journal: None,
             patience: Duration::from_secs(10),
+            memory: MemoryOptions::default(),
+            patiences: Patiences::default(),
         }
     }
 }
@@ -204,6 +234,9 @@ fn new_desk(
     let scheduling =
         samite_scheduling::Options { journal: journal.is_some(), ..options.scheduling };
     let mut core = Core::new(new_id()?, addresses.to_vec(), scheduling);
+    core.pending.manager = Manager::new(options.memory);
+    core.pending.coordination.lease = options.patiences.lease;
+    core.pending.waiting = Waiting::new(options.patiences);
     let Some(folder) = journal else {
         let id = core.id.clone();
         return Ok((Desk::new(core), id));

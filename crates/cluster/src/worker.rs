@@ -3,6 +3,7 @@
 mod attaching;
 mod core;
 mod fetching;
+mod metrics;
 mod place;
 mod pressure;
 mod running;
@@ -24,7 +25,7 @@ use crate::error::ClusterError;
 use crate::executor::Executor;
 use crate::inline::{self, Abort};
 use crate::patience::Patience;
-use crate::peers::Peers;
+use crate::peers::{Fetching, Peers};
 use crate::plain::Plain;
 use crate::protocol::{FromWorker, Hello, ToWorker};
 use crate::scheduler::ToScheduler;
@@ -51,6 +52,8 @@ pub struct WorkerSettings {
     pub memory: MemoryShares,
     /// The bounds of connections.
     pub limits: Limits,
+    /// How values are fetched from other workers; their connections have the bounds of all others.
+    pub fetching: Fetching,
     /// How long the scheduler is waited for.
     pub timeout: Duration,
     /// How long a scheduler that was lost is waited for, where it keeps a journal.
@@ -82,6 +85,7 @@ struct Shared {
     patience: Patience,
     executor: Arc<dyn Executor>,
     peers: Peers,
+    traffic: metrics::Traffic,
     /// Replaced when the worker connects anew, under the core's lock.
     scheduler: Mutex<Sender>,
     attaching: attaching::Attaching,
@@ -157,8 +161,18 @@ impl WorkerServer {
         executor: Arc<dyn Executor>,
     ) -> Result<Self, ClusterError> {
         let runtime = runtime()?;
-        let WorkerSettings { options, listen, about, folder, memory, limits, timeout, patience } =
-            settings;
+        let WorkerSettings {
+            options,
+            listen,
+            about,
+            folder,
+            memory,
+            limits,
+            timeout,
+            patience,
+            ..
+        } = settings;
+        let fetching = Fetching { limits: limits.clone(), ..settings.fetching };
         let begun = runtime.block_on(async {
             let listener = Listener::bind(&listen, security, limits.clone()).await?;
             let limits = limits.clone();
@@ -220,7 +234,8 @@ impl WorkerServer {
             work: Condvar::new(),
             patience: Patience::default(),
             executor,
-            peers: Peers::new(security.clone()),
+            peers: Peers::new(security.clone(), fetching),
+            traffic: metrics::Traffic::default(),
             scheduler: Mutex::new(connection.sender),
             attaching,
             local,

@@ -10,6 +10,7 @@ pub mod parts;
 pub mod payload;
 pub mod plain;
 pub mod servers;
+pub mod settings;
 pub mod submit;
 pub mod tasks;
 

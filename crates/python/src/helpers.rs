@@ -103,6 +103,9 @@ helper!(
     /// The exception of a result that there will not be.
     cancelled, "samite.distributed._faults", "cancelled");
 helper!(
+    /// The exception of a task that no worker could run in time.
+    no_worker, "samite.distributed._faults", "no_worker");
+helper!(
     /// Carries out what a client or the scheduler asks of a worker.
     worker_call, "samite.distributed._calls", "carry_out");
 helper!(global_config, "samite.config", "config");

@@ -30,6 +30,8 @@ pub enum FailureCause {
     OriginGone,
     /// It was cancelled.
     Cancelled,
+    /// It could have run, and for too long no worker was there that may run it.
+    NoWorker,
 }
 
 /// An output of the scheduler machine, to be carried out by the driver in order.

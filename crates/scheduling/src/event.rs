@@ -210,6 +210,35 @@ pub enum Event {
         workers: Box<[WorkerId]>,
     },
 
+    /// Copies of values that nobody needs shall be dropped, so that each value is on one worker, or on
+    /// as many as were asked for.
+    ReduceReplicas {
+        /// The bytes that workers use, where that is known better than by their values: copies are
+        /// dropped where most are used.
+        memory: Box<[(WorkerId, u64)]>,
+    },
+    /// A worker shall have a copy of a value, once: unlike with
+    /// [`ReplicasWanted`](Self::ReplicasWanted) nobody sees to it that it stays.
+    CopyWanted {
+        /// The worker.
+        worker: WorkerId,
+        /// The task whose value it is.
+        task: TaskKey,
+    },
+    /// A worker shall drop its copy of a value, unless it is the last one or is about to be read.
+    CopyUnwanted {
+        /// The worker.
+        worker: WorkerId,
+        /// The task whose value it is.
+        task: TaskKey,
+    },
+    /// Tasks that could run have waited too long for a worker that may run them: they err with
+    /// [`FailureCause::NoWorker`](crate::FailureCause::NoWorker), unless one is there now.
+    NoWorkerCame {
+        /// The tasks.
+        tasks: Box<[TaskKey]>,
+    },
+
     /// The answer to [`Action::Steal`](crate::Action::Steal).
     StealAnswered {
         /// The worker that was asked.

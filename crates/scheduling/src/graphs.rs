@@ -131,6 +131,11 @@ impl Graph {
         self.annotations.get(row).map(|options| (row, options))
     }
 
+    /// Whether a task's value means something on the worker alone that made it.
+    pub(crate) fn is_pinned(&self, task: TaskId) -> bool {
+        self.options(task).is_some_and(|(_, options)| options.pinned)
+    }
+
     /// The part that a task reads of its inputs.
     #[inline]
     pub(crate) fn part(&self, task: TaskId) -> Option<u32> {
@@ -190,7 +195,7 @@ impl Graph {
         }
         match self.tasks[task.index()].state {
             State::Held { worker: first } => {
-                let row = self.replicas.insert(vec![first, worker]);
+                let row = self.replicas.insert(task, vec![first, worker]);
                 self.tasks[task.index()].state = State::Shared { row };
                 true
             }
@@ -254,6 +259,8 @@ pub(crate) struct Replicas {
 
 #[derive(Debug, Default)]
 struct Row {
+    /// Whose value it is.
+    task: TaskId,
     /// In the order in which they came.
     holders: Vec<WorkerSlot>,
     /// The same ones, where they are too many to look through.
@@ -281,8 +288,13 @@ impl Replicas {
         self.rows.len() - self.free.len()
     }
 
-    fn insert(&mut self, holders: Vec<WorkerSlot>) -> u32 {
-        let filled = Row { holders, set: None };
+    /// The tasks whose values are on several workers, in no order that means anything.
+    pub(crate) fn shared(&self) -> impl Iterator<Item = TaskId> {
+        self.rows.iter().filter(|row| !row.holders.is_empty()).map(|row| row.task)
+    }
+
+    fn insert(&mut self, task: TaskId, holders: Vec<WorkerSlot>) -> u32 {
+        let filled = Row { task, holders, set: None };
         if let Some(row) = self.free.pop() {
             self.rows[row as usize] = filled;
             return row;
@@ -292,7 +304,7 @@ impl Replicas {
     }
 
     fn push(&mut self, row: u32, worker: WorkerSlot) {
-        let Row { holders, set } = &mut self.rows[row as usize];
+        let Row { holders, set, .. } = &mut self.rows[row as usize];
         holders.push(worker);
         match set {
             Some(set) => _ = set.insert(worker),
@@ -309,7 +321,7 @@ impl Replicas {
 
     /// Removes a holder; where one is left, the row is given back and that one returned.
     fn remove(&mut self, row: u32, worker: WorkerSlot) -> Option<WorkerSlot> {
-        let Row { holders, set } = &mut self.rows[row as usize];
+        let Row { holders, set, .. } = &mut self.rows[row as usize];
         holders.retain(|holder| *holder != worker);
         if let Some(set) = set {
             set.remove(worker);

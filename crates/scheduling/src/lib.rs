@@ -23,6 +23,7 @@ mod queries;
 mod queues;
 mod reactions;
 mod recovery;
+mod reducing;
 mod release;
 mod scheduler;
 mod stealing;

@@ -306,6 +306,7 @@ impl Scheduler {
                 if let State::Held { worker } = row.state
                     && row.bytes > 0
                     && may_move
+                    && !graph.is_pinned(task)
                 {
                     movable.push((row.bytes, slot, task, worker));
                 }

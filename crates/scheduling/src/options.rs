@@ -120,6 +120,9 @@ pub struct TaskOptions {
     /// So many of its last inputs are there for as long as the task needs them, and not read: its
     /// worker does not fetch them.
     pub kept: u32,
+    /// Its value means something on the worker alone that made it: copies elsewhere only stand for it.
+    /// It is not moved, and not dropped while they are there.
+    pub pinned: bool,
 }
 
 impl TaskOptions {

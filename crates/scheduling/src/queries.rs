@@ -128,6 +128,43 @@ impl Scheduler {
         awaited
     }
 
+    /// The tasks that could run, and that no worker which is there may run; takes time in proportion to
+    /// all tasks of graphs that are not done.
+    pub fn without_worker(&self) -> Vec<TaskKey> {
+        let mut found = Vec::new();
+        for (_, graph) in self.graphs.iter().filter(|(_, graph)| graph.unfinished > 0) {
+            let waits = |task: &TaskId| self.state_of(graph, *task) == TaskState::NoWorker;
+            let tasks = graph.ids().filter(waits);
+            found.extend(tasks.map(|task| TaskKey { graph: graph.id, task }));
+        }
+        found
+    }
+
+    /// The values that exist, each with its size; takes time in proportion to all tasks.
+    pub fn values(&self) -> Vec<(TaskKey, u64)> {
+        let mut found = Vec::new();
+        for (_, graph) in self.graphs.iter() {
+            let tasks = graph.ids().filter(|task| !graph.holders(*task).is_empty());
+            found.extend(
+                tasks.map(|task| (TaskKey { graph: graph.id, task }, graph.task(task).bytes)),
+            );
+        }
+        found
+    }
+
+    /// The unfinished tasks that read a task's value, also by way of imports, each with the worker
+    /// that was given it.
+    pub fn waiters(&self, task: TaskKey) -> Vec<(TaskKey, Option<WorkerId>)> {
+        let Some((slot, _)) = self.find(task) else { return Vec::new() };
+        let mut found = Vec::new();
+        self.each_waiter(slot, task.task, &mut |graph, task, runner| {
+            let key = TaskKey { graph: graph.id, task };
+            found.push((key, runner.and_then(|runner| self.workers.id(runner))));
+            true
+        });
+        found
+    }
+
     /// How the scheduler decides.
     pub fn options(&self) -> &crate::Options {
         &self.options

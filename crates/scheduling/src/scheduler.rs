@@ -180,6 +180,10 @@ impl Scheduler {
             Event::Rebalance { workers, tasks } => {
                 self.rebalance(&workers, tasks.as_deref(), actions);
             }
+            Event::ReduceReplicas { memory } => self.reduce_replicas(&memory, actions),
+            Event::CopyWanted { worker, task } => self.copy_wanted(worker, task, actions),
+            Event::CopyUnwanted { worker, task } => self.copy_unwanted(worker, task, actions),
+            Event::NoWorkerCame { tasks } => self.no_worker_came(&tasks, actions),
             Event::DataLost { task } => self.data_lost(task, actions),
             Event::RunContinues { worker, task, attempt } => {
                 self.run_continues(Continued { worker, task, attempt }, actions);

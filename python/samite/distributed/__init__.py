@@ -46,12 +46,14 @@ _LAZY = {
     "Security": "security",
     "Semaphore": "semaphore",
     "SpecCluster": "deploy.spec",
+    "SubprocessCluster": "deploy.subprocess",
     "UploadDirectory": "diagnostics.plugin",
     "UploadFile": "diagnostics.plugin",
     "Variable": "variable",
     "Worker": "worker",
     "WorkerPlugin": "diagnostics.plugin",
     "as_completed": "_waiting",
+    "connect": "_rpc",
     "default_client": "_current",
     "fire_and_forget": "_waiting",
     "futures_of": "_waiting",
@@ -64,6 +66,7 @@ _LAZY = {
     "print": "worker",
     "progress": "diagnostics.progressbar",
     "rejoin": "_current",
+    "rpc": "_rpc",
     "secede": "_current",
     "span": "spans",
     "sync": "utils",
@@ -72,9 +75,10 @@ _LAZY = {
     "worker_client": "_current",
 }
 _SUBMODULES = frozenset(
-    "actor cfexecutor cli client cluster_dump comm core deploy diagnostics event exceptions "
-    "future lock metrics multi_lock nanny preloading profile queues scheduler security "
-    "semaphore spans system threadpoolexecutor utils variable versions worker".split()
+    "active_memory_manager actor cfexecutor cli client cluster_dump comm core deploy "
+    "diagnostics event exceptions future lock metrics multi_lock nanny preloading profile "
+    "protocol queues scheduler security semaphore spans system threadpoolexecutor utils "
+    "variable versions worker".split()
 )
 
 __all__ = ["CancelledError", "KilledWorker", "Reschedule", "Status", "TimeoutError", "__version__"]

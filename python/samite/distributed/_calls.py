@@ -69,8 +69,6 @@ def carry_out(request: tuple[Any, ...]) -> bytes:
     bytes
         A pickle of ``("ok", value)`` or ``("error", what is left of the exception)``.
     """
-    from samite._worker import dump_failure
-
     function, args, kwargs = request
     try:
         value = call_function(function, args, kwargs)
@@ -80,7 +78,14 @@ def carry_out(request: tuple[Any, ...]) -> bytes:
             dump_bytes(value)  # raises, and says what in the value is to blame
             raise
     except BaseException as raised:
-        return dump_bytes(("error", [bytes(frame) for frame in dump_failure(raised)]))
+        return failure_bytes(raised)
+
+
+def failure_bytes(raised: BaseException) -> bytes:
+    """A pickle of ``("error", what is left of an exception)``."""
+    from samite._worker import dump_failure
+
+    return dump_bytes(("error", [bytes(frame) for frame in dump_failure(raised)]))
 
 
 def answer_of(data: Any) -> tuple[str, Any]:

@@ -329,28 +329,30 @@ class ClusterMixin(ClientBase):
     def run_on_scheduler(self, function: Any, *args: Any, **kwargs: Any) -> Any:
         """Call a function where the scheduler runs, in the process that started it.
 
-        The scheduler itself is no Python program: a scheduler that ``samite scheduler`` started
-        without Python cannot do this. The function gets the :class:`Scheduler` where it has a
-        parameter ``dask_scheduler``.
+        The function gets the :class:`Scheduler` where it has a parameter ``dask_scheduler``: an
+        object beside the scheduler, which is no Python program. Of schedulers in other processes
+        those can do this that ``samite scheduler --no-journal``, :class:`SSHCluster` or
+        :class:`SubprocessCluster` has started.
 
         Raises
         ------
         RuntimeError
-            If the scheduler runs in another process.
+            If there is no Python where the scheduler runs.
         """
+        return self._run(self._run_on_scheduler(function, args, kwargs))
 
-        async def ran() -> Any:
-            from samite.distributed.scheduler import local_scheduler
+    async def _run_on_scheduler(self, function: Any, args: Any, kwargs: Any) -> Any:
+        from samite.distributed._calls import answer_of, request_bytes
+        from samite.distributed.scheduler import local_scheduler
 
-            scheduler = local_scheduler(self.scheduler_address)
-            if scheduler is None:
-                raise RuntimeError(
-                    "run_on_scheduler: the scheduler runs in another process, where there is no "
-                    "Python; use Client.run for workers"
-                )
-            return await in_thread(lambda: _call_with_scheduler(function, scheduler, args, kwargs))
-
-        return self._run(ran())
+        scheduler = local_scheduler(self.scheduler_address)
+        if scheduler is not None:
+            return await in_thread(lambda: call_with_scheduler(function, scheduler, args, kwargs))
+        request = {"function": request_bytes(function, args, kwargs)}
+        kind, value = answer_of(await self._request("run_on_host", request))
+        if kind == "error":
+            raise value
+        return value
 
     def upload_file(self, filename: str, load: bool = True) -> Any:
         """Send a module (``.py``, ``.egg``, ``.zip``) to all workers, also those that come later.
@@ -522,7 +524,8 @@ def _unwrapped(data: Any) -> Any:
     return load_bytes(data)
 
 
-def _call_with_scheduler(function: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
+def call_with_scheduler(function: Any, scheduler: Any, args: Any, kwargs: Any) -> Any:
+    """Call a function that may ask for the scheduler, and may be ``async``."""
     import inspect
 
     kwargs = dict(kwargs)

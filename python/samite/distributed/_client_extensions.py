@@ -95,10 +95,8 @@ class ExtensionsMixin(ClientBase):
 
         scheduler = local_scheduler(self.scheduler_address)
         if scheduler is None:
-            raise RuntimeError(
-                f"the scheduler plugin {name!r} needs the scheduler in this process; this one runs "
-                "elsewhere, without Python"
-            )
+            await self._run_on_scheduler(_register, (plugin, name), {})
+            return
         await in_thread(lambda: scheduler.register_plugin(plugin, name))
 
     def unregister_worker_plugin(self, name: str, nanny: bool | None = None) -> Any:
@@ -154,7 +152,10 @@ class ExtensionsMixin(ClientBase):
             from samite.distributed.scheduler import local_scheduler
 
             scheduler = local_scheduler(self.scheduler_address)
-            if scheduler is None or name not in scheduler.plugins:
+            if scheduler is None:
+                await self._run_on_scheduler(_unregister, (name,), {})
+                return
+            if name not in scheduler.plugins:
                 raise ValueError(
                     f"Could not find plugin {name!r} among the current scheduler plugins"
                 )
@@ -274,6 +275,16 @@ class ExtensionsMixin(ClientBase):
             await _awaited(self.unsubscribe_topic(log_topic(name)))
 
         return self._run(unforwarded())
+
+
+def _register(plugin: Any, name: str, dask_scheduler: Any) -> None:
+    """Add a plugin to the scheduler of this process."""
+    dask_scheduler.register_plugin(plugin, name)
+
+
+def _unregister(name: str, dask_scheduler: Any) -> None:
+    """Take a plugin away from the scheduler of this process."""
+    dask_scheduler.unregister_plugin(name)
 
 
 def _printed(said: Any) -> None:

@@ -13,6 +13,13 @@ def killed(task: str, last_worker: Any, workers: int) -> BaseException:
     return KilledWorker(task, last_worker, max(workers - 1, 0))
 
 
+def no_worker(task: str, seconds: float) -> BaseException:
+    """The exception of a task that no worker could run for so long."""
+    from samite.distributed.exceptions import NoValidWorkerError
+
+    return NoValidWorkerError(task, timeout=seconds)
+
+
 def cancelled(key: str, reason: str, message: str | None) -> BaseException:
     """The exception of a result that there will not be."""
     from samite.distributed.exceptions import FutureCancelledError

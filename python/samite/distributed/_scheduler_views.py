@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from samite.distributed._memory_views import MemoryState
 from samite.distributed.core import Status
 
 __all__ = ["TaskView", "WorkerView", "tasks_of", "workers_of"]
@@ -32,6 +33,8 @@ class WorkerView:
         self.occupancy: float = info["occupancy"]
         self.local_directory: str = info.get("local_directory", "")
         self.status = Status(info["status"])
+        self.memory = MemoryState._of(info.get("memory") or {})
+        self.last_seen: float = info["last_seen"]
 
     @property
     def has_what(self) -> dict[str, None]:

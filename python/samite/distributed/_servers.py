@@ -9,6 +9,7 @@ import re
 from collections.abc import Callable, Generator
 from typing import Any, TypeVar
 
+from samite import config
 from samite.distributed.core import Status
 
 T = TypeVar("T")
@@ -106,7 +107,8 @@ def listen_address(
     if host is not None and "://" in host:
         protocol, _, host = host.partition("://")
     if protocol is None:
-        protocol = "tls" if security is not None and security.require_encryption else "tcp"
+        protocol = "tls" if security is not None and security.require_encryption else None
+        protocol = protocol or config.get("distributed.comm.default-scheme", "tcp")
     protocol = protocol.removesuffix("://")
     if protocol == "inproc":
         import os

@@ -7,6 +7,7 @@ function on this thread without any event loop; :func:`run_awaiting` inside its 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Awaitable, Callable, Coroutine, Generator
 from typing import Any, TypeVar
 
@@ -38,9 +39,18 @@ class Step:
         return (yield self)
 
 
+class _Blocking(threading.local):
+    depth = 0
+
+
+# How many functions this thread runs to their ends without an event loop.
+_blocking = _Blocking()
+
+
 def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     """Run to the end on this thread."""
     send: Callable[[], Any] = lambda: coroutine.send(None)  # noqa: E731
+    _blocking.depth += 1
     try:
         while True:
             step = send()
@@ -58,7 +68,16 @@ def run_blocking(coroutine: Coroutine[Any, Any, T]) -> T:
     except StopIteration as stopped:
         return stopped.value
     finally:
+        _blocking.depth -= 1
         coroutine.close()
+
+
+def in_either(coroutine: Coroutine[Any, Any, T]) -> Generator[Any, Any, T]:
+    """For ``__await__``: run a coroutine of steps inside of whatever awaits it, which is another
+    one or an event loop."""
+    if _blocking.depth:
+        return coroutine.__await__()
+    return _InLoop(coroutine).__await__()
 
 
 def _sender(coroutine: Coroutine[Any, Any, Any], value: Any) -> Callable[[], Any]:

@@ -13,6 +13,10 @@ if TYPE_CHECKING:
 class SchedulerOfClient:
     """The scheduler, as far as a client knows it.
 
+    It has the operations that Dask's schedulers answer, such as ``who_has``, ``retire_workers`` or
+    ``check_idle``: they take keywords and are awaited, in an event loop or in a function that
+    :meth:`Client.sync` runs.
+
     Attributes
     ----------
     address:
@@ -24,8 +28,22 @@ class SchedulerOfClient:
         self.address = client.scheduler_address
 
     def identity(self, n_workers: int = -1) -> Any:
-        """What :meth:`Client.scheduler_info` tells; to be awaited on an asynchronous client."""
-        return self._client.scheduler_info(n_workers)
+        """What :meth:`Client.scheduler_info` tells: there at once, and may be awaited as well."""
+        found = self._client.scheduler_info(n_workers)
+        return found if isinstance(found, Info) else Info(found)
+
+    def __getattr__(self, name: str) -> Any:
+        # Operations of the scheduler, to be called with keywords and awaited.
+        if name.startswith("_"):
+            raise AttributeError(name)
+        from samite.distributed._rpc import SCHEDULER, operation
+
+        return operation(SCHEDULER, name, self._client, f"the scheduler {self.address}")
+
+    def __dir__(self) -> list[str]:
+        from samite.distributed._rpc import SCHEDULER
+
+        return sorted({*super().__dir__(), *SCHEDULER})
 
     def __repr__(self) -> str:
         return f"<Scheduler {self.address!r}>"

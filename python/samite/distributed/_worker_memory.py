@@ -36,6 +36,7 @@ def memory_settings(owns_process: bool) -> dict[str, Any]:
     except (KeyError, TypeError, ValueError) as error:
         raise _refused("monitor-interval", interval, "a time such as '100ms'") from error
     found["owns_process"] = owns_process
+    found["spill_parts"] = bool(config.get("distributed.p2p.storage.disk", True))
     return found
 
 

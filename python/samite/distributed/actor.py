@@ -50,6 +50,13 @@ class Actor:
             if client is not None:
                 self._future = Future(key, client)
 
+    def substitute(self, subs: Any, key: Any = None) -> Any:
+        """What stands for this in a graph after renaming: ``subs`` maps keys to new keys or to
+        tasks."""
+        from samite._task_spec import TaskRef
+
+        return TaskRef(self.key).substitute(subs, key) if self.key in subs else self
+
     def __reduce__(self) -> tuple[Any, ...]:
         return (_actor_here, (self._cls, self._address, self.key))
 

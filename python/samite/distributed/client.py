@@ -45,6 +45,7 @@ from samite.distributed._options import (
     task_options,
     warn_of_size,
 )
+from samite.distributed._settings import connections
 from samite.distributed._steps import in_thread, run_awaiting, sleep
 from samite.distributed._waiting import as_completed, fire_and_forget, futures_of, wait
 from samite.distributed.core import Status
@@ -246,7 +247,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
 
     def _connect(self) -> None:
         from samite.distributed.scheduler import local_scheduler
-        from samite.distributed.security import security_of
+        from samite.distributed.security import loaded_security, security_of
 
         self.status = "connecting"
         if self.scheduler_file is not None:
@@ -257,6 +258,8 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
             address = self.cluster.scheduler_address
         else:
             address = normalize_address(self._address)
+        if self._security is None:
+            self._security = loaded_security(address)
         near = address
         if self.cluster is not None and self._security is getattr(self.cluster, "security", None):
             near = getattr(local_scheduler(address), "_near_address", address)
@@ -286,6 +289,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
             name=self.name or self.id,
             security=secrets,
             timeout=self._timeout if self._timeout is not None else 30.0,
+            connections=connections(),
         )
 
     def _register(self) -> None:
@@ -481,6 +485,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
             from samite.distributed.actor import create_actor
 
             args, kwargs, func = (func, text, args, kwargs), {}, create_actor
+            options["pinned"] = True
         else:
             func = callable_on_worker(func)
         options["name"] = name_of(func)
@@ -580,6 +585,7 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
                 calls = list(zip(*columns))
                 columns = ([func] * count, list(map(key_text, keys)), calls, [kwargs] * count)
                 call, shared_kwargs = create_actor, {}
+                options["pinned"] = True
             engine = self._connected("update-graph")
             batch = _engine.CallBatch(
                 engine, call, columns, keys, shared_kwargs or None, options, counted
@@ -686,6 +692,14 @@ class Client(CollectionsMixin, DataMixin, ClusterMixin, ExtensionsMixin, ReplayM
         from samite.distributed.cfexecutor import ClientExecutor
 
         return ClientExecutor(self, **kwargs)
+
+    @property
+    def amm(self) -> Any:
+        """The scheduler's memory manager: ``start() stop() running() run_once()``; see
+        :mod:`samite.distributed.active_memory_manager`."""
+        from samite.distributed.active_memory_manager import AMMClientProxy
+
+        return AMMClientProxy(self)
 
     def __repr__(self) -> str:
         name = type(self).__name__

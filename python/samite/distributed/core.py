@@ -1,12 +1,24 @@
-"""States of schedulers, workers and clusters."""
+"""States of schedulers, workers and clusters, and connections to them."""
 
 from __future__ import annotations
 
 from enum import Enum
+from typing import TYPE_CHECKING, Any
 
 from samite.distributed.exceptions import CommClosedError
 
-__all__ = ["CommClosedError", "Status"]
+if TYPE_CHECKING:
+    from samite.distributed._rpc import connect, rpc
+
+__all__ = ["CommClosedError", "Status", "connect", "rpc"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("connect", "rpc"):
+        from samite.distributed import _rpc
+
+        return getattr(_rpc, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 class Status(Enum):

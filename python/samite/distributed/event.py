@@ -33,11 +33,14 @@ class Event(Named):
 
     def set(self) -> Any:
         """Set it, and wake all who wait."""
-        return self._run(self._ask("set"))
+        return self._run(self._told("set"))
 
     def clear(self) -> Any:
         """Unset it."""
-        return self._run(self._ask("clear"))
+        return self._run(self._told("clear"))
+
+    async def _told(self, request: str) -> None:
+        await self._ask(request)
 
     def is_set(self) -> Any:
         """Whether it is set."""

@@ -45,16 +45,35 @@ class SchedulerClosed(IOError):
 
 
 class NoValidWorkerError(Exception):
-    """No worker of the cluster may run a task."""
+    """No worker of the cluster may run a task, or none came within the setting
+    ``distributed.scheduler.no-workers-timeout``."""
 
-    def __init__(self, task: Any, restrictions: Any = None) -> None:
-        super().__init__(task, restrictions)
+    def __init__(
+        self,
+        task: Any,
+        host_restrictions: Any = None,
+        worker_restrictions: Any = None,
+        resource_restrictions: Any = None,
+        timeout: float | None = None,
+    ) -> None:
+        super().__init__(
+            task, host_restrictions, worker_restrictions, resource_restrictions, timeout
+        )
         self.task = task
-        self.restrictions = restrictions
+        self.host_restrictions = host_restrictions
+        self.worker_restrictions = worker_restrictions
+        self.resource_restrictions = resource_restrictions
+        self.timeout = timeout
 
     def __str__(self) -> str:
+        named = [self.host_restrictions, self.worker_restrictions, self.resource_restrictions]
+        asked = " and ".join(str(one) for one in named if one)
+        waited = "" if self.timeout is None else f" within {self.timeout:g} s"
         return (
-            f"no worker of the cluster may run task {self.task!r}; it asks for {self.restrictions}"
+            f"no worker of the cluster may run task {self.task!r}{waited}"
+            + (f"; it asks for {asked}" if asked else "")
+            + ". Start workers with the names or resources that it asks for, or raise the setting "
+            "distributed.scheduler.no-workers-timeout"
         )
 
 

@@ -66,6 +66,13 @@ class Future(_engine.FutureBase, Generic[T]):
             made.append(future)
         return made
 
+    def substitute(self, subs: Any, key: Any = None) -> Any:
+        """What stands for this in a graph after renaming: ``subs`` maps keys to new keys or to
+        tasks."""
+        from samite._task_spec import TaskRef
+
+        return TaskRef(self.key).substitute(subs, key) if self.key in subs else self
+
     @property
     def client(self) -> Client | None:
         """The client that asks for this result."""

@@ -312,6 +312,8 @@ class Nanny(Server):
         with self._plugins_lock:
             if self._registrations.get(name) == registration:
                 return False
+            if getattr(plugin, "idempotent", False) and name in self.plugins:
+                return False
             self.remove_plugin(name)
             setup = getattr(plugin, "setup", None)
             if setup is not None:

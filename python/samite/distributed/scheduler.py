@@ -12,6 +12,7 @@ import weakref
 from typing import TYPE_CHECKING, Any
 
 from samite import _engine, config
+from samite.distributed import _settings
 from samite.distributed._current import close_task_clients
 from samite.distributed._scheduler_hooks import Hooks
 from samite.distributed._servers import Server, in_executor, listen_address, listening
@@ -25,6 +26,7 @@ from samite.distributed.security import (
 )
 
 if TYPE_CHECKING:
+    from samite.distributed._memory_views import MemoryState
     from samite.distributed._scheduler_views import TaskView, WorkerView
 
 __all__ = ["KilledWorker", "NoValidWorkerError", "Scheduler", "local_scheduler"]
@@ -114,16 +116,29 @@ class Scheduler(Server):
         self._asking = threading.Lock()
         self._watcher: asyncio.Task[None] | None = None
         self._hooks = Hooks(self, self._engine_client)
+        self._memory_manager: Any = None
+        self._host: Any = None
         self.address = self._near_address = self._listen
         self.id = ""
 
     async def _start(self) -> None:
+        from samite.distributed.active_memory_manager import (
+            ActiveMemoryManagerExtension,
+            ReduceReplicas,
+            policies_of_settings,
+        )
+
         options: dict[str, Any] = {"allowed_failures": int(self.allowed_failures)}
         saturation = config.get("distributed.scheduler.worker-saturation", None)
         if saturation is not None:
             options["saturation"] = float(saturation)
         options["stealing"] = bool(config.get("distributed.scheduler.work-stealing", True))
-        options |= _assumptions()
+        options |= _settings.assumptions()
+        options["patiences"] = _settings.patiences()
+        options["connections"] = _settings.connections()
+        policies = policies_of_settings()
+        native = all(type(policy) is ReduceReplicas for policy in policies)
+        options["memory"] = {**_settings.memory_manager(), "reduce": native and bool(policies)}
         if self.journal is not None:
             options["journal"] = self.journal
         security = None if self.security is None else self.security._of_role("scheduler")
@@ -154,6 +169,10 @@ class Scheduler(Server):
             await in_executor(lambda: preloading.start(self.preloads))
         for plugin in self._given_plugins:
             self.register_plugin(plugin)
+        if not native:
+            self._memory_manager = await in_executor(
+                lambda: ActiveMemoryManagerExtension(self, policies)
+            )
         if self.idle_timeout is not None:
             self._watcher = asyncio.get_running_loop().create_task(self._end_when_idle())
 
@@ -161,16 +180,19 @@ class Scheduler(Server):
         """Serve the live pages; at a free port where the one that was asked for is taken."""
         import warnings
 
-        token = None if self.security is None else self.security.token
+        how = {
+            "token": None if self.security is None else self.security.token,
+            "namespace": config.get("distributed.dashboard.prometheus.namespace", None),
+        }
         if self._dashboard_address is not None:
             address = str(self._dashboard_address)
             host, _, port = address.rpartition(":")
             try:
-                self._engine.show_pages(f"{host}:{port}", token=token)
+                self._engine.show_pages(f"{host}:{port}", **how)
             except OSError as error:
                 if "in use" not in str(error) or port in ("", "0"):
                     raise
-                found = self._engine.show_pages(f"{host}:0", token=token)
+                found = self._engine.show_pages(f"{host}:0", **how)
                 warnings.warn(
                     f"Port {port} is already in use. Perhaps you already have a cluster running? "
                     f"The pages are at {found} instead",
@@ -179,7 +201,7 @@ class Scheduler(Server):
             return
         for address in ("127.0.0.1:8787", "127.0.0.1:0"):
             try:
-                self._engine.show_pages(address, token=token)
+                self._engine.show_pages(address, **how)
             except OSError:
                 continue
             return
@@ -189,12 +211,7 @@ class Scheduler(Server):
         import time
 
         idle_since, finished = time.monotonic(), None
-        security = security_of(self.security, self.address, "client")
-        asker = await in_executor(
-            lambda: _engine.ClusterClient(
-                self.address, name="idle", security=security, timeout=30.0
-            )
-        )
+        asker = await in_executor(lambda: self._make_asker("idle"))
         try:
             while True:
                 await asyncio.sleep(min(1.0, self.idle_timeout / 4))
@@ -220,6 +237,10 @@ class Scheduler(Server):
             with contextlib.suppress(Exception):
                 await _called(plugin.before_close)
         await in_executor(self._hooks.stop)
+        if self._host is not None:
+            await in_executor(self._host.close)
+        if self._memory_manager is not None:
+            await in_executor(self._memory_manager._close)
         for plugin in list(self.plugins.values()):
             with contextlib.suppress(Exception):
                 await _called(plugin.close)
@@ -239,6 +260,14 @@ class Scheduler(Server):
         engine, self._engine = self._engine, None
         await in_executor(lambda: engine.close(5.0))
 
+    async def serve_calls(self) -> None:
+        """Carry out from here on what clients of other processes want to run on the scheduler, such
+        as :meth:`Client.run_on_scheduler` and its plugins."""
+        from samite.distributed._scheduler_host import Host
+
+        if self._host is None:
+            self._host = await in_executor(lambda: Host(self))
+
     # ---- what it knows --------------------------------------------------------------------------
 
     def _ask(self, name: str, arguments: dict[str, Any]) -> Any:
@@ -249,11 +278,17 @@ class Scheduler(Server):
             raise RuntimeError(f"the scheduler {self.address} is not running")
         with self._asking:
             if self._asker is None:
-                security = security_of(self.security, self.address, "client")
-                self._asker = _engine.ClusterClient(
-                    self.address, name="scheduler-object", security=security, timeout=30.0
-                )
+                self._asker = self._make_asker("scheduler-object")
             return self._asker
+
+    def _make_asker(self, name: str) -> Any:
+        """An engine's client of this scheduler, for the caller to close."""
+        security = security_of(self.security, self.address, "client")
+        made = _engine.ClusterClient(self.address, name=name, security=security, timeout=30.0)
+        if self.journal is not None:
+            # The next scheduler need not wait for it.
+            made.request("ends_with_scheduler", {}, 30.0)
+        return made
 
     @property
     def workers(self) -> dict[str, WorkerView]:
@@ -268,6 +303,13 @@ class Scheduler(Server):
         from samite.distributed._scheduler_views import tasks_of
 
         return tasks_of(self._ask)
+
+    @property
+    def memory(self) -> MemoryState:
+        """The memory of all workers together, as they told last."""
+        from samite.distributed._memory_views import MemoryState
+
+        return MemoryState.sum(*(worker.memory for worker in self.workers.values()))
 
     @property
     def services(self) -> dict[str, int]:
@@ -330,11 +372,14 @@ class Scheduler(Server):
         from samite.distributed import _scheduler_hooks
         from samite.distributed.diagnostics.plugin import name_of
 
+        name = name or name_of(plugin)
+        if name in self.plugins and getattr(plugin, "idempotent", False):
+            return
         _scheduler_hooks.warn_of_unheard(plugin)
         started = plugin.start(self)
         if inspect.iscoroutine(started):
             asyncio.run(started)
-        self.plugins[name or name_of(plugin)] = plugin
+        self.plugins[name] = plugin
         self._hooks.follow(plugin)
 
     add_plugin = register_plugin
@@ -387,27 +432,3 @@ def write_scheduler_file(path: Any, address: str, security: Security | None, id:
         json.dump(content, file, indent=2)
     # Whoever waits for the file never sees a part of it.
     os.replace(temporary, path)
-
-
-def _assumptions() -> dict[str, Any]:
-    """What the scheduler takes tasks and connections for, by the settings.
-
-    Raises
-    ------
-    ValueError
-        If a setting is not what it should be; it is named.
-    """
-    from samite.utils import parse_bytes, parse_timedelta
-
-    found: dict[str, Any] = {}
-    for name, option, parse, default in (
-        ("unknown-task-duration", "unknown_duration", parse_timedelta, "500ms"),
-        ("bandwidth", "bandwidth", parse_bytes, 100_000_000),
-    ):
-        given = config.get(f"distributed.scheduler.{name}", default)
-        try:
-            found[option] = float(parse(given))
-        except (KeyError, TypeError, ValueError) as error:
-            text = f"the setting distributed.scheduler.{name} is not understood: {given!r}"
-            raise ValueError(text) from error
-    return found

@@ -179,6 +179,24 @@ class Security:
             "ciphers": self.tls_ciphers,
         }
 
+    def get_connection_args(self, role: str) -> dict[str, Any]:
+        """What :class:`rpc` and :func:`connect` take for connecting as ``"client"``,
+        ``"scheduler"`` or ``"worker"``.
+
+        Raises
+        ------
+        ValueError
+            For another role.
+        """
+        self.get_tls_config_for_role(role)
+        return {
+            "security": self,
+            "require_encryption": self.require_encryption,
+            "extra_conn_args": self.extra_conn_args,
+        }
+
+    get_listen_args = get_connection_args
+
     def __reduce__(self) -> tuple[Any, ...]:
         values = {name: getattr(self, name) for name in self.__slots__}
         return (_security, (values,))
@@ -270,6 +288,38 @@ def security_of(given: Any, address: str, role: str) -> dict[str, Any] | None:
         # The user's own token is not for a cluster that is open.
         security = _known[address] if address in _known else _of_settings()
     return None if security is None else security._of_role(role)
+
+
+def loaded_security(address: str) -> Security | None:
+    """What the function makes of a scheduler's address that the setting
+    ``distributed.client.security-loader`` names; None without one.
+
+    Raises
+    ------
+    ImportError
+        If there is no such function.
+    TypeError
+        If it makes something else than a :class:`Security` or None.
+    """
+    named = config.get("distributed.client.security-loader", None)
+    if not named:
+        return None
+    import importlib
+
+    module, _, function = str(named).rpartition(".")
+    try:
+        load = getattr(importlib.import_module(module), function)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ImportError(
+            f"the setting distributed.client.security-loader names no function: {named!r}"
+        ) from error
+    security = load({"address": address})
+    if security is not None and not isinstance(security, Security):
+        raise TypeError(
+            f"the function {named} of distributed.client.security-loader makes a Security or None, "
+            f"not {type(security).__name__}"
+        )
+    return security
 
 
 def as_security(given: Any) -> Security | None:

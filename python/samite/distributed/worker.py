@@ -18,6 +18,7 @@ from samite.distributed._calls import finished
 from samite.distributed._current import close_task_clients, get_client, get_worker, rejoin, secede
 from samite.distributed._lifetime import Alarm, lifetime_of
 from samite.distributed._servers import Server, in_executor, listen_address, listening
+from samite.distributed._settings import connections
 from samite.distributed._worker_memory import memory_settings
 from samite.distributed._worker_views import WorkerAttributes, remove_folders
 from samite.distributed.exceptions import Reschedule
@@ -201,6 +202,7 @@ class Worker(WorkerAttributes, Server):
                             "about": about,
                             "patience": _seconds_of(self.death_timeout) or 300.0,
                             "memory": memory,
+                            "connections": connections(),
                             "await_plugins": not is_watched(),
                         },
                         timeout=_seconds_of(self.death_timeout) or 30.0,
@@ -259,6 +261,8 @@ class Worker(WorkerAttributes, Server):
 
     def _add_plugin(self, plugin: Any, name: str) -> None:
         if name in self.plugins:
+            if getattr(plugin, "idempotent", False):
+                return
             self._remove_plugin(name)
         self.plugins[name] = plugin
         setup = getattr(plugin, "setup", None)
@@ -486,13 +490,16 @@ def restart(worker: Worker) -> None:
 # ---- what clients ask workers for ---------------------------------------------------------------
 
 
+_FORMAT = "%(asctime)s - %(name)s - %(levelname)s - %(message)s"
+
+
 class _RecentLogs(logging.Handler):
     """Keeps the last lines that were logged."""
 
     def __init__(self, length: int) -> None:
         super().__init__()
         self.lines: deque[tuple[str, str]] = deque(maxlen=length)
-        self.setFormatter(logging.Formatter("%(asctime)s - %(name)s - %(levelname)s - %(message)s"))
+        self.setFormatter(logging.Formatter(config.get("distributed.admin.log-format", _FORMAT)))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Keep a line."""

@@ -293,3 +293,36 @@ def test_a_worker_that_has_started_has_its_plugins():
                     return worker.order
 
     assert asyncio.run(run()) == list(range(5))
+
+
+class Once(WorkerPlugin):
+    """Is set up once on a worker, however often it is registered."""
+
+    name = "once"
+    idempotent = True
+
+    def setup(self, worker):
+        worker.times = getattr(worker, "times", 0) + 1
+
+
+def times(dask_worker):
+    return dask_worker.times
+
+
+class OnceOnScheduler(SchedulerPlugin):
+    name = "once"
+    idempotent = True
+
+    def __init__(self, number):
+        self.number = number
+
+
+def test_idempotent_plugins_are_left_out_where_there_is_one():
+    with LocalCluster(n_workers=1, threads_per_worker=1, processes=False) as cluster:
+        with Client(cluster) as client:
+            for number in range(2):
+                client.register_plugin(Once())
+                client.register_plugin(OnceOnScheduler(number))
+            assert list(client.run(times).values()) == [1]
+            found = client.run_on_scheduler(lambda dask_scheduler: dask_scheduler.plugins["once"])
+            assert found.number == 0

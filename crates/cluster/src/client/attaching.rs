@@ -17,7 +17,7 @@ use crate::plain::Fault;
 use crate::protocol::{FromClient, Hello, Key, ToClient};
 use crate::scheduler::ToScheduler;
 use crate::security::Security;
-use crate::transport::{ConnectOptions, Connection, Receiver, connect};
+use crate::transport::{ConnectOptions, Connection, Limits, Receiver, connect};
 
 /// How long the scheduler is waited for.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -30,14 +30,20 @@ pub(super) struct Attaching {
     pub(super) client: u64,
     pub(super) name: String,
     pub(super) security: Security,
+    pub(super) limits: Limits,
     /// What the scheduler may not have on its disk yet.
     pub(super) kept: Mutex<BTreeMap<u64, FromClient>>,
 }
 
 /// Requests that may be asked twice: they change nothing, or the same thing.
-const HARMLESS: [&str; 29] = [
+const HARMLESS: [&str; 34] = [
     "adaptive_target",
+    "amm",
+    "amm_enact",
+    "amm_manage",
+    "amm_state",
     "counts",
+    "demand",
     "dump_state",
     "event_clear",
     "event_is_set",
@@ -109,7 +115,8 @@ impl Shared {
                 return None;
             }
             let timeout = left.min(Duration::from_secs(2));
-            let how = ConnectOptions { timeout, ..ConnectOptions::default() };
+            let limits = attaching.limits.clone();
+            let how = ConnectOptions { timeout, limits, ..ConnectOptions::default() };
             let connection = match connect(&self.address, &attaching.security, &how).await {
                 Ok(connection) => connection,
                 Err(failed) if failed.is_refusal() => return None,

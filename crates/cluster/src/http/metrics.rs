@@ -2,7 +2,7 @@
 
 use std::fmt::{Display, Write};
 
-use super::snapshot::{Snapshot, Worker};
+use super::snapshot::{Memory, Rates, Snapshot, Worker};
 
 /// The media type.
 pub(super) const TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -62,6 +62,89 @@ fn worker_state(worker: &Worker) -> &'static str {
     }
 }
 
+/// What a worker tells.
+type Figure = fn(&Worker) -> f64;
+
+/// The figures of each worker, which Dask's workers serve themselves.
+fn write_workers(page: &mut Page<'_>, workers: &[Worker]) {
+    let place = |worker: &Worker| [worker.address.clone(), worker.name.clone()];
+    let of = |worker: &Worker, more: &[(&str, &str)]| {
+        let [address, name] = place(worker);
+        let known = [("worker", &*address), ("worker_name", &*name)];
+        labels(&known.into_iter().chain(more.iter().copied()).collect::<Vec<_>>())
+    };
+    let each = |value: fn(&Worker) -> f64| {
+        workers.iter().map(|worker| (of(worker, &[]), value(worker))).collect::<Vec<_>>()
+    };
+    let tasks = workers.iter().flat_map(|worker| {
+        let states = [
+            ("executing", worker.executing),
+            ("ready", worker.ready),
+            ("memory", worker.in_memory),
+        ];
+        states.map(|(state, count)| (of(worker, &[("state", state)]), count))
+    });
+    page.figure("worker_tasks", "gauge", "Tasks of workers by state", tasks.collect::<Vec<_>>());
+    page.figure("worker_threads", "gauge", "Threads for tasks", each(|w| f64::from(w.nthreads)));
+    let memory = workers.iter().flat_map(|worker| {
+        let Memory { process, managed, spilled } = worker.memory;
+        let unmanaged = process.saturating_sub(managed);
+        let kinds = [("managed", managed), ("unmanaged", unmanaged), ("spilled", spilled)];
+        kinds.map(|(kind, bytes)| (of(worker, &[("type", kind)]), bytes))
+    });
+    page.figure("worker_memory_bytes", "gauge", "Memory of workers", memory.collect::<Vec<_>>());
+    page.figure(
+        "worker_cpu_percent",
+        "gauge",
+        "Use of processors, in percent of one",
+        each(|w| w.cpu),
+    );
+    page.figure(
+        "worker_open_files",
+        "gauge",
+        "Files and sockets that the process has open",
+        each(|w| w.descriptors as f64),
+    );
+    for (name, help, value) in [
+        (
+            "worker_host_network_bytes_per_second",
+            "Bytes that the worker's machine receives and sends",
+            (|w: &Worker| w.network) as fn(&Worker) -> Rates,
+        ),
+        (
+            "worker_host_disk_bytes_per_second",
+            "Bytes that the worker's machine reads and writes",
+            |w: &Worker| w.disks,
+        ),
+    ] {
+        let rates = workers.iter().flat_map(|worker| {
+            let Rates { read, written } = value(worker);
+            let ways = [("read", read), ("write", written)];
+            ways.map(|(way, bytes)| (of(worker, &[("direction", way)]), bytes))
+        });
+        page.figure(name, "gauge", help, rates.collect::<Vec<_>>());
+    }
+    let totals: [(&str, &str, Figure); 4] = [
+        (
+            "worker_transfer_incoming_bytes_total",
+            "Bytes of inputs that came from other workers",
+            |w| w.transfers.incoming_bytes_total as f64,
+        ),
+        ("worker_transfer_incoming_count_total", "Requests to other workers for inputs", |w| {
+            w.transfers.incoming_count_total as f64
+        }),
+        ("worker_transfer_outgoing_bytes_total", "Bytes of results that went to others", |w| {
+            w.transfers.outgoing_bytes_total as f64
+        }),
+        ("worker_transfer_outgoing_count_total", "Requests of others for results", |w| {
+            w.transfers.outgoing_count_total as f64
+        }),
+    ];
+    for (name, help, value) in totals {
+        page.figure(name, "counter", help, each(value));
+    }
+}
+
 /// All figures. The namespace is `dask` where Dask's dashboards are to understand them.
 pub(super) fn write(snapshot: &Snapshot, namespace: &str) -> String {
     let mut page = Page { namespace, text: String::new() };
@@ -88,6 +171,7 @@ pub(super) fn write(snapshot: &Snapshot, namespace: &str) -> String {
     page.figure("scheduler_workers", "gauge", "Workers by state", workers);
     page.counter("scheduler_workers_added_total", "Workers that came", totals.workers_added);
     page.counter("scheduler_workers_removed_total", "Workers that went", totals.workers_removed);
+    write_workers(&mut page, &snapshot.workers);
     let tasks = snapshot.tasks.named();
     let tasks = tasks.map(|(state, count)| (labels(&[("state", state)]), count));
     page.figure("scheduler_tasks", "gauge", "Tasks by state", tasks);

@@ -162,6 +162,12 @@ pub struct Worker {
     pub transfers: Transfers,
     /// Its use of the processors, in percent of one.
     pub cpu: f64,
+    /// Bytes a second of its machine's network.
+    pub network: Rates,
+    /// Bytes a second of its machine's disks.
+    pub disks: Rates,
+    /// The files and sockets that its process has open.
+    pub descriptors: u64,
     /// When it was last heard.
     pub last_seen: f64,
     /// What tasks can ask of it.
@@ -179,6 +185,15 @@ pub struct Memory {
     pub managed: u64,
     /// Of results on disk.
     pub spilled: u64,
+}
+
+/// Bytes a second.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Rates {
+    /// That come.
+    pub read: f64,
+    /// That go.
+    pub written: f64,
 }
 
 /// What was sent between workers, in bytes and in numbers.

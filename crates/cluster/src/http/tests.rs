@@ -33,6 +33,9 @@ fn state() -> Snapshot {
         saturated,
         memory_limit: 1 << 30,
         memory: Memory { process: 700, managed: 500, spilled: 20 },
+        cpu: 12.5,
+        network: Rates { read: 2.0, written: 3.0 },
+        transfers: Transfers { incoming_bytes_total: 7, ..Transfers::default() },
         ..Worker::default()
     };
     let states = States { memory: 3, processing: 2, erred: 1, no_worker: 4, ..States::default() };
@@ -175,6 +178,10 @@ async fn figures_are_what_prometheus_reads() {
         "dask_scheduler_tasks_compute_seconds_total{task_prefix_name=\"odd\\\"name\\\\\\n\"} 1.5",
         "dask_scheduler_tasks_output_bytes{task_prefix_name=\"odd\\\"name\\\\\\n\"} 123",
         "dask_scheduler_prefix_state_totals_total{task_prefix_name=\"odd\\\"name\\\\\\n\",state=\"memory\"} 9",
+        "dask_worker_cpu_percent{worker=\"tcp://10.0.0.1:1001\",worker_name=\"a\"} 12.5",
+        "dask_worker_memory_bytes{worker=\"tcp://10.0.0.1:1001\",worker_name=\"a\",type=\"unmanaged\"} 200",
+        "dask_worker_transfer_incoming_bytes_total{worker=\"tcp://10.0.0.1:1002\",worker_name=\"bb\"} 7",
+        "dask_worker_host_network_bytes_per_second{worker=\"tcp://10.0.0.1:1003\",worker_name=\"ccc\",direction=\"write\"} 3",
     ] {
         assert!(body.lines().any(|found| found == line), "{line} is not in\n{body}");
     }

@@ -10,9 +10,6 @@ use super::members::ClientId;
 use crate::plain::{Fault, Plain};
 use crate::protocol::Key;
 
-/// A lease that is not renewed for so long ends.
-const LEASE: Duration = Duration::from_secs(30);
-
 /// Who asked, and by which number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asker {
@@ -129,6 +126,8 @@ struct Variable {
 /// All that is shared by name.
 #[derive(Debug, Default)]
 pub(super) struct Coordination {
+    /// A lease that is not renewed for so long ends.
+    pub(super) lease: Duration,
     locks: BTreeMap<String, Lock>,
     multilocks: MultiLocks,
     semaphores: BTreeMap<String, Semaphore>,
@@ -558,7 +557,7 @@ impl Coordination {
         self.pass_multilocks(effects);
         for semaphore in self.semaphores.values_mut() {
             end_late(&mut semaphore.waiting, now, effects);
-            semaphore.leases.retain(|_, (_, renewed)| now.duration_since(*renewed) < LEASE);
+            semaphore.leases.retain(|_, (_, renewed)| now.duration_since(*renewed) < self.lease);
             semaphore.pass(now, effects);
         }
         for event in self.events.values_mut() {
@@ -584,7 +583,7 @@ impl Coordination {
         times.extend(first(&self.multilocks.waiting));
         for semaphore in self.semaphores.values() {
             times.extend(first(&semaphore.waiting));
-            times.extend(semaphore.leases.values().map(|(_, renewed)| *renewed + LEASE));
+            times.extend(semaphore.leases.values().map(|(_, renewed)| *renewed + self.lease));
         }
         self.events.values().for_each(|event| times.extend(first(&event.waiting)));
         for queue in self.queues.values() {

@@ -18,7 +18,7 @@ use super::names::{Failed, GraphRecord, Names, Standing};
 use super::requests::Pending;
 use super::restoring::{Former, Restoring};
 use super::topics::wall_clock;
-use super::{ConnectionId, ToScheduler};
+use super::{ConnectionId, Patiences, ToScheduler};
 use crate::encoded::Encoded;
 use crate::protocol::{
     Carried, Erred, FromClient, FromWorker, Key, Location, Ready, RunWork, Submission, ToClient,
@@ -78,6 +78,8 @@ impl Core {
         addresses: Vec<Address>,
         options: samite_scheduling::Options,
     ) -> Self {
+        let mut pending = Pending::default();
+        pending.coordination.lease = Patiences::default().lease;
         Self {
             id,
             dashboard: None,
@@ -93,7 +95,7 @@ impl Core {
             unsent: Unsent::default(),
             names: Names::default(),
             values: FxHashMap::default(),
-            pending: Pending::default(),
+            pending,
             next_client: 0,
             next_worker: 0,
             next_graph: 0,
@@ -522,8 +524,9 @@ impl Core {
             FromWorker::Values { id, values } => self.relayed(worker, id, values),
             FromWorker::Called { id, answer } => self.called(worker, id, answer),
             FromWorker::Status { status } => {
+                let recent = self.pending.manager.options.recent;
                 if let Some(worker) = self.workers.get_mut(&worker) {
-                    worker.status = status;
+                    worker.heard(status, wall_clock(), recent);
                 }
             }
             FromWorker::Event { topic, event } => self.log_event(&topic, event),
@@ -707,7 +710,8 @@ impl Core {
         let raised = raised.filter(|_| cause == FailureCause::Error);
         let suspects = record.and_then(|record| record.rare()?.suspects.get(&origin.task));
         let found = raised.unwrap_or_else(|| {
-            Arc::new(erred(cause, suspects.map(Vec::as_slice).unwrap_or_default()))
+            let patience = self.pending.waiting.no_workers().unwrap_or_default();
+            Arc::new(erred(cause, suspects.map(Vec::as_slice).unwrap_or_default(), patience))
         });
         let origin = record.map_or_else(String::new, |record| record.name_of(origin.task));
         let first = self.names.of_task(task).cloned();

@@ -35,7 +35,8 @@ impl Core {
             ("status", Plain::text(worker.standing())),
             ("processing", Plain::count(executing)),
             ("occupancy", Plain::Float(self.machine.occupancy(id).unwrap_or(0) as f64 * 1e-9)),
-            ("last_seen", Plain::Float(wall_clock())),
+            ("last_seen", Plain::Float(worker.last_seen)),
+            ("memory", worker.observed.told()),
             ("metrics", worker.status.clone()),
         ];
         if worker.status == Plain::None {
@@ -105,14 +106,14 @@ impl Core {
         for id in self.chosen(arguments) {
             let held = self.machine.held(id);
             let mut keys: Vec<String> =
-                held.iter().map(|(task, _)| self.name_of_task(*task)).collect();
+                held.iter().map(|(task, _)| self.task_name(*task)).collect();
             keys.sort_unstable();
             found.insert(id, Plain::List(keys.iter().map(Plain::text).collect()));
         }
         self.by_worker(found)
     }
 
-    fn name_of_task(&self, task: TaskKey) -> String {
+    pub(super) fn task_name(&self, task: TaskKey) -> String {
         match self.names.graphs.get(&task.graph) {
             Some(record) => record.name_of(task.task),
             None => format!("{task:?}"),
@@ -141,7 +142,7 @@ impl Core {
         let mut found = BTreeMap::new();
         for id in self.chosen(arguments) {
             let mut keys: Vec<String> =
-                self.machine.assigned(id).map(|(task, _)| self.name_of_task(task)).collect();
+                self.machine.assigned(id).map(|(task, _)| self.task_name(task)).collect();
             keys.sort_unstable();
             found.insert(id, Plain::List(keys.iter().map(Plain::text).collect()));
         }

@@ -1,6 +1,7 @@
 //! Members that come and go.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use samite_scheduling::{Event, TaskKey, WorkerId};
@@ -9,6 +10,8 @@ use super::ConnectionId;
 use super::core::{Core, Member};
 use super::journaling::Line;
 use super::members::{Client, ClientId, Outgoing, Worker};
+use super::memory::Observed;
+use super::topics::wall_clock;
 use crate::plain::Plain;
 use crate::protocol::{Hello, ToClient, ToWorker};
 
@@ -42,7 +45,7 @@ impl Core {
                 });
                 let topics = self.clients.remove(&client).map(|client| client.topics);
                 let topics = topics.unwrap_or_default();
-                self.clients.insert(client, Client { name, out, topics });
+                self.clients.insert(client, Client { name, out, topics, lasts: true });
                 self.members.insert(id, Member::Client(client));
             }
             Hello::Worker { mut options, address, about } => {
@@ -67,6 +70,9 @@ impl Core {
                     address,
                     about,
                     status: Plain::None,
+                    observed: Observed::default(),
+                    heard_at: Instant::now(),
+                    last_seen: wall_clock(),
                     peers: FxHashSet::default(),
                     operations: FxHashMap::default(),
                     retiring: false,
@@ -93,6 +99,16 @@ impl Core {
     fn about(&self) -> Plain {
         let id = Plain::text(&self.id);
         Plain::map([("id", id), ("journal", Plain::Bool(self.journaling.is_some()))])
+    }
+
+    /// A client of the scheduler's own process will not come back after this one was killed: nobody
+    /// waits for it then.
+    pub(super) fn ends_with_scheduler(&mut self, client: ClientId) -> Plain {
+        if let Some(known) = self.clients.get_mut(&client) {
+            known.lasts = false;
+        }
+        self.note(|| Line::ClientWent { client: client.0 });
+        Plain::None
     }
 
     fn client_came(&mut self, client: ClientId) {
@@ -147,6 +163,8 @@ impl Core {
     pub(super) fn client_gone(&mut self, client: ClientId) {
         self.pending.history.totals.clients_removed += 1;
         self.note(|| Line::ClientWent { client: client.0 });
+        self.policies_gone(client);
+        self.host_gone(client);
         let effects = self.pending.client_left(client);
         self.apply(effects);
         self.release_all(client);

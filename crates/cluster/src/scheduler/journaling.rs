@@ -453,7 +453,8 @@ impl Core {
         let came =
             |worker: &super::members::Worker| Line::WorkerCame { address: worker.address.clone() };
         lines.extend(self.workers.values().map(came));
-        lines.extend(self.clients.keys().map(|client| Line::ClientCame { client: client.0 }));
+        let lasting = self.clients.iter().filter(|(_, client)| client.lasts);
+        lines.extend(lasting.map(|(client, _)| Line::ClientCame { client: client.0 }));
         lines.extend(self.missing_members());
         let mut graphs: Vec<(GraphId, &GraphRecord)> = self
             .machine

@@ -1,6 +1,7 @@
 //! Who is connected: clients and workers, with the messages that wait for them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use rustc_hash::{FxHashMap, FxHashSet};
@@ -8,6 +9,7 @@ use samite_graph::OperationId;
 use samite_scheduling::{GraphId, WorkerId, WorkerOptions};
 
 use super::ConnectionId;
+use super::memory::Observed;
 use crate::encoded;
 use crate::plain::Plain;
 use crate::protocol::{ToClient, ToWorker};
@@ -119,6 +121,8 @@ pub(super) struct Client {
     pub(super) name: String,
     pub(super) out: Outgoing<ToClient>,
     pub(super) topics: FxHashSet<String>,
+    /// Whether it may outlive the scheduler, and come back to the next one.
+    pub(super) lasts: bool,
 }
 
 /// Operations of a graph that a worker was sent.
@@ -167,6 +171,11 @@ pub(super) struct Worker {
     pub(super) about: Plain,
     /// What it said last of its memory and load.
     pub(super) status: Plain,
+    /// What that makes of its memory.
+    pub(super) observed: Observed,
+    /// When it said so, by two clocks.
+    pub(super) heard_at: Instant,
+    pub(super) last_seen: f64,
     pub(super) peers: FxHashSet<WorkerId>,
     pub(super) operations: FxHashMap<GraphId, Sent>,
     pub(super) retiring: bool,

@@ -13,7 +13,7 @@ use super::core::Core;
 use super::desk::Desk;
 use super::requests::KEEPER;
 use super::topics::wall_clock;
-use crate::http::{Answer, Memory, Retire, Snapshot, Source, States, Transfers, Worker};
+use crate::http::{Answer, Memory, Rates, Retire, Snapshot, Source, States, Transfers, Worker};
 use crate::plain::Plain;
 
 /// The events that one state has at most.
@@ -52,6 +52,27 @@ fn told(status: &Plain, name: &str) -> u64 {
     count.and_then(|count| u64::try_from(count).ok()).unwrap_or(0)
 }
 
+/// A figure that a worker has told.
+fn measured(status: &Plain, name: &str) -> f64 {
+    status.get(name).and_then(Plain::as_float).unwrap_or(0.0)
+}
+
+fn rates(status: &Plain, name: &str) -> Rates {
+    status.get(name).map_or_else(Rates::default, |rates| Rates {
+        read: measured(rates, "read_bps"),
+        written: measured(rates, "write_bps"),
+    })
+}
+
+fn transfers(status: &Plain) -> Transfers {
+    status.get("transfer").map_or_else(Transfers::default, |known| Transfers {
+        incoming_bytes_total: told(known, "incoming_bytes_total"),
+        incoming_count_total: told(known, "incoming_count_total"),
+        outgoing_bytes_total: told(known, "outgoing_bytes_total"),
+        outgoing_count_total: told(known, "outgoing_count_total"),
+    })
+}
+
 impl Core {
     /// The state now, with the runs from that number on.
     pub(super) fn show(&self, events_since: u64) -> Snapshot {
@@ -71,24 +92,44 @@ impl Core {
         for (name, prefix) in &mut prefixes {
             prefix.name.clone_from(name);
         }
-        let to_do = tasks.waiting + tasks.queued + tasks.no_worker + tasks.processing;
         let started = now - self.started.elapsed().as_secs_f64();
         Snapshot {
             id: self.id.clone(),
             address: self.addresses.first().map(ToString::to_string).unwrap_or_default(),
             started,
             now,
-            idle_since: (to_do == 0).then(|| self.pending.history.last_run().unwrap_or(started)),
+            idle_since: self.idle_since(&tasks),
             desired_workers: self.desired_workers(&tasks),
             clients: self.clients.len() as u64,
             groups,
             tasks,
             totals: self.pending.history.totals,
-            workers: self.workers.keys().filter_map(|id| self.shown(*id, now)).collect(),
+            workers: self.workers.keys().filter_map(|id| self.shown(*id)).collect(),
             prefixes: prefixes.into_values().collect(),
             events,
             next_event,
         }
+    }
+
+    /// Since when nothing is to do, by the clock on the wall.
+    fn idle_since(&self, tasks: &States) -> Option<f64> {
+        let to_do = tasks.waiting + tasks.queued + tasks.no_worker + tasks.processing;
+        let started = || wall_clock() - self.started.elapsed().as_secs_f64();
+        (to_do == 0).then(|| self.pending.history.last_run().unwrap_or_else(started))
+    }
+
+    /// How many workers would be of use, and since when nothing is to do.
+    pub(super) fn demand(&self) -> Plain {
+        let mut tasks = States::default();
+        for graph in self.machine.graph_ids() {
+            if let Some(states) = self.states(graph) {
+                tasks.add(&states);
+            }
+        }
+        Plain::map([
+            ("workers", Plain::count(self.desired_workers(&tasks))),
+            ("idle_since", self.idle_since(&tasks).map_or(Plain::None, Plain::Float)),
+        ])
     }
 
     fn states(&self, graph: GraphId) -> Option<States> {
@@ -126,7 +167,7 @@ impl Core {
     }
 
     /// A worker as the pages have it.
-    fn shown(&self, id: WorkerId, now: f64) -> Option<Worker> {
+    fn shown(&self, id: WorkerId) -> Option<Worker> {
         let worker = self.workers.get(&id)?;
         let (about, status) = (&worker.about, &worker.status);
         let text = |name| about.get(name).and_then(Plain::as_text).map(str::to_owned);
@@ -153,9 +194,12 @@ impl Core {
                 managed: told(status, "managed_bytes"),
                 spilled: status.get("spilled_bytes").map_or(0, |spilled| told(spilled, "disk")),
             },
-            transfers: Transfers::default(),
-            cpu: status.get("cpu").and_then(Plain::as_float).unwrap_or(0.0),
-            last_seen: now,
+            transfers: transfers(status),
+            cpu: measured(status, "cpu"),
+            network: rates(status, "host_net_io"),
+            disks: rates(status, "host_disk_io"),
+            descriptors: told(status, "num_fds"),
+            last_seen: worker.last_seen,
             resources: resources
                 .map(|resource| (resource.name.to_string(), resource.thousandths as f64 / 1000.0))
                 .collect::<BTreeMap<_, _>>(),
@@ -176,10 +220,9 @@ impl Core {
         };
         // The answer goes to nobody: it comes when the workers have gone.
         self.retire_workers(Asker { client: KEEPER, id: 0 }, &arguments);
-        let now = wall_clock();
         let mut begun = self.leaving();
         begun.retain(|id| !before.contains(id));
-        begun.into_iter().filter_map(|id| self.shown(id, now)).collect()
+        begun.into_iter().filter_map(|id| self.shown(id)).collect()
     }
 
     fn leaving(&self) -> Vec<WorkerId> {

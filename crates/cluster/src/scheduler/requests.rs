@@ -11,12 +11,15 @@ use super::coordination::{Asker, Coordination, Effects};
 use super::core::Core;
 use super::datasets::Datasets;
 use super::history::History;
+use super::hosting::Hosting;
 use super::journaling::Journaling;
 use super::members::{ClientId, Outgoing};
+use super::memory::Manager;
 use super::metadata::Metadata;
 use super::moving::Moving;
 use super::retiring::Retiring;
 use super::topics::Topics;
+use super::waiting::Waiting;
 use crate::plain::{Fault, Plain};
 use crate::protocol::{Key, ToClient, ToWorker};
 
@@ -34,6 +37,9 @@ pub(super) struct Pending {
     pub(super) retiring: Retiring,
     pub(super) moving: Moving,
     pub(super) history: History,
+    pub(super) hosting: Hosting,
+    pub(super) manager: Manager,
+    pub(super) waiting: Waiting,
     /// How often results are held by queues, variables and data sets.
     held: FxHashMap<Key, u32>,
     /// Whether a client has asked the scheduler to end.
@@ -60,7 +66,13 @@ impl Pending {
 
     /// When [`Core::tick`] has something to do next.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
-        [self.coordination.next_deadline(), self.moving.next_deadline()].into_iter().flatten().min()
+        let deadlines = [
+            self.coordination.next_deadline(),
+            self.moving.next_deadline(),
+            self.manager.next_deadline(),
+            self.waiting.next_deadline(),
+        ];
+        deadlines.into_iter().flatten().min()
     }
 }
 
@@ -98,6 +110,7 @@ impl Core {
             "task_specs" => self.task_specs(arguments),
             "dump_state" => Ok(self.dump_state()),
             "counts" => Ok(self.counts()),
+            "demand" => Ok(self.demand()),
             "versions" => Ok(Plain::Map(Vec::new())),
             "scheduler_logs" => Ok(self.pending.history.logs(arguments)),
             "publish" => self.publish(arguments),
@@ -110,6 +123,15 @@ impl Core {
             "get_events" => Ok(self.pending.topics.events(arguments)),
             "subscribe" => self.subscribe(client, arguments, true),
             "unsubscribe" => self.subscribe(client, arguments, false),
+            "amm" => return self.manage_memory(asker, arguments),
+            "amm_manage" => Ok(self.manage_policies(client, arguments)),
+            "amm_state" => Ok(self.memory_state()),
+            "amm_enact" => Ok(self.enact(arguments)),
+            "amm_done" => Ok(self.policies_ran(arguments)),
+            "ends_with_scheduler" => Ok(self.ends_with_scheduler(client)),
+            "host" => Ok(self.host(client)),
+            "run_on_host" => return self.run_on_host(asker, arguments),
+            "host_ran" => Ok(self.host_ran(client, arguments)),
             "run" => return self.run_function(asker, arguments),
             "register_plugin" => return self.register_plugin(asker, arguments),
             "unregister_plugin" => return self.unregister_plugin(asker, arguments),
@@ -196,6 +218,8 @@ impl Core {
         self.pending.coordination.tick(now, &mut effects);
         self.apply(effects);
         self.tick_absences(now);
+        self.tick_manager(now);
+        self.tick_waiting(now);
         self.retry_journal(now);
     }
 

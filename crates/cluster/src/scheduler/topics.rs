@@ -20,7 +20,7 @@ pub(super) struct Topics {
 }
 
 /// Seconds since the epoch.
-pub(super) fn wall_clock() -> f64 {
+pub(crate) fn wall_clock() -> f64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
 

@@ -31,7 +31,13 @@ pub(super) fn begin(shared: &Arc<Shared>, fetches: Vec<Fetch>) {
 async fn fetch(shared: Arc<Shared>, source: WorkerId, portions: Vec<Portion>) {
     let address = shared.core.lock().peers.get(&source).cloned();
     let answer = match address {
-        Some(address) => shared.peers.get(&address, portions.clone()).await.ok(),
+        Some(address) => {
+            shared.traffic.incoming.begin();
+            let answer = shared.peers.get(&address, portions.clone()).await.ok();
+            let bytes = answer.as_ref().map(|values| nbytes(values));
+            shared.traffic.incoming.end(bytes);
+            answer
+        }
         None => None,
     };
     let values = answer.unwrap_or_default();
@@ -66,6 +72,11 @@ async fn fetch(shared: Arc<Shared>, source: WorkerId, portions: Vec<Portion>) {
     };
     // Decoding may enter the interpreter; the threads of connections must not wait for it.
     tokio::task::spawn_blocking(store);
+}
+
+/// The bytes of values on their way.
+pub(super) fn nbytes(values: &[Option<Carried>]) -> u64 {
+    values.iter().flatten().map(Carried::nbytes).sum()
 }
 
 /// Keeps a part that came, or a whole value where it has no parts, for the runs that wait for it.

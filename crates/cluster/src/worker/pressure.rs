@@ -23,6 +23,8 @@ pub struct MemoryShares {
     pub pause: Option<f64>,
     /// The most bytes of values on disk.
     pub most_on_disk: Option<u64>,
+    /// Whether values in parts, of which shuffles are made, may be written to disk.
+    pub spill_parts: bool,
     /// How often the memory of the process is looked at.
     pub interval: Duration,
     /// Whether the process is this worker's alone, so that all of its memory counts. Otherwise
@@ -37,6 +39,7 @@ impl Default for MemoryShares {
             spill: Some(0.7),
             pause: Some(0.8),
             most_on_disk: None,
+            spill_parts: true,
             interval: Duration::from_millis(100),
             owns_process: false,
         }

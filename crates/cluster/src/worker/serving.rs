@@ -6,11 +6,12 @@ use samite_runtime::Value;
 use samite_scheduling::Portion;
 
 use super::Shared;
+use super::fetching::nbytes;
 use super::store::{Found, Taken};
 use crate::encoded;
 use crate::executor::Failure;
 use crate::protocol::{Carried, PeerMessage};
-use crate::transport::{Connection, Listener, Parcel, TransportError};
+use crate::transport::{Connection, Listener, Parcel, Sender, TransportError};
 
 /// Takes connections until the listener is closed.
 pub(super) async fn accept(shared: Arc<Shared>, mut listener: Listener) {
@@ -35,18 +36,14 @@ async fn serve(shared: Arc<Shared>, connection: Connection) {
             let answering = shared.clone();
             let local = peer.is_local;
             let values = tokio::task::spawn_blocking(move || values(&answering, &portions, local));
-            let Ok(values) = values.await else { break };
-            let answer = vec![PeerMessage::Values { id, values }];
-            let parcel = if local {
-                Parcel::Local(Box::new(answer))
-            } else {
-                match encoded::write(&answer) {
-                    Ok(parcel) => parcel,
-                    Err(_) => break,
-                }
+            shared.traffic.outgoing.begin();
+            let sent = match values.await {
+                Ok(values) => send(&sender, id, values, local).await,
+                Err(_) => None,
             };
-            if sender.send(parcel).await.is_err() {
-                return;
+            shared.traffic.outgoing.end(sent);
+            if sent.is_none() {
+                return sender.abort();
             }
         }
         if shared.is_closed() {
@@ -54,6 +51,15 @@ async fn serve(shared: Arc<Shared>, connection: Connection) {
         }
     }
     sender.abort();
+}
+
+/// Answers with values; the bytes of them, where that was possible.
+async fn send(sender: &Sender, id: u64, values: Vec<Option<Carried>>, local: bool) -> Option<u64> {
+    let bytes = nbytes(&values);
+    let answer = vec![PeerMessage::Values { id, values }];
+    let parcel =
+        if local { Parcel::Local(Box::new(answer)) } else { encoded::write(&answer).ok()? };
+    sender.send(parcel).await.ok().map(|()| bytes)
 }
 
 pub(super) fn values(

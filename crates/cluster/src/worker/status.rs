@@ -6,10 +6,11 @@ use std::time::Duration;
 use samite_scheduling::Pressure;
 
 use super::Shared;
+use super::metrics::Meter;
 use super::pressure::resident_memory;
 use crate::plain::Plain;
 use crate::protocol::FromWorker;
-use crate::scheduler::ToScheduler;
+use crate::scheduler::{ToScheduler, wall_clock};
 
 /// How often.
 const INTERVAL: Duration = Duration::from_millis(1000);
@@ -17,14 +18,15 @@ const INTERVAL: Duration = Duration::from_millis(1000);
 /// Reports until the worker is closed.
 pub(super) async fn report(shared: Arc<Shared>) {
     let mut interval = tokio::time::interval(INTERVAL);
+    let mut meter = Meter::new();
     while !shared.is_closed() {
         interval.tick().await;
-        let status = status(&shared);
+        let status = status(&shared, &mut meter);
         shared.send(vec![ToScheduler::Worker(FromWorker::Status { status })]);
     }
 }
 
-fn status(shared: &Shared) -> Plain {
+fn status(shared: &Shared, meter: &mut Meter) -> Plain {
     let core = shared.core.lock();
     let (memory, disk, values) = core.values.sizes();
     let executing = core.executing.len();
@@ -32,7 +34,13 @@ fn status(shared: &Shared) -> Plain {
     let ready = core.machine.unfinished().saturating_sub(executing);
     drop(core);
     let spilled = Plain::map([("memory", Plain::count(disk)), ("disk", Plain::count(disk))]);
-    Plain::map([
+    let counts = Plain::map([
+        ("executing", Plain::count(executing)),
+        ("ready", Plain::count(ready)),
+        ("memory", Plain::count(values)),
+    ]);
+    let known = [
+        ("task_counts", counts),
         ("executing", Plain::count(executing)),
         ("ready", Plain::count(ready)),
         ("in_memory", Plain::count(values)),
@@ -40,5 +48,8 @@ fn status(shared: &Shared) -> Plain {
         ("spilled_bytes", spilled),
         ("paused", Plain::Bool(paused)),
         ("memory", Plain::count(resident_memory().unwrap_or(memory))),
-    ])
+        ("transfer", shared.traffic.told()),
+        ("time", Plain::Float(wall_clock())),
+    ];
+    Plain::map(known.into_iter().chain(meter.told()))
 }

@@ -99,6 +99,8 @@ pub(super) struct Store {
     spill: u64,
     pause: u64,
     most_on_disk: u64,
+    /// Whether values in parts may be spilled.
+    spill_parts: bool,
     /// Bytes of the process when it was last looked at, if it was, less what was written since.
     process: u64,
     /// Whether values are written because of the process.
@@ -133,6 +135,7 @@ impl Store {
             spill: bytes(shares.spill),
             pause: bytes(shares.pause),
             most_on_disk: shares.most_on_disk.unwrap_or(u64::MAX),
+            spill_parts: shares.spill_parts,
             process: 0,
             draining: false,
             candidates: VecDeque::new(),
@@ -150,8 +153,9 @@ impl Store {
         let old = self.remove(&task);
         let bytes = value.nbytes() as u64;
         self.bytes += bytes;
+        let is_allowed = self.spill_parts || value.as_any().downcast_ref::<Parts>().is_none();
         self.slots.insert(task, Slot::Memory { value, bytes });
-        if self.may_spill() && bytes >= SMALLEST {
+        if is_allowed && self.may_spill() && bytes >= SMALLEST {
             self.candidates.push_back(task);
             self.hopeless = false;
         }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use samite_cluster::worker::MemoryShares;
 use samite_graph::TaskId;
 use samite_scheduling::TaskOptions;
 
@@ -93,6 +94,28 @@ fn parts_are_read_from_disk() {
         client.release(&keys(30));
         wait_until("an empty disk", || on_disk(&client) == 0);
     }
+}
+
+#[test]
+fn parts_stay_in_memory_where_that_is_said() {
+    let mut cluster = Cluster::start(Way::Tcp, 0, 1);
+    let memory = MemoryShares { spill_parts: false, ..MemoryShares::default() };
+    cluster.workers.push(cluster.worker_with("small", 1, 1 << 20, memory));
+    let client = cluster.client();
+    let mut graph = Graph::with_options(TaskOptions::default());
+    for place in 0..2 {
+        let task = graph.task(Work::Parts(30, 10_000), &[]);
+        graph.output(format!("made-{place}"), task);
+    }
+    // A value without parts goes to disk in their place.
+    let whole = graph.task(Work::Blob(300_000), &[]);
+    graph.output("whole", whole);
+    client.submit(graph.submission()).unwrap();
+    let sources: Vec<_> = (0..2).map(|place| key(format!("made-{place}"))).collect();
+    assert!(client.wait(&sources, Some(PATIENCE), false, &mut || true));
+    assert!(client.wait(&[key("whole")], Some(PATIENCE), false, &mut || true));
+    wait_until("the value on disk", || on_disk(&client) > 0);
+    assert!(on_disk(&client) < 310_000);
 }
 
 #[test]

@@ -13,8 +13,8 @@ use samite_cluster::security::Security;
 use samite_cluster::transport::{Address, Limits};
 use samite_cluster::worker::{MemoryShares, WorkerServer, WorkerSettings};
 use samite_cluster::{
-    Encoded, Erred, Executor, Failure, Key, Loaded, Operation, Owner, Parts, Plain, Submission,
-    TaskContext,
+    Encoded, Erred, Executor, Failure, Fetching, Key, Loaded, Operation, Owner, Parts, Plain,
+    Submission, TaskContext,
 };
 use samite_graph::{OperationId, PlanBuilder, TaskId};
 use samite_runtime::{Data, OperationError, Restore, SpillError, Value};
@@ -314,6 +314,7 @@ impl Cluster {
             folder: None,
             memory,
             limits: Limits::default(),
+            fetching: Fetching::default(),
             timeout: Duration::from_secs(10),
             patience: PATIENCE,
         };

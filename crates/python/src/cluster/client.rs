@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use pyo3::exceptions::PyTimeoutError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyList, PyTuple};
-use samite::cluster::client::{Client, Outcome, Status};
+use samite::cluster::client::{Client, ClientOptions, Outcome, Status};
 use samite::cluster::transport::Address;
 use samite::cluster::{Carried, Erred, Executor, Failure, Fault, Key, Plain};
 use samite::runtime::Value;
@@ -14,6 +14,7 @@ use samite::runtime::Value;
 use crate::cluster::executor::{self, PyExecutor};
 use crate::cluster::future::{self, FutureBase};
 use crate::cluster::servers::{raised, seconds, security_of};
+use crate::cluster::settings::fetching_of;
 use crate::cluster::{plain, submit};
 use crate::gil::{self, Held};
 use crate::helpers;
@@ -95,6 +96,10 @@ fn erred_exception(py: Python<'_>, key: &str, origin: &str, erred: &Erred) -> Py
             );
             cancelled(py, key, "data-lost", Some(&message))
         }
+        Erred::NoWorker { milliseconds } => {
+            let args = (origin, *milliseconds as f64 / 1000.0);
+            made(helpers::no_worker(py).and_then(|make| make.call1(args)))
+        }
         Erred::Cancelled => {
             let message = if origin.is_empty() {
                 format!(
@@ -144,20 +149,23 @@ fn status_text(status: &Status) -> &'static str {
 
 #[pymethods]
 impl ClusterClient {
-    /// Connects to a scheduler at `address`, as a client called `name`.
+    /// Connects to a scheduler at `address`, as a client called `name`; `connections` are the settings
+    /// of `fetching_of`.
     #[new]
-    #[pyo3(signature = (address, *, name="Client", security=None, timeout=30.0))]
+    #[pyo3(signature = (address, *, name="Client", security=None, timeout=30.0, connections=None))]
     fn new(
         address: &str,
         name: &str,
         security: Option<&Bound<'_, PyDict>>,
         timeout: f64,
+        connections: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let address: Address = address.parse().map_err(raised)?;
         let security = security_of(security)?;
         let executor: Arc<dyn Executor> = Arc::new(PyExecutor);
-        let timeout = seconds(timeout);
-        let connect = || Client::connect(&address, &security, name, executor, timeout);
+        let fetching = fetching_of(connections)?;
+        let options = ClientOptions { timeout: Some(seconds(timeout)), fetching };
+        let connect = || Client::connect(&address, &security, name, executor, options);
         let client = gil::released(connect).map_err(raised)?;
         Ok(Self { link: Arc::new(Link { client }) })
     }

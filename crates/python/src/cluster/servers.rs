@@ -11,12 +11,13 @@ use pyo3::types::PyDict;
 use samite::cluster::http::{HttpOptions, HttpServer};
 use samite::cluster::scheduler::{SchedulerOptions, SchedulerServer};
 use samite::cluster::security::{Credentials, Pem, Security, SecurityOptions, TlsVersion, Token};
-use samite::cluster::transport::{Address, Limits};
+use samite::cluster::transport::Address;
 use samite::cluster::worker::{MemoryShares, WorkerHandle, WorkerServer, WorkerSettings};
 use samite::cluster::{ClusterError, Plain};
 use samite::scheduling::WorkerOptions;
 
 use crate::cluster::executor::{self, PyExecutor};
+use crate::cluster::settings::{self as cluster_settings, fetching_of};
 use crate::cluster::{plain, submit};
 use crate::gil;
 
@@ -131,6 +132,9 @@ impl ClusterScheduler {
                     settings.scheduling.bandwidth = (bytes as u64).max(1);
                 }
                 "journal" => settings.journal = value.extract()?,
+                "memory" => settings.memory = cluster_settings::manager_of(value.cast()?)?,
+                "patiences" => settings.patiences = cluster_settings::patiences_of(value.cast()?)?,
+                "connections" => settings.limits = fetching_of(Some(value.cast()?))?.limits,
                 other => {
                     return Err(PyTypeError::new_err(format!(
                         "a scheduler has no option {other:?}"
@@ -144,19 +148,27 @@ impl ClusterScheduler {
     }
 
     /// Shows the state over HTTP at `address` (host and port) until the scheduler is closed. Reading
-    /// is open to whoever reaches the address; changes take `token`, if there is one.
+    /// is open to whoever reaches the address; changes take `token`, if there is one. The names of figures
+    /// for Prometheus begin with `namespace`.
     ///
     /// Returns host and port, where port zero has become a free one. Raises OSError where the
     /// address cannot be used.
-    #[pyo3(signature = (address, token=None, prefix=""))]
-    fn show_pages(&self, address: &str, token: Option<&str>, prefix: &str) -> PyResult<String> {
+    #[pyo3(signature = (address, token=None, prefix="", namespace=None))]
+    fn show_pages(
+        &self,
+        address: &str,
+        token: Option<&str>,
+        prefix: &str,
+        namespace: Option<String>,
+    ) -> PyResult<String> {
         let token = token.map(|token| Token::new(token).map_err(raised)).transpose()?;
-        let options = HttpOptions {
+        let mut options = HttpOptions {
             address: address.to_owned(),
             token,
             prefix: prefix.to_owned(),
             ..HttpOptions::default()
         };
+        options.namespace = namespace.unwrap_or(options.namespace);
         let pages = gil::released(|| self.server.show_pages(options))
             .map_err(|failed| PyOSError::new_err(failed.to_string()))?;
         let address = pages.address().to_string();
@@ -182,26 +194,6 @@ impl ClusterScheduler {
         self.pages.lock().take();
         gil::released(|| self.server.close(seconds(timeout)));
     }
-}
-
-/// What a worker does as memory gets short.
-fn memory_of(given: &Bound<'_, PyDict>) -> PyResult<MemoryShares> {
-    let mut memory = MemoryShares::default();
-    for (name, value) in given {
-        match name.extract::<String>()?.as_str() {
-            "target" => memory.target = value.extract()?,
-            "spill" => memory.spill = value.extract()?,
-            "pause" => memory.pause = value.extract()?,
-            "max_spill" => memory.most_on_disk = value.extract()?,
-            "interval" => memory.interval = seconds(value.extract()?),
-            "owns_process" => memory.owns_process = value.extract()?,
-            other => {
-                let text = format!("the memory of a worker has no setting {other:?}");
-                return Err(PyTypeError::new_err(text));
-            }
-        }
-    }
-    Ok(memory)
 }
 
 /// A worker on threads of its own.
@@ -251,7 +243,7 @@ impl ClusterWorker {
         };
         let memory = match options.map(|options| options.get_item("memory")).transpose()?.flatten()
         {
-            Some(given) => memory_of(given.cast::<PyDict>()?)?,
+            Some(given) => cluster_settings::memory_of(given.cast::<PyDict>()?)?,
             None => MemoryShares::default(),
         };
         // A nanny sets plugins up only once it knows that its worker is there.
@@ -259,13 +251,17 @@ impl ClusterWorker {
             Some(Some(wait)) => wait.is_truthy()?,
             _ => true,
         };
+        let connections = options.map(|options| options.get_item("connections")).transpose()?;
+        let connections = connections.flatten();
+        let fetching = fetching_of(connections.as_ref().map(Bound::cast).transpose()?)?;
         let settings = WorkerSettings {
             options: able,
             memory,
             listen,
             about,
             folder: local_directory.map(PathBuf::from),
-            limits: Limits::default(),
+            limits: fetching.limits.clone(),
+            fetching,
             timeout: seconds(timeout),
             patience: seconds(patience),
         };

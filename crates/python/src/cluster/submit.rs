@@ -51,6 +51,7 @@ impl Options {
                         parsed.tasks.resources.push(resource(&name, &amount)?);
                     }
                 }
+                "pinned" => parsed.tasks.pinned = value.is_truthy()?,
                 "name" => parsed.name = value.extract()?,
                 // Saturates: not a number and below zero are zero.
                 "together" => parsed.together = (value.extract::<f64>()? * 1e9) as u64,

@@ -159,7 +159,7 @@ impl Simulation {
             FailureCause::OriginGone => {
                 !client.submitted || client.released || client.forgotten || client.failed.is_some()
             }
-            FailureCause::WorkersLost { .. } => false,
+            FailureCause::WorkersLost { .. } | FailureCause::NoWorker => false,
         }
     }
 

@@ -188,6 +188,7 @@ impl Simulation {
         }
         for _ in 0..rebalances {
             agenda.at(random.below(horizon), Happening::Rebalance);
+            agenda.at(random.below(horizon), Happening::Reduce);
         }
     }
 
@@ -262,6 +263,9 @@ impl Simulation {
             }
             Happening::Rebalance => {
                 self.tell_scheduler(Event::Rebalance { workers: Box::default(), tasks: None });
+            }
+            Happening::Reduce => {
+                self.tell_scheduler(Event::ReduceReplicas { memory: Box::default() });
             }
             Happening::Release { job } => self.release(job),
             Happening::Gather { job } => self.gather(job)?,

@@ -30,6 +30,8 @@ pub(super) enum Happening {
     Retire { victim: u64 },
     /// Values are moved for balance.
     Rebalance,
+    /// Copies that nobody needs are dropped.
+    Reduce,
     /// A client fetches outputs.
     Gather { job: usize },
     /// A message comes to the scheduler; those of an earlier life of the scheduler are lost.

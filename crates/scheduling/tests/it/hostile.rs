@@ -49,7 +49,7 @@ fn event(
     let real = if random.chance(0.7) { random.pick(recent).copied() } else { None };
     let (worker, task, attempt) = real.unwrap_or(guess);
     let graph = task.graph;
-    match random.below(38) {
+    match random.below(44) {
         0 => {
             let tasks = random.between(1, 25) as usize;
             let job = Job::random(random, tasks, names, resource).expect("no cycles");
@@ -119,6 +119,10 @@ fn event(
             Event::Rebalance { workers, tasks: None }
         }
         38 => Event::DataLost { task },
+        40 => Event::ReduceReplicas { memory: Box::new([(worker, amount(random))]) },
+        41 => Event::CopyWanted { worker, task },
+        42 => Event::CopyUnwanted { worker, task },
+        43 => Event::NoWorkerCame { tasks: (0..2).map(|_| self::task(random)).collect() },
         39 => Event::RunContinues { worker, task, attempt },
         28 | 29 => Event::StealAnswered { worker, task, attempt, given: random.chance(0.5) },
         _ => Event::RestoreEnded,
@@ -130,7 +134,7 @@ fn the_scheduler_survives_any_events() {
     let names: Vec<Arc<str>> = ["w0", "w1", "w2"].map(Arc::from).to_vec();
     let resource: Arc<str> = Arc::from("GPU");
     let mut finished = 0;
-    for seed in 0..400 {
+    for seed in 0..500 {
         let mut random = Random::new(seed);
         let options = Options { journal: random.chance(0.5), ..Options::cluster() };
         let mut scheduler = Scheduler::new(options.clone());
@@ -200,7 +204,7 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
 
 #[test]
 fn a_worker_survives_any_inputs() {
-    for seed in 0..400 {
+    for seed in 0..500 {
         let mut random = Random::new(seed);
         let mut machine = Machine::new(WorkerId(0), 2, 2);
         let mut executing = Vec::new();

@@ -145,6 +145,16 @@ impl Scene {
                 tasks: words.plain[1..].iter().map(|name| self.task(name)).collect(),
             },
             "retire" => Event::WorkerRetiring { worker: words.worker(1) },
+            "reduce" => Event::ReduceReplicas { memory: Box::default() },
+            "copy" => {
+                Event::CopyWanted { worker: words.worker(2), task: self.task(words.plain[1]) }
+            }
+            "uncopy" => {
+                Event::CopyUnwanted { worker: words.worker(2), task: self.task(words.plain[1]) }
+            }
+            "nobody" => Event::NoWorkerCame {
+                tasks: words.plain[1..].iter().map(|name| self.task(name)).collect(),
+            },
             "balance" => Event::Rebalance { workers: Box::default(), tasks: None },
             "drop" => {
                 let tasks: Vec<TaskKey> =
@@ -267,6 +277,7 @@ impl Scene {
                     .collect(),
                 part: None,
                 kept: words.number("kept", 0),
+                pinned: words.number("pinned", false),
             });
             let annotation = AnnotationId((annotations.len() - 1) as u32);
             builder.begin_layer(words.plain[0], Some(annotation));
@@ -366,6 +377,7 @@ fn describe_cause(cause: FailureCause) -> String {
         FailureCause::DataLost => String::from("lost data"),
         FailureCause::OriginGone => String::from("an origin that is gone"),
         FailureCause::Cancelled => String::from("cancelled"),
+        FailureCause::NoWorker => String::from("no worker"),
     }
 }
 

@@ -118,6 +118,9 @@ def main(
         told = _shared.told_to_end()
         await _shared.started([scheduler.start()], told, pid_file)
         async with scheduler:
+            if scheduler.journal is None:
+                # The next scheduler would wait for the client that carries them out.
+                await scheduler.serve_calls()
             if on_stdin:
                 _shared.say_address(scheduler.address)
             logger.info("  Scheduler at: %s", scheduler.address)

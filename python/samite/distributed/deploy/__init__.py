@@ -11,9 +11,18 @@ _LAZY = {
     "LocalCluster": "samite.distributed.deploy.local",
     "ProcessInterface": "samite.distributed.deploy.spec",
     "SSHCluster": "samite.distributed.deploy.ssh",
+    "SubprocessCluster": "samite.distributed.deploy.subprocess",
     "SpecCluster": "samite.distributed.deploy.spec",
 }
-__all__ = ["Adaptive", "Cluster", "LocalCluster", "ProcessInterface", "SSHCluster", "SpecCluster"]
+__all__ = [
+    "Adaptive",
+    "Cluster",
+    "LocalCluster",
+    "ProcessInterface",
+    "SSHCluster",
+    "SpecCluster",
+    "SubprocessCluster",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -103,7 +103,7 @@ class LocalCluster(SpecCluster):
             else:
                 protocol = "tcp"
         protocol = protocol.removesuffix("://")
-        n_workers, threads = _shape(n_workers, threads_per_worker, processes)
+        n_workers, threads = shape_of(n_workers, threads_per_worker, processes)
         worker_kwargs.pop("ncores", None)
         worker_kwargs.pop("quiet", None)
         # The workers share the machine, however many they are.
@@ -157,7 +157,7 @@ def _is_nanny(worker_class: Any) -> bool:
     return isinstance(worker_class, type) and issubclass(worker_class, Nanny)
 
 
-def _shape(n_workers: int | None, threads: int | None, processes: bool) -> tuple[int, int]:
+def shape_of(n_workers: int | None, threads: int | None, processes: bool) -> tuple[int, int]:
     """The number of workers, and of threads of each."""
     from samite.system import CPU_COUNT
 
@@ -171,12 +171,17 @@ def _shape(n_workers: int | None, threads: int | None, processes: bool) -> tuple
     return n_workers, threads
 
 
-def nprocesses_nthreads(n: int) -> tuple[int, int]:
-    """A number of processes, and of threads of each, for so many processors.
+def nprocesses_nthreads(n: int | None = None) -> tuple[int, int]:
+    """A number of processes, and of threads of each, for so many processors; by default this
+    machine's.
 
     >>> nprocesses_nthreads(4), nprocesses_nthreads(32)
     ((4, 1), (8, 4))
     """
+    if n is None:
+        from samite.system import CPU_COUNT
+
+        n = CPU_COUNT
     if n <= 4:
         processes = n
     else:

@@ -14,25 +14,17 @@ from samite.distributed.security import Security, as_security
 __all__ = ["SSHCluster"]
 
 
-class _Remote(ProcessInterface):
-    """A program of Samite on another machine, for as long as its ssh session lasts.
+class Program(ProcessInterface):
+    """A program of Samite in another process, here or at the other end of an ssh session.
 
     Secrets are written to the program's standard input. It ends when that is closed.
     """
 
-    def __init__(
-        self,
-        host: str,
-        arguments: list[str],
-        security: Security | None,
-        connect_options: dict[str, Any],
-        remote_python: str,
-        name: Any,
-    ) -> None:
+    def __init__(self, host: str, command: list[str], security: Security | None, name: Any) -> None:
         super().__init__(name=name)
         self.host = host
         self.security = security
-        self._command = _command(host, arguments, connect_options, remote_python)
+        self._command = command
         self._process: Any = None
         self._watcher: Any = None
 
@@ -95,7 +87,7 @@ class _Remote(ProcessInterface):
         await super().close()
 
 
-class _RemoteScheduler(_Remote):
+class _RemoteScheduler(Program):
     def __init__(
         self,
         host: str,
@@ -104,12 +96,12 @@ class _RemoteScheduler(_Remote):
         remote_python: str,
         kwargs: dict[str, Any],
     ) -> None:
-        options = {"host": host, "port": 0, **kwargs}
-        arguments = ["scheduler", "--no-dashboard", *_flags(options)]
-        super().__init__(host, arguments, security, connect_options, remote_python, "scheduler")
+        arguments = scheduler_arguments({"host": host, "port": 0, "dashboard": False, **kwargs})
+        command = _command(host, arguments, connect_options, remote_python)
+        super().__init__(host, command, security, "scheduler")
 
 
-class _RemoteWorker(_Remote):
+class _RemoteWorker(Program):
     def __init__(
         self,
         scheduler: str,
@@ -120,11 +112,23 @@ class _RemoteWorker(_Remote):
         kwargs: dict[str, Any],
         name: Any = None,
     ) -> None:
-        options = {"host": host, **kwargs}
-        if options.pop("n_workers", None) is not None:
-            options["nworkers"] = kwargs["n_workers"]
-        arguments = ["worker", scheduler, "--name", str(name), *_flags(options)]
-        super().__init__(host, arguments, security, connect_options, remote_python, name)
+        arguments = worker_arguments(scheduler, name, {"host": host, **kwargs})
+        command = _command(host, arguments, connect_options, remote_python)
+        super().__init__(host, command, security, name)
+
+
+def scheduler_arguments(options: dict[str, Any]) -> list[str]:
+    """What `samite` is called with for a scheduler that is told its secrets."""
+    return ["scheduler", *_flags(options), "--on-stdin"]
+
+
+def worker_arguments(scheduler: str, name: Any, options: dict[str, Any]) -> list[str]:
+    """What `samite` is called with for a worker that is told its secrets."""
+    options = dict(options)
+    count = options.pop("n_workers", None)
+    if count is not None:
+        options["nworkers"] = count
+    return ["worker", scheduler, "--name", str(name), *_flags(options), "--on-stdin"]
 
 
 def _flags(options: dict[str, Any]) -> list[str]:
@@ -166,7 +170,7 @@ def _command(
         command += ["-o", "StrictHostKeyChecking=no", "-o", "UserKnownHostsFile=/dev/null"]
     for option in connect_options.get("options", ()):
         command += ["-o", str(option)]
-    program = [remote_python, "-m", "samite", *arguments, "--on-stdin"]
+    program = [remote_python, "-m", "samite", *arguments]
     return [*command, host, shlex.join(program)]
 
 

@@ -31,11 +31,18 @@ logger = logging.getLogger("samite.distributed")
 
 
 class SchedulerPlugin:
-    """Base of plugins of a scheduler in this process.
+    """Base of plugins of a scheduler, which live in the process that started it.
 
     The scheduler is no Python program: methods are called on a thread of their own, soon after what
     they tell of, and nothing that they do or raise holds it up.
+
+    Attributes
+    ----------
+    idempotent:
+        Whether it is left out where there is one of the same name; it replaces that otherwise.
     """
+
+    idempotent = False
 
     async def start(self, scheduler: Any) -> None:
         """Called when it is added."""
@@ -66,12 +73,20 @@ class SchedulerPlugin:
 class WorkerPlugin:
     """Base of plugins of workers.
 
+    Attributes
+    ----------
+    idempotent:
+        Whether it is left out on workers where there is one of the same name; it replaces that
+        otherwise.
+
     Examples
     --------
     >>> class Count(WorkerPlugin):
     ...     def setup(self, worker):
     ...         worker.count = 0
     """
+
+    idempotent = False
 
     def setup(self, worker: Any) -> Any:
         """Called on each worker when it starts, or the plugin is registered."""
@@ -90,9 +105,12 @@ class NannyPlugin:
     ----------
     restart:
         Whether the worker is restarted once it is set up.
+    idempotent:
+        Whether it is left out where there is one of the same name; it replaces that otherwise.
     """
 
     restart = False
+    idempotent = False
 
     def setup(self, nanny: Any) -> Any:
         """Called on each nanny when it starts, or the plugin is registered."""

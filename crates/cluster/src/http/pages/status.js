@@ -149,6 +149,8 @@ function workers() {
       worker.memory_limit ? bytes(worker.memory_limit) : "none",
       bytes(worker.transfers.incoming_bytes_total),
       bytes(worker.transfers.outgoing_bytes_total),
+      `${bytes(worker.network.read)}/s, ${bytes(worker.network.written)}/s`,
+      `${bytes(worker.disks.read)}/s, ${bytes(worker.disks.written)}/s`,
     ];
     row.append(...cells.map((cell) => element("td", cell)));
     return row;
