@@ -31,6 +31,8 @@ def apply_along_axis(
     ----------
     func1d:
         ``func1d(vector, *args, **kwargs)``.
+    *args, **kwargs:
+        Further arguments; lazy arrays among them are computed once for all vectors.
     dtype, shape:
         Those of the function's results; by default found by calling it on one element.
 
@@ -49,15 +51,18 @@ def apply_along_axis(
     index = tuple(range(arr.ndim))
     new = tuple(("new", n) for n in range(len(shape)))
     return blockwise(
-        functools.partial(_along_block, func1d, axis, args, kwargs),
+        functools.partial(_along_block, func1d, axis),
         index[:axis] + new + index[axis + 1 :], arr.rechunk({axis: -1}), index,
+        func1d_args=args, func1d_kwargs=kwargs,
         new_axes=dict(zip(new, shape)), concatenate=True, dtype=dtype, token="apply-along-axis",
         meta=np.empty((0,) * (arr.ndim - 1 + len(shape)), dtype=dtype),
     )  # fmt: skip
 
 
-def _along_block(func1d: Callable, axis: int, args: Any, kwargs: Any, block: Any) -> Any:
-    return np.apply_along_axis(func1d, axis, block, *args, **kwargs)
+def _along_block(
+    func1d: Callable, axis: int, block: Any, func1d_args: Any, func1d_kwargs: Any
+) -> Any:
+    return np.apply_along_axis(func1d, axis, block, *func1d_args, **func1d_kwargs)
 
 
 def apply_over_axes(func: Callable, a: Any, axes: Any) -> Array:

@@ -628,3 +628,17 @@ def test_results_without_axes_are_what_the_function_gives():
         for result in (y.compute(), y.persist().compute()):
             assert type(result) is type(expected)
             assert result == expected
+
+
+def test_lazy_arguments_of_functions_of_vectors_are_computed_once():
+    x, by = da.arange(12.0, chunks=4).reshape(3, 4), da.arange(3.0, chunks=2)
+    kinds = set()
+
+    def scaled(vector, by, plus):
+        kinds.update((type(by), type(plus)))
+        return vector @ by + plus
+
+    got = da.apply_along_axis(scaled, 0, x, by, plus=by.sum(), dtype=float, shape=())
+    expected = np.arange(3.0) @ np.arange(12.0).reshape(3, 4) + 3
+    np.testing.assert_allclose(got.compute(), expected)
+    assert not any(issubclass(kind, da.Array) for kind in kinds)
