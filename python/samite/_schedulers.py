@@ -165,12 +165,14 @@ def _resolve(scheduler: Any) -> Callable[..., Any]:
 
 
 def _is_ours(client: Any) -> bool:
-    return type(client).__module__.startswith("samite.distributed")
+    ours = sys.modules.get("samite.distributed.client")
+    return ours is not None and isinstance(client, ours.Client)
 
 
 def _is_dasks(client: Any) -> bool:
     """Whether a client is one of `dask.distributed`, which is not imported to find out."""
-    theirs = sys.modules.get("distributed")
+    # Where Samite is imported by Dask's names, those are its own clients.
+    theirs = None if _is_ours(client) else sys.modules.get("distributed")
     return theirs is not None and isinstance(client, getattr(theirs, "Client", ()))
 
 
