@@ -42,6 +42,8 @@ class Semaphore(Named):
         self.max_leases = max_leases
         self.id = uuid.uuid4().hex
         self._leases: list[str] = []
+        # A lease that is renewed after it was given back would be held by nobody.
+        self._renewing = threading.Lock()
         self._renewal: _Renewal | None = None
         self._registered = False
         if self._client is not None and not self._client.asynchronous:
@@ -101,7 +103,8 @@ class Semaphore(Named):
         """
         if not self._leases:
             raise RuntimeError("Released too often")
-        lease = self._leases.pop(0)
+        with self._renewing:
+            lease = self._leases.pop(0)
         if not self._leases and self._renewal is not None:
             self._renewal.stop()
             self._renewal = None
@@ -168,19 +171,22 @@ class _Renewal:
         self.seconds = max(0.05, seconds_of(interval) or 10.0)
         self.stopped = threading.Event()
         self.semaphore = semaphore
+        # Leases are of this client, and end with it: the current one may be another by then.
+        self.client = semaphore.client
         threading.Thread(target=self.run, name="samite-leases", daemon=True).start()
 
     def run(self) -> None:
         """Renew now and then."""
         while not self.stopped.wait(self.seconds):
-            semaphore = self.semaphore
-            leases = list(semaphore._leases)
-            if not leases:
-                return
-            with contextlib.suppress(Exception):
-                semaphore.client._connected().request(
-                    "semaphore_refresh", {"name": semaphore._text, "ids": leases}, 10.0
-                )
+            semaphore, client = self.semaphore, self.client
+            with semaphore._renewing:
+                leases = list(semaphore._leases)
+                if not leases or client.status == "closed" or self.stopped.is_set():
+                    return
+                with contextlib.suppress(Exception):
+                    client._connected().request(
+                        "semaphore_refresh", {"name": semaphore._text, "ids": leases}, 10.0
+                    )
 
     def stop(self) -> None:
         """Renew no more."""

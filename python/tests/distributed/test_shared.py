@@ -9,7 +9,9 @@ import time
 import pytest
 from cluster_patience import PATIENCE
 
+from samite import config
 from samite.distributed import (
+    Client,
     Event,
     Lock,
     MultiLock,
@@ -266,3 +268,27 @@ def test_uploaded_modules(client, tmp_path):
         return uploaded_module_of_tests.VALUE
 
     assert client.submit(use, pure=False).result(PATIENCE) == 123
+
+
+def test_leases_end_with_their_client():
+    with config.set({"distributed.scheduler.locks.lease-validation-interval": "10ms"}):
+        with Client(processes=False, n_workers=1, dashboard_address=None):
+            held = Semaphore(name="of-two-clusters")
+            assert held.acquire()
+        with Client(processes=False, n_workers=1, dashboard_address=None):
+            other = Semaphore(name="of-two-clusters")
+            time.sleep(0.3)
+            assert other.get_value() == 0
+            assert other.acquire(timeout=PATIENCE)
+
+
+def test_leases_that_were_given_back_are_not_renewed(local):
+    with config.set({"distributed.scheduler.locks.lease-validation-interval": "10ms"}):
+        semaphore = Semaphore(name="given-back", client=local)
+        ended = time.monotonic() + 1
+        while time.monotonic() < ended:
+            assert semaphore.acquire(timeout=PATIENCE)
+            # Renewals begin after the twentieth part of a second.
+            time.sleep(0.0505)
+            assert semaphore.release()
+        assert semaphore.get_value() == 0
