@@ -113,10 +113,12 @@ pub enum Event {
     CapacityChanged {
         /// The worker.
         worker: WorkerId,
-        /// How many unfinished tasks it may hold; tasks already there stay.
+        /// How many unfinished tasks it may hold, beside those that gave their places to others;
+        /// tasks already there stay.
         capacity: u32,
     },
-    /// A worker runs more or fewer tasks at once than before, and may hold so many more or fewer.
+    /// A worker runs more or fewer tasks at once than before, and may hold so many more or fewer:
+    /// tasks that wait for others have given their places away, or have them back.
     SlotsChanged {
         /// The worker.
         worker: WorkerId,

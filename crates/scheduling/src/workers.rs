@@ -25,6 +25,9 @@ pub(crate) struct Assigned {
 pub(crate) struct Worker {
     pub(crate) id: WorkerId,
     pub(crate) options: WorkerOptions,
+    /// The tasks at once that it came with; what it runs beyond them is in the place of tasks that
+    /// wait for others.
+    nominal: u32,
     pub(crate) pressure: Pressure,
     /// Bytes of values, as it last reported.
     pub(crate) bytes: u64,
@@ -50,6 +53,22 @@ impl Worker {
         slots.sort_unstable();
         slots.dedup();
         slots
+    }
+
+    /// Sets how many tasks it may hold, beside those whose places others have.
+    pub(crate) fn set_capacity(&mut self, capacity: u32) {
+        self.options.capacity = capacity.saturating_add(self.away());
+    }
+
+    /// Sets how many tasks it runs at once. Those that wait for others take no room of any.
+    pub(crate) fn set_slots(&mut self, slots: u32) {
+        let capacity = self.options.capacity.saturating_sub(self.away());
+        self.options.slots = slots;
+        self.set_capacity(capacity);
+    }
+
+    fn away(&self) -> u32 {
+        self.options.slots.saturating_sub(self.nominal)
     }
 
     /// Whether it takes one more task of the kind.
@@ -224,6 +243,7 @@ impl Workers {
             assigned: Vec::new(),
             occupancy: 0,
             used: vec![0; options.resources.len()],
+            nominal: options.slots,
             options,
             retirement: None,
             graphs: Vec::new(),

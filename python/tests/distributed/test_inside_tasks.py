@@ -7,8 +7,11 @@ import asyncio
 import pytest
 from cluster_patience import PATIENCE
 
+import samite
+from samite import delayed
 from samite.distributed import (
     Actor,
+    Client,
     Reschedule,
     Variable,
     get_client,
@@ -47,8 +50,6 @@ def test_tasks_that_wait_leave_their_place(client):
 
 def test_computing_inside_of_tasks(client):
     def compute():
-        from samite import delayed
-
         return delayed(increment)(delayed(increment)(1)).compute()
 
     assert client.submit(compute, pure=False).result(PATIENCE) == 3
@@ -137,3 +138,16 @@ def test_executors(client):
         executor.submit(increment, 1)
     with pytest.raises(TypeError, match="unsupported"):
         client.get_executor(colour="red")
+
+
+@pytest.mark.parametrize("processes", [False, True])
+def test_computations_inside_of_tasks_never_run_out_of_places(processes):
+    # Tasks that wait are many times more than a worker may hold of others.
+    @delayed
+    def fibonacci(n):
+        return n if n < 2 else sum(samite.compute(fibonacci(n - 1), fibonacci(n - 2)))
+
+    options = {"n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with Client(processes=processes, **options) as client:
+        for _ in range(3):
+            assert client.compute(fibonacci(9)).result(2 * PATIENCE) == 34

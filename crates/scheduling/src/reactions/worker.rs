@@ -109,17 +109,12 @@ impl Scheduler {
 
     pub(crate) fn capacity_changed(&mut self, id: WorkerId, capacity: u32) {
         let Some(slot) = self.find_worker(id) else { return };
-        self.workers.change(slot, |worker| worker.options.capacity = capacity);
+        self.workers.change(slot, |worker| worker.set_capacity(capacity));
     }
 
     pub(crate) fn slots_changed(&mut self, id: WorkerId, slots: u32) {
         let Some(slot) = self.find_worker(id) else { return };
-        self.workers.change(slot, |worker| {
-            let before = worker.options.slots;
-            let capacity = worker.options.capacity.saturating_add(slots.saturating_sub(before));
-            worker.options.capacity = capacity.saturating_sub(before.saturating_sub(slots)).max(1);
-            worker.options.slots = slots;
-        });
+        self.workers.change(slot, |worker| worker.set_slots(slots));
     }
 
     pub(crate) fn memory_changed(&mut self, id: WorkerId, bytes: u64, pressure: Pressure) {

@@ -179,6 +179,10 @@ impl Scene {
                 let capacity = words.plain[2].parse().expect("capacity WORKER NUMBER");
                 Event::CapacityChanged { worker: words.worker(1), capacity }
             }
+            "slots" => {
+                let slots = words.plain[2].parse().expect("slots WORKER NUMBER");
+                Event::SlotsChanged { worker: words.worker(1), slots }
+            }
             "memory" => {
                 let pressure = match words.plain[2] {
                     "normal" => Pressure::Normal,
