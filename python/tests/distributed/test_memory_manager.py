@@ -323,3 +323,18 @@ def test_memory_of_workers_by_all_measures(still):
         assert memory.optimistic == memory.managed + memory.unmanaged_old
         assert memory.managed_total == memory.managed + memory.spilled
     assert "Process memory (RSS)" in repr(scheduler.memory)
+
+
+def test_what_cannot_travel_stays_where_it_is():
+    """A worker that asked for it in vain holds nothing of it."""
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        with Client(cluster) as client:
+            first, second = client.nthreads()
+            lock = client.submit(threading.Lock, workers=[first], pure=False)
+            for _ in range(2):
+                elsewhere = client.submit(bool, lock, workers=[second], pure=False)
+                with pytest.raises(TypeError, match="lock"):
+                    elsewhere.result(PATIENCE)
+                assert client.who_has(lock)[lock.key] == (first,)
+            client.amm.run_once()
+            assert client.submit(bool, lock, workers=[first], pure=False).result(PATIENCE)

@@ -9,7 +9,7 @@ use samite_scheduling::worker::Input;
 use samite_scheduling::{Portion, TaskKey, WorkerId};
 
 use super::Shared;
-use super::core::Fetch;
+use super::core::{Core, Fetch};
 use super::running::follow_up;
 use super::store::Piece;
 use crate::executor::{Failure, Owner};
@@ -53,12 +53,13 @@ async fn fetch(shared: Arc<Shared>, source: WorkerId, portions: Vec<Portion>) {
             let value = carried.map(|carried| decoded(&shared, carried, Owner::Alone));
             let mut core = shared.core.lock();
             match value {
+                Some(value) if value.as_any().is::<Poison>() => poison(&mut core, portion, value),
                 Some(value) => {
                     let bytes = value.nbytes() as u64;
                     if let Some(old) = core.values.insert(task, value) {
                         core.leavings.push(Box::new(old));
                     }
-                    core.tell(Input::Fetched { portion, bytes });
+                    core.tell(Input::Fetched { portion, bytes, copy: true });
                     if !core.machine.holds(task)
                         && let Some(value) = core.values.remove(&task)
                     {
@@ -92,7 +93,7 @@ fn keep_piece(shared: &Arc<Shared>, portion: Portion, carried: Option<Carried>) 
             if let Some(old) = core.values.insert_piece(portion, piece) {
                 core.leavings.push(Box::new(old));
             }
-            core.tell(Input::Fetched { portion, bytes });
+            core.tell(Input::Fetched { portion, bytes, copy: true });
             if !core.machine.keeps(portion)
                 && let Some(piece) = core.values.remove_piece(&portion)
             {
@@ -102,6 +103,26 @@ fn keep_piece(shared: &Arc<Shared>, portion: Portion, carried: Option<Carried>) 
         None => core.tell(Input::FetchFailed { portion }),
     }
     follow_up(shared, core);
+}
+
+/// Keeps what stands for a value for the runs that wait for that. It is no copy, or the value might be
+/// dropped where it is; only where the scheduler itself wants a copy, it gets no better one.
+fn poison(core: &mut Core, portion: Portion, value: Value) {
+    let task = portion.task;
+    let made_here = core.machine.holds(task);
+    if !made_here {
+        core.values.insert_piece(portion, Piece::Whole(Arc::clone(&value)));
+        if let Some(old) = core.values.insert(task, value) {
+            core.leavings.push(Box::new(old));
+        }
+    }
+    core.tell(Input::Fetched { portion, bytes: 0, copy: false });
+    if !core.machine.keeps(portion) {
+        core.values.remove_piece(&portion);
+    }
+    if !made_here && !core.machine.holds(task) {
+        core.values.remove(&task);
+    }
 }
 
 /// What stands for a value that cannot travel or be read: tasks that need it fail with its failure.

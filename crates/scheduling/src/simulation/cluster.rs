@@ -474,7 +474,7 @@ impl Simulation {
             Some(_) => self.nodes[node].parts.insert(portion, value),
             None => self.nodes[node].store.insert(task, value),
         };
-        self.tell_worker(node, Input::Fetched { portion, bytes })
+        self.tell_worker(node, Input::Fetched { portion, bytes, copy: true })
     }
 
     fn begin_execution(

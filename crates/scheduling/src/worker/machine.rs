@@ -189,7 +189,9 @@ impl Machine {
                 outputs.push(Output::Report(Event::SlotsChanged { worker, slots }));
             }
             Input::Held { held } => self.held = held,
-            Input::Fetched { portion, bytes } => self.fetched(portion, bytes, outputs),
+            Input::Fetched { portion, bytes, copy } => {
+                self.fetched(portion, bytes, copy, outputs);
+            }
             Input::FetchFailed { portion } => self.fetch_failed(portion, outputs),
             Input::Executed { task, attempt, bytes, duration } => {
                 self.executed(task, attempt, Value { bytes, duration }, outputs);
@@ -408,13 +410,14 @@ impl Machine {
         }
     }
 
-    fn fetched(&mut self, portion: Portion, bytes: u64, outputs: &mut Vec<Output>) {
+    fn fetched(&mut self, portion: Portion, bytes: u64, copy: bool, outputs: &mut Vec<Output>) {
         let task = portion.task;
         let Some(fetch) = self.fetches.remove(&portion) else { return };
         self.fetching -= usize::from(fetch.begun);
         let runs = &self.runs;
         let wanted = fetch.waiting.iter().any(|waiter| waits(runs, *waiter));
-        if portion.part.is_some() {
+        let passes = portion.part.is_some() || !(copy || fetch.replicate);
+        if passes && !(portion.part.is_none() && self.values.contains_key(&task)) {
             if wanted {
                 self.parts.entry(portion).or_insert(0);
             } else {

@@ -78,6 +78,9 @@ pub enum Input {
         portion: Portion,
         /// Its size.
         bytes: u64,
+        /// Whether it is a copy of the value, of which others may make copies. What only stands for
+        /// one that cannot travel is there for the runs that wait for it.
+        copy: bool,
     },
     /// A `Fetch` has failed.
     FetchFailed {

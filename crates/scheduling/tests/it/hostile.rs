@@ -191,6 +191,7 @@ fn input(random: &mut Random, executing: &mut Vec<(TaskKey, Attempt)>) -> Input 
         10 | 11 => Input::Fetched {
             portion: Portion { task: key, part: part(random) },
             bytes: amount(random),
+            copy: random.chance(0.8),
         },
         12 => Input::FetchFailed { portion: Portion { task: key, part: part(random) } },
         13 | 14 => {
