@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import builtins
 from collections.abc import Callable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -13,7 +12,7 @@ T = TypeVar("T")
 Frames = list[Any]
 Header = dict[str, Any]
 
-_COLLECTIONS = (list, tuple, set, dict)
+_COLLECTIONS = {kind.__name__: kind for kind in (list, tuple, set, dict)}
 
 
 # ---- serializers of types -----------------------------------------------------------------------
@@ -275,7 +274,7 @@ def serialize(
         x = x.data
     if iterate_collection is None:
         iterate_collection = "pickle" not in ways
-    if iterate_collection and type(x) in _COLLECTIONS:
+    if iterate_collection and type(x) in _COLLECTIONS.values():
         return _collection(x, ways, on_error, context)
     failure: BaseException | None = None
     for way in ways:
@@ -332,7 +331,9 @@ def deserialize(header: Header, frames: Frames, deserializers: Any = None) -> An
         for part, count in zip(header["sub-headers"], header["frame-lengths"]):
             elements.append(deserialize(part, frames[taken : taken + count], deserializers))
             taken += count
-        kind = getattr(builtins, header["type-serialized"])
+        kind = _COLLECTIONS.get(header["type-serialized"])
+        if kind is None:
+            raise TypeError(f"no collection is called {header['type-serialized']!r}")
         return dict(zip(header["keys"], elements)) if kind is dict else kind(elements)
     way = header.get("serializer", "pickle")
     if deserializers is not None and way not in (*deserializers, "error"):
