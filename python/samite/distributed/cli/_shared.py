@@ -18,6 +18,9 @@ from samite.distributed.security import Security, token_file
 
 logger = logging.getLogger("samite.distributed")
 
+# Seconds that a program has to start in, once it has been told to end.
+_NEARLY = 0.8
+
 
 def security_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options by which a command is told who may connect."""
@@ -82,10 +85,13 @@ def told_to_end() -> asyncio.Future[int]:
 async def started(starting: list[Any], told: asyncio.Future[int], pid_path: str | None) -> None:
     """Wait until all have started; where a signal comes first, the program ends.
 
-    A thread may be waiting for a scheduler that never comes, and is not waited for.
+    A thread may be waiting for a scheduler that never comes, and is not waited for. What has nearly
+    started can end in order.
     """
     together = asyncio.gather(*starting)
     await asyncio.wait({together, told}, return_when=asyncio.FIRST_COMPLETED)
+    if not together.done():
+        await asyncio.wait({together}, timeout=_NEARLY)
     if not together.done():
         if pid_path:
             with contextlib.suppress(OSError):
